@@ -1,0 +1,2 @@
+//! The `tranche` program.
+fn main() {}

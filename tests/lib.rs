@@ -1,0 +1,1 @@
+//! All tests live in `main.rs`.
