@@ -1,1 +1,34 @@
-//! Under construction.
+//! The rules. Pure and synchronous: no clock, no randomness, no input or output, no floats. Time, ids
+//! and the actor arrive with the command.
+//!
+//! Read in this order: [`command`] (what is declared), [`commit`] (what is stored), [`world`] (decide,
+//! commit, apply), then any decider: one file each, always sentence, `Event`, state, `Rejection`,
+//! `Decider`, rules, commands, tests.
+
+pub mod command;
+pub mod commit;
+pub mod world;
+
+pub mod claim;
+pub mod fund;
+pub mod process;
+pub mod react;
+pub mod timer;
+
+pub mod canonical;
+pub mod compute;
+pub mod ids;
+pub mod money;
+pub mod rules;
+
+pub mod rejection;
+mod text;
+pub mod time;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+
+pub use command::{Actor, Evidence, Meta, Parsed, Role};
+pub use commit::Commit;
+pub use rejection::Refusal;
+pub use world::{Event, World};

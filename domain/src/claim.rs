@@ -1,0 +1,232 @@
+//! Keeps what has been published about money, with date and source. Published figures for one thing
+//! disagree over time; none is corrected, each is a claim of its day.
+
+use crate::command::{
+    Command, Decision, Declaration, Entry, Meta, NEW, NewEvent, Role, check_text, entry,
+};
+use crate::ids::{ClaimId, StreamId, StreamKey};
+use crate::money::Money;
+use crate::rejection::{Reason, Refusal, Rule};
+use crate::world::{At, Decider, World};
+use jiff::civil::Date;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What happens to a claim. Stored for ever.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[serde(tag = "type", content = "data")]
+#[strum(prefix = "claim.")]
+pub enum Event {
+    /// A figure was published.
+    #[serde(rename = "claim.Published")]
+    Published(Figures),
+    /// The publisher took it back.
+    #[serde(rename = "claim.Withdrawn")]
+    Withdrawn { reason: String },
+}
+
+/// A published set of figures. What is absent was not published: unknown, not nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Figures {
+    /// The stream that it is about, for example `grant-SLAIF`.
+    pub about: StreamId,
+    /// The national share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub national: Option<Money>,
+    /// When it was published.
+    pub published: Date,
+    /// The regional share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub regional: Option<Money>,
+    /// The share of the Recovery and Resilience Facility, which is Union money itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rrf: Option<Money>,
+    /// The total.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<Money>,
+    /// The Union's share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub union: Option<Money>,
+    /// What the figures are for, for example `machine contract`.
+    #[schemars(length(min = 1, max = 200))]
+    pub what: String,
+}
+
+/// One claim.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Claim {
+    /// What was published.
+    pub figures: Option<Figures>,
+    /// Whether it was taken back.
+    pub withdrawn: bool,
+}
+
+/// Why a claim is not taken.
+#[derive(Clone, Debug, PartialEq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
+#[strum(serialize_all = "snake_case")]
+pub enum Rejection {
+    /// No source.
+    #[error("a published figure carries its source (evidence)")]
+    NoSource,
+    /// No figure.
+    #[error("a claim has at least one figure")]
+    NoFigure,
+    /// A negative figure.
+    #[error("{0} is less than nothing")]
+    Negative(Money),
+    /// The known parts exceed the total.
+    #[error("the parts add up to {parts}, more than the total of {total}")]
+    PartsExceedTotal { parts: Money, total: Money },
+}
+
+impl Reason for Rejection {
+    const CATEGORY: &'static str = ClaimId::CATEGORY;
+
+    fn rule(&self) -> Rule {
+        Rule::ours("published facts keep their source; an unknown amount stays unknown")
+    }
+}
+
+impl Decider for Claim {
+    type Id = ClaimId;
+    type Event = Event;
+
+    fn phase(&self) -> &'static str {
+        if self.withdrawn { "withdrawn" } else { "published" }
+    }
+
+    fn evolve(&mut self, event: &Event, _: &At<'_>) {
+        match event {
+            Event::Published(figures) => self.figures = Some(figures.clone()),
+            Event::Withdrawn { .. } => self.withdrawn = true,
+        }
+    }
+}
+
+impl Figures {
+    fn check(&self) -> Result<(), Refusal> {
+        let parts = [self.union, self.national, self.regional, self.rrf];
+        let known: Vec<Money> = parts.into_iter().flatten().collect();
+        if known.is_empty() && self.total.is_none() {
+            return Err(Rejection::NoFigure.into());
+        }
+        if let Some(negative) = known.iter().chain(&self.total).find(|money| money.is_negative()) {
+            return Err(Rejection::Negative(*negative).into());
+        }
+        let Some(total) = self.total else { return Ok(()) };
+        let sum = known.into_iter().try_fold(Money::ZERO, Money::plus)?;
+        if sum > total {
+            return Err(Rejection::PartsExceedTotal { parts: sum, total }.into());
+        }
+        Ok(())
+    }
+}
+
+/// The commands of a claim.
+pub const COMMANDS: &[Entry] = &[entry::<Publish>(), entry::<Withdraw>()];
+
+const KEEPERS: &[Role] = &[Role::ProgrammeOfficer, Role::AuthorisingOfficer, Role::Auditor];
+
+/// Records what was published.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Publish {
+    /// The claim.
+    pub claim: ClaimId,
+    /// What was published.
+    pub figures: Figures,
+}
+
+impl Command for Publish {
+    const DECLARATION: Declaration = Declaration {
+        name: "claim.publish",
+        summary: "Record a figure that was published, with its source",
+        roles: KEEPERS,
+        from: &[NEW],
+        needs: &[],
+        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 38: publication of recipients"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.claim.stream()
+    }
+
+    fn decide(&self, _: &World, meta: &Meta) -> Decision {
+        if meta.evidence.is_none() {
+            return Err(Refusal::from(Rejection::NoSource).at("/evidence"));
+        }
+        check_text("what", &self.figures.what)?;
+        self.figures.check().map_err(|refusal| refusal.at("/figures"))?;
+        Ok(vec![NewEvent::on(&self.claim, Event::Published(self.figures.clone()))])
+    }
+}
+
+/// Records that the publisher took a figure back.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Withdraw {
+    /// The claim.
+    pub claim: ClaimId,
+    /// Why.
+    #[schemars(length(max = 2000))]
+    pub reason: String,
+}
+
+impl Command for Withdraw {
+    const DECLARATION: Declaration = Declaration {
+        name: "claim.withdraw",
+        summary: "Record that a published figure was taken back",
+        roles: KEEPERS,
+        from: &["published"],
+        needs: &[],
+        rule: Rule::ours("a correction is a new event"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.claim.stream()
+    }
+
+    fn decide(&self, _: &World, _: &Meta) -> Decision {
+        check_text("reason", &self.reason)?;
+        Ok(vec![NewEvent::on(&self.claim, Event::Withdrawn { reason: self.reason.clone() })])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::command::Role;
+    use crate::testing::given;
+
+    #[test]
+    fn a_figure_without_a_source_is_refused() {
+        given()
+            .by(Role::Auditor)
+            .when("claim.publish", r#"{"claim":"A","figures":{"about":"grant-A","published":"2025-03-12","what":"announced","total":"EUR 150000000"}}"#)
+            .refused("claim.no_source")
+            .at("/evidence");
+    }
+
+    #[test]
+    fn parts_may_not_exceed_the_total() {
+        given()
+            .by(Role::Auditor)
+            .with_source("recursive")
+            .when("claim.publish", r#"{"claim":"A","figures":{"about":"grant-A","published":"2025-03-12","what":"announced","total":"EUR 10","union":"EUR 6","national":"EUR 6"}}"#)
+            .refused("claim.parts_exceed_total");
+    }
+
+    #[test]
+    fn a_claim_can_be_taken_back_once() {
+        let taken = given()
+            .by(Role::Auditor)
+            .with_source("recursive")
+            .when("claim.publish", r#"{"claim":"A","figures":{"about":"grant-A","published":"2025-03-12","what":"announced","total":"EUR 10"}}"#)
+            .recorded(&["claim.Published"])
+            .when("claim.withdraw", r#"{"claim":"A","reason":"typing error"}"#)
+            .recorded(&["claim.Withdrawn"]);
+        taken
+            .when("claim.withdraw", r#"{"claim":"A","reason":"again"}"#)
+            .refused("command.wrong_state");
+    }
+}

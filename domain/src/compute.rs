@@ -1,0 +1,141 @@
+//! Compute time: integer seconds of a unit of a partition. Raw numbers of different units never meet.
+
+use crate::ids::Key;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The largest amount of compute time, in seconds of its unit: about 2.8 billion hours.
+pub const SECONDS_MAX: i64 = 10_000_000_000_000;
+
+/// What is counted.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// A whole node.
+    Node,
+    /// One GPU as the site counts it.
+    Gpu,
+    /// One core.
+    Core,
+}
+
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Node => "node",
+            Self::Gpu => "GPU",
+            Self::Core => "core",
+        })
+    }
+}
+
+/// Seconds of a unit of a partition (or of a named pool of partitions).
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(deny_unknown_fields)]
+pub struct ComputeTime {
+    /// The partition, for example `LUMI-G`.
+    pub partition: Key,
+    /// Seconds of the unit.
+    #[schemars(range(min = 0, max = 10_000_000_000_000_i64))]
+    pub seconds: i64,
+    /// The unit.
+    pub unit: Unit,
+}
+
+/// Why two amounts of compute time do not meet.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ComputeError {
+    /// Another unit or partition.
+    #[error("{0} and {1} are different units or partitions: convert them first")]
+    Units(String, String),
+    /// Negative or beyond [`SECONDS_MAX`].
+    #[error("compute time is between 0 and {SECONDS_MAX} seconds")]
+    OutOfRange,
+}
+
+impl ComputeTime {
+    /// So many whole hours.
+    #[must_use]
+    pub fn hours(partition: Key, unit: Unit, hours: i64) -> Self {
+        Self { partition, seconds: hours * 3600, unit }
+    }
+
+    /// Refuses what is negative or too large.
+    ///
+    /// # Errors
+    /// [`ComputeError::OutOfRange`].
+    pub fn check(&self) -> Result<(), ComputeError> {
+        if (0..=SECONDS_MAX).contains(&self.seconds) {
+            Ok(())
+        } else {
+            Err(ComputeError::OutOfRange)
+        }
+    }
+
+    /// Sum of the same unit of the same partition.
+    ///
+    /// # Errors
+    /// Other unit or partition, or out of range.
+    pub fn plus(&self, other: &Self) -> Result<Self, ComputeError> {
+        self.same_unit(other)?;
+        let sum = Self { seconds: self.seconds.saturating_add(other.seconds), ..self.clone() };
+        sum.check().map(|()| sum)
+    }
+
+    /// Difference of the same unit of the same partition, never below nothing.
+    ///
+    /// # Errors
+    /// Other unit or partition, or out of range.
+    pub fn minus(&self, other: &Self) -> Result<Self, ComputeError> {
+        self.same_unit(other)?;
+        let difference =
+            Self { seconds: self.seconds.saturating_sub(other.seconds), ..self.clone() };
+        difference.check().map(|()| difference)
+    }
+
+    /// Whether both count the same unit of the same partition.
+    ///
+    /// # Errors
+    /// When they do not.
+    pub fn same_unit(&self, other: &Self) -> Result<(), ComputeError> {
+        if self.unit == other.unit && self.partition == other.partition {
+            Ok(())
+        } else {
+            Err(ComputeError::Units(
+                format!("{}-hours of {}", self.unit, self.partition),
+                format!("{}-hours of {}", other.unit, other.partition),
+            ))
+        }
+    }
+}
+
+impl fmt::Display for ComputeTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (hours, rest) = (self.seconds / 3600, self.seconds % 3600);
+        write!(f, "{hours}")?;
+        if rest != 0 {
+            write!(f, ":{:02}:{:02}", rest / 60, rest % 60)?;
+        }
+        write!(f, " {}-h of {}", self.unit, self.partition)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_do_not_mix() {
+        let key: Key = "LUMI-G".parse().unwrap();
+        let nodes = ComputeTime::hours(key.clone(), Unit::Node, 10);
+        let gpus = ComputeTime::hours(key, Unit::Gpu, 10);
+        assert!(matches!(nodes.plus(&gpus), Err(ComputeError::Units(..))));
+        assert_eq!(nodes.plus(&nodes).unwrap().seconds, 72_000);
+        assert_eq!(nodes.to_string(), "10 node-h of LUMI-G");
+    }
+}

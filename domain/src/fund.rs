@@ -1,0 +1,901 @@
+//! Decides what public money is available, and that it is never committed or paid twice:
+//! legal <= individual <= global commitments <= appropriations, per budget line and source.
+
+use crate::command::{
+    Command, Decision, Declaration, Entry, Meta, NEW, Need, NewEvent, Role, check_text, entry,
+};
+use crate::ids::{CallId, FundId, GrantId, Key, PaymentId, StreamId, StreamKey};
+use crate::money::Money;
+use crate::rejection::{Reason, Refusal, Rule};
+use crate::world::{At, Decider, World};
+use imbl::OrdMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What happens to a fund. Stored for ever: a shape changes only with a new schema version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[serde(tag = "type", content = "data")]
+#[strum(prefix = "fund.")]
+pub enum Event {
+    /// The budgetary authority voted an appropriation.
+    #[serde(rename = "fund.AppropriationVoted")]
+    AppropriationVoted { amount: Money, line: Key, source: Key },
+    /// An appropriation was raised.
+    #[serde(rename = "fund.AppropriationIncreased")]
+    AppropriationIncreased { amount: Money, line: Key, reason: String, source: Key },
+    /// Unused appropriation left for another fund.
+    #[serde(rename = "fund.CarriedOver")]
+    CarriedOver { amount: Money, line: Key, source: Key, to: FundId },
+    /// Appropriation arrived from another fund.
+    #[serde(rename = "fund.CarriedIn")]
+    CarriedIn { amount: Money, from: FundId, line: Key, source: Key },
+    /// Money was reserved for a call or one of its rounds; recipients or amounts still unknown.
+    #[serde(rename = "fund.GloballyCommitted")]
+    GloballyCommitted {
+        amount: Money,
+        call: CallId,
+        commitment: Key,
+        line: Key,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        round: Option<Key>,
+        source: Key,
+    },
+    /// A global commitment was raised.
+    #[serde(rename = "fund.GlobalCommitmentIncreased")]
+    GlobalCommitmentIncreased { amount: Money, commitment: Key, reason: String },
+    /// Recipient and amount are known.
+    #[serde(rename = "fund.IndividuallyCommitted")]
+    IndividuallyCommitted { amount: Money, commitment: Key, grant: GrantId },
+    /// The agreement or contract with the recipient was signed.
+    #[serde(rename = "fund.LegallyCommitted")]
+    LegallyCommitted { amount: Money, grant: GrantId },
+    /// Money left the account.
+    #[serde(rename = "fund.Paid")]
+    Paid { amount: Money, grant: GrantId, payment: PaymentId },
+    /// A payment came back or was recovered.
+    #[serde(rename = "fund.Returned")]
+    Returned { amount: Money, grant: GrantId, payment: PaymentId },
+    /// The unused rest of a global commitment was released.
+    #[serde(rename = "fund.GlobalDecommitted")]
+    GlobalDecommitted { amount: Money, commitment: Key, reason: String },
+    /// The unpaid rest of an individual and legal commitment was released.
+    #[serde(rename = "fund.GrantDecommitted")]
+    GrantDecommitted { amount: Money, grant: GrantId, reason: String },
+}
+
+/// One fund: the appropriations of one authority and what became of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Fund {
+    /// By budget line, then source.
+    pub lines: OrdMap<Key, OrdMap<Key, Line>>,
+    /// Global commitments by their key.
+    pub commitments: OrdMap<Key, Global>,
+    /// Individual commitments by grant.
+    pub grants: OrdMap<GrantId, Individual>,
+}
+
+/// One budget line from one source.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// Voted, raised and carried in, less what was carried over.
+    pub appropriated: Money,
+    /// Global commitments, less what was released.
+    pub committed: Money,
+}
+
+/// One global commitment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Global {
+    /// Its budget line.
+    pub line: Key,
+    /// Its source.
+    pub source: Key,
+    /// For which call.
+    pub call: CallId,
+    /// For which round, if for one.
+    pub round: Option<Key>,
+    /// Committed, less what was released.
+    pub amount: Money,
+    /// Of it, committed individually.
+    pub individual: Money,
+}
+
+/// One individual commitment, and what became of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Individual {
+    /// Out of which global commitment.
+    pub commitment: Key,
+    /// Committed, less what was released.
+    pub amount: Money,
+    /// Of it, under a signed agreement or contract.
+    pub legal: Money,
+    /// Of that, paid and not returned.
+    pub paid: Money,
+}
+
+/// Why a fund says no.
+#[derive(Clone, Debug, PartialEq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
+#[strum(serialize_all = "snake_case")]
+pub enum Rejection {
+    /// Zero or less.
+    #[error("an amount must be more than nothing; got {0}")]
+    NotPositive(Money),
+    /// No appropriation on that line from that source.
+    #[error("no appropriation has been voted on line {line} from {source_key}")]
+    NoAppropriation { line: Key, source_key: Key },
+    /// A key that is in use.
+    #[error("global commitment {0} exists already")]
+    CommitmentExists(Key),
+    /// No such key.
+    #[error("there is no global commitment {0}")]
+    NoCommitment(Key),
+    /// No individual commitment.
+    #[error("nothing is committed individually to grant {0}")]
+    NoIndividualCommitment(GrantId),
+    /// The grant draws on another commitment.
+    #[error("grant {grant} draws on commitment {commitment} already")]
+    OtherCommitment { grant: GrantId, commitment: Key },
+    /// More than the appropriation.
+    #[error(
+        "{asked} is more than the {left} left of the appropriation on line {line} from {source_key}"
+    )]
+    AppropriationExceeded { asked: Money, left: Money, line: Key, source_key: Key },
+    /// More than the global commitment.
+    #[error("{asked} is more than the {left} left of global commitment {commitment}")]
+    GlobalCommitmentExceeded { asked: Money, left: Money, commitment: Key },
+    /// More than the individual commitment.
+    #[error("{asked} is more than the {left} left of the individual commitment to {grant}")]
+    IndividualCommitmentExceeded { asked: Money, left: Money, grant: GrantId },
+    /// More than the legal commitment.
+    #[error("{asked} is more than the {left} left of the legal commitment to {grant}")]
+    LegalCommitmentExceeded { asked: Money, left: Money, grant: GrantId },
+    /// More than was paid.
+    #[error("{asked} is more than the {left} that was paid to {grant}")]
+    MoreThanPaid { asked: Money, left: Money, grant: GrantId },
+    /// Carried over to itself.
+    #[error("a fund cannot carry over to itself")]
+    SameFund,
+}
+
+impl Reason for Rejection {
+    const CATEGORY: &'static str = FundId::CATEGORY;
+
+    fn rule(&self) -> Rule {
+        const FINANCIAL_REGULATION: &str = "Reg. (EU, Euratom) 2024/2509";
+        match self {
+            Self::NotPositive(_) | Self::CommitmentExists(_) | Self::SameFund => {
+                Rule::ours("commitments add up (design.md, 10.2)")
+            }
+            Self::NoAppropriation { .. } | Self::AppropriationExceeded { .. } => {
+                Rule::of(FINANCIAL_REGULATION, "Art. 110-112: commitments within appropriations")
+            }
+            Self::NoCommitment(_)
+            | Self::GlobalCommitmentExceeded { .. }
+            | Self::OtherCommitment { .. } => {
+                Rule::of(FINANCIAL_REGULATION, "Art. 112(4): global commitments")
+            }
+            Self::NoIndividualCommitment(_) | Self::IndividualCommitmentExceeded { .. } => {
+                Rule::of(
+                    FINANCIAL_REGULATION,
+                    "Art. 111: budgetary commitment before legal commitment",
+                )
+            }
+            Self::LegalCommitmentExceeded { .. } | Self::MoreThanPaid { .. } => {
+                Rule::of(FINANCIAL_REGULATION, "Art. 116: payments within the legal commitment")
+            }
+        }
+    }
+}
+
+impl Decider for Fund {
+    type Id = FundId;
+    type Event = Event;
+
+    fn phase(&self) -> &'static str {
+        "open"
+    }
+
+    fn evolve(&mut self, event: &Event, _: &At<'_>) {
+        match event {
+            Event::AppropriationVoted { amount, line, source }
+            | Event::AppropriationIncreased { amount, line, source, .. }
+            | Event::CarriedIn { amount, line, source, .. } => {
+                self.line_mut(line, source).appropriated.add(*amount);
+            }
+            Event::CarriedOver { amount, line, source, .. } => {
+                self.line_mut(line, source).appropriated.subtract(*amount);
+            }
+            Event::GloballyCommitted { amount, call, commitment, line, round, source } => {
+                self.line_mut(line, source).committed.add(*amount);
+                let global = Global {
+                    line: line.clone(),
+                    source: source.clone(),
+                    call: call.clone(),
+                    round: round.clone(),
+                    amount: *amount,
+                    individual: Money::ZERO,
+                };
+                self.commitments.insert(commitment.clone(), global);
+            }
+            Event::GlobalCommitmentIncreased { amount, commitment, .. } => {
+                self.change_global(commitment, |total| total.add(*amount));
+            }
+            Event::GlobalDecommitted { amount, commitment, .. } => {
+                self.change_global(commitment, |total| total.subtract(*amount));
+            }
+            Event::IndividuallyCommitted { amount, commitment, grant } => {
+                if let Some(global) = self.commitments.get_mut(commitment) {
+                    global.individual.add(*amount);
+                }
+                let individual = self.grants.entry(grant.clone()).or_insert_with(|| Individual {
+                    commitment: commitment.clone(),
+                    amount: Money::ZERO,
+                    legal: Money::ZERO,
+                    paid: Money::ZERO,
+                });
+                individual.amount.add(*amount);
+            }
+            Event::LegallyCommitted { amount, grant } => {
+                self.change_grant(grant, |individual| individual.legal.add(*amount));
+            }
+            Event::Paid { amount, grant, .. } => {
+                self.change_grant(grant, |individual| individual.paid.add(*amount));
+            }
+            Event::Returned { amount, grant, .. } => {
+                self.change_grant(grant, |individual| individual.paid.subtract(*amount));
+            }
+            Event::GrantDecommitted { amount, grant, .. } => self.release_grant(grant, *amount),
+        }
+    }
+}
+
+impl Fund {
+    fn line_mut(&mut self, line: &Key, source: &Key) -> &mut Line {
+        self.lines.entry(line.clone()).or_default().entry(source.clone()).or_default()
+    }
+
+    fn change_global(&mut self, commitment: &Key, change: impl Fn(&mut Money)) {
+        if let Some(global) = self.commitments.get_mut(commitment) {
+            change(&mut global.amount);
+            let (line, source) = (global.line.clone(), global.source.clone());
+            change(&mut self.line_mut(&line, &source).committed);
+        }
+    }
+
+    fn change_grant(&mut self, grant: &GrantId, change: impl FnOnce(&mut Individual)) {
+        if let Some(individual) = self.grants.get_mut(grant) {
+            change(individual);
+        }
+    }
+
+    /// What is released from a grant returns to its global commitment.
+    fn release_grant(&mut self, grant: &GrantId, amount: Money) {
+        let Some(individual) = self.grants.get_mut(grant) else { return };
+        individual.amount.subtract(amount);
+        if individual.legal > individual.amount {
+            individual.legal = individual.amount;
+        }
+        if let Some(global) = self.commitments.get_mut(&individual.commitment) {
+            global.individual.subtract(amount);
+        }
+    }
+
+    /// What is left of an appropriation.
+    ///
+    /// # Errors
+    /// [`Rejection::NoAppropriation`].
+    pub fn available(&self, line: &Key, source: &Key) -> Result<Money, Refusal> {
+        let found = self.lines.get(line).and_then(|sources| sources.get(source));
+        let found = found.ok_or_else(|| Rejection::NoAppropriation {
+            line: line.clone(),
+            source_key: source.clone(),
+        })?;
+        Ok(found.appropriated.minus(found.committed)?)
+    }
+
+    /// A global commitment by key.
+    ///
+    /// # Errors
+    /// [`Rejection::NoCommitment`].
+    pub fn global(&self, commitment: &Key) -> Result<&Global, Refusal> {
+        self.commitments
+            .get(commitment)
+            .ok_or_else(|| Rejection::NoCommitment(commitment.clone()).into())
+    }
+
+    /// The individual commitment to a grant.
+    ///
+    /// # Errors
+    /// [`Rejection::NoIndividualCommitment`].
+    pub fn individual(&self, grant: &GrantId) -> Result<&Individual, Refusal> {
+        self.grants
+            .get(grant)
+            .ok_or_else(|| Rejection::NoIndividualCommitment(grant.clone()).into())
+    }
+
+    fn check_available(&self, line: &Key, source: &Key, asked: Money) -> Result<(), Refusal> {
+        let left = self.available(line, source)?;
+        if asked > left {
+            let (line, source_key) = (line.clone(), source.clone());
+            return Err(Rejection::AppropriationExceeded { asked, left, line, source_key }.into());
+        }
+        Ok(())
+    }
+}
+
+fn positive(amount: Money) -> Result<Money, Refusal> {
+    if amount.is_positive() {
+        Ok(amount)
+    } else {
+        Err(Refusal::from(Rejection::NotPositive(amount)).at("/amount"))
+    }
+}
+
+/// Reserves money for a call or a round. For commands of other deciders that commit globally.
+///
+/// # Errors
+/// Not positive, a key in use, or more than the appropriation.
+pub fn commit_globally(world: &World, wish: &CommitGlobally) -> Result<NewEvent, Refusal> {
+    let fund = world.find(&world.funds, &wish.fund)?;
+    positive(wish.amount)?;
+    if fund.commitments.contains_key(&wish.commitment) {
+        return Err(Rejection::CommitmentExists(wish.commitment.clone()).into());
+    }
+    fund.check_available(&wish.line, &wish.source, wish.amount)?;
+    Ok(NewEvent::on(
+        &wish.fund,
+        Event::GloballyCommitted {
+            amount: wish.amount,
+            call: wish.call.clone(),
+            commitment: wish.commitment.clone(),
+            line: wish.line.clone(),
+            round: wish.round.clone(),
+            source: wish.source.clone(),
+        },
+    ))
+}
+
+/// Turns part of a global commitment into an individual one.
+///
+/// # Errors
+/// Not positive, no such commitment, or more than is left of it.
+pub fn commit_individually(world: &World, wish: &CommitIndividually) -> Result<NewEvent, Refusal> {
+    let fund = world.find(&world.funds, &wish.fund)?;
+    let global = fund.global(&wish.commitment)?;
+    individual_within(fund, wish, global.amount.minus(global.individual)?)
+}
+
+/// The rule of [`commit_individually`] against a given rest: a round's award commits globally and
+/// individually in one decision, when the global commitment is not yet in the world.
+///
+/// # Errors
+/// Not positive, another commitment, or more than `left`.
+pub fn individual_within(
+    fund: &Fund,
+    wish: &CommitIndividually,
+    left: Money,
+) -> Result<NewEvent, Refusal> {
+    let asked = positive(wish.amount)?;
+    if let Some(individual) = fund.grants.get(&wish.grant)
+        && individual.commitment != wish.commitment
+    {
+        let (grant, commitment) = (wish.grant.clone(), individual.commitment.clone());
+        return Err(Rejection::OtherCommitment { grant, commitment }.into());
+    }
+    if asked > left {
+        let commitment = wish.commitment.clone();
+        return Err(Rejection::GlobalCommitmentExceeded { asked, left, commitment }.into());
+    }
+    Ok(NewEvent::on(
+        &wish.fund,
+        Event::IndividuallyCommitted {
+            amount: asked,
+            commitment: wish.commitment.clone(),
+            grant: wish.grant.clone(),
+        },
+    ))
+}
+
+/// Books a signed agreement against its individual commitment.
+///
+/// # Errors
+/// Not positive, nothing committed, or more than is left of the individual commitment.
+pub fn commit_legally(
+    world: &World,
+    fund: &FundId,
+    grant: &GrantId,
+    amount: Money,
+) -> Result<NewEvent, Refusal> {
+    let individual = world.find(&world.funds, fund)?.individual(grant)?;
+    let asked = positive(amount)?;
+    let left = individual.amount.minus(individual.legal)?;
+    if asked > left {
+        let grant = grant.clone();
+        return Err(Rejection::IndividualCommitmentExceeded { asked, left, grant }.into());
+    }
+    Ok(NewEvent::on(fund, Event::LegallyCommitted { amount, grant: grant.clone() }))
+}
+
+/// Books a payment against the legal commitment.
+///
+/// # Errors
+/// Not positive, or more than is left of the legal commitment.
+pub fn pay(
+    world: &World,
+    fund: &FundId,
+    grant: &GrantId,
+    payment: &PaymentId,
+    amount: Money,
+) -> Result<NewEvent, Refusal> {
+    let individual = world.find(&world.funds, fund)?.individual(grant)?;
+    let asked = positive(amount)?;
+    let left = individual.legal.minus(individual.paid)?;
+    if asked > left {
+        return Err(Rejection::LegalCommitmentExceeded { asked, left, grant: grant.clone() }.into());
+    }
+    let (grant, payment) = (grant.clone(), payment.clone());
+    Ok(NewEvent::on(fund, Event::Paid { amount, grant, payment }))
+}
+
+/// Books money that came back.
+///
+/// # Errors
+/// Not positive, or more than was paid.
+pub fn take_back(
+    world: &World,
+    fund: &FundId,
+    grant: &GrantId,
+    payment: &PaymentId,
+    amount: Money,
+) -> Result<NewEvent, Refusal> {
+    let individual = world.find(&world.funds, fund)?.individual(grant)?;
+    let asked = positive(amount)?;
+    if asked > individual.paid {
+        let (left, grant) = (individual.paid, grant.clone());
+        return Err(Rejection::MoreThanPaid { asked, left, grant }.into());
+    }
+    let (grant, payment) = (grant.clone(), payment.clone());
+    Ok(NewEvent::on(fund, Event::Returned { amount, grant, payment }))
+}
+
+/// The commands of a fund.
+pub const COMMANDS: &[Entry] = &[
+    entry::<VoteAppropriation>(),
+    entry::<IncreaseAppropriation>(),
+    entry::<CarryOver>(),
+    entry::<CommitGlobally>(),
+    entry::<IncreaseCommitment>(),
+    entry::<CommitIndividually>(),
+    entry::<DecommitGlobal>(),
+    entry::<DecommitGrant>(),
+];
+
+const BOARD: &[Role] = &[Role::GoverningBoard];
+const AUTHORISING: &[Role] = &[Role::AuthorisingOfficer];
+
+/// Votes an appropriation; makes the fund if it is the first.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VoteAppropriation {
+    /// The amount.
+    pub amount: Money,
+    /// The fund.
+    pub fund: FundId,
+    /// The budget line.
+    pub line: Key,
+    /// Whose money: a programme or a state.
+    pub source: Key,
+}
+
+impl Command for VoteAppropriation {
+    const DECLARATION: Declaration = Declaration {
+        name: "fund.vote_appropriation",
+        summary: "Vote an appropriation on a budget line from a source",
+        roles: BOARD,
+        from: &[NEW, "open"],
+        needs: &[],
+        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 7: appropriations are entered first"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.fund.stream()
+    }
+
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        let amount = positive(self.amount)?;
+        if let Some(fund) = world.funds.get(&self.fund)
+            && let Some(line) = fund.lines.get(&self.line).and_then(|l| l.get(&self.source))
+        {
+            line.appropriated.plus(amount)?;
+        }
+        let event = Event::AppropriationVoted {
+            amount,
+            line: self.line.clone(),
+            source: self.source.clone(),
+        };
+        Ok(vec![NewEvent::on(&self.fund, event)])
+    }
+}
+
+/// Raises an appropriation.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IncreaseAppropriation {
+    /// By how much.
+    pub amount: Money,
+    /// The fund.
+    pub fund: FundId,
+    /// The budget line.
+    pub line: Key,
+    /// Why.
+    #[schemars(length(max = 2000))]
+    pub reason: String,
+    /// Whose money.
+    pub source: Key,
+}
+
+impl Command for IncreaseAppropriation {
+    const DECLARATION: Declaration = Declaration {
+        name: "fund.increase_appropriation",
+        summary: "Raise an appropriation by an amending budget",
+        roles: BOARD,
+        from: &["open"],
+        needs: &[Need::Document],
+        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 44: amending budgets"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.fund.stream()
+    }
+
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        let amount = positive(self.amount)?;
+        check_text("reason", &self.reason)?;
+        let fund = world.find(&world.funds, &self.fund)?;
+        fund.available(&self.line, &self.source)?.plus(amount)?;
+        let event = Event::AppropriationIncreased {
+            amount,
+            line: self.line.clone(),
+            reason: self.reason.clone(),
+            source: self.source.clone(),
+        };
+        Ok(vec![NewEvent::on(&self.fund, event)])
+    }
+}
+
+/// Moves unused appropriation to the fund of a later year.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CarryOver {
+    /// How much.
+    pub amount: Money,
+    /// The fund it leaves.
+    pub fund: FundId,
+    /// The budget line.
+    pub line: Key,
+    /// Whose money.
+    pub source: Key,
+    /// The fund it enters.
+    pub to: FundId,
+}
+
+impl Command for CarryOver {
+    const DECLARATION: Declaration = Declaration {
+        name: "fund.carry_over",
+        summary: "Carry unused appropriation over to the fund of a later year",
+        roles: AUTHORISING,
+        from: &["open"],
+        needs: &[],
+        rule: Rule::of("Delegated Reg. (EU) 2019/887", "Art. 6: unused appropriations re-entered"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.fund.stream()
+    }
+
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        let amount = positive(self.amount)?;
+        if self.fund == self.to {
+            return Err(Refusal::from(Rejection::SameFund).at("/to"));
+        }
+        let fund = world.find(&world.funds, &self.fund)?;
+        fund.check_available(&self.line, &self.source, amount)?;
+        let (line, source) = (self.line.clone(), self.source.clone());
+        let out = Event::CarriedOver {
+            amount,
+            line: line.clone(),
+            source: source.clone(),
+            to: self.to.clone(),
+        };
+        let into = Event::CarriedIn { amount, from: self.fund.clone(), line, source };
+        Ok(vec![NewEvent::on(&self.fund, out), NewEvent::on(&self.to, into)])
+    }
+}
+
+/// Reserves money for a call or a round.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CommitGlobally {
+    /// How much.
+    pub amount: Money,
+    /// For which call.
+    pub call: CallId,
+    /// Key of the commitment in this fund.
+    pub commitment: Key,
+    /// The fund.
+    pub fund: FundId,
+    /// The budget line.
+    pub line: Key,
+    /// For which round, if for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<Key>,
+    /// Whose money.
+    pub source: Key,
+}
+
+impl Command for CommitGlobally {
+    const DECLARATION: Declaration = Declaration {
+        name: "fund.commit_globally",
+        summary: "Make a global commitment for a call or a round",
+        roles: AUTHORISING,
+        from: &["open"],
+        needs: &[],
+        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 112(4): global commitments"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.fund.stream()
+    }
+
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        Ok(vec![commit_globally(world, self)?])
+    }
+}
+
+/// Raises a global commitment.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IncreaseCommitment {
+    /// By how much.
+    pub amount: Money,
+    /// Key of the commitment.
+    pub commitment: Key,
+    /// The fund.
+    pub fund: FundId,
+    /// Why.
+    #[schemars(length(max = 2000))]
+    pub reason: String,
+}
+
+impl Command for IncreaseCommitment {
+    const DECLARATION: Declaration = Declaration {
+        name: "fund.increase_commitment",
+        summary: "Raise a global commitment",
+        roles: AUTHORISING,
+        from: &["open"],
+        needs: &[],
+        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 112(4): global commitments"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.fund.stream()
+    }
+
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        let amount = positive(self.amount)?;
+        check_text("reason", &self.reason)?;
+        let fund = world.find(&world.funds, &self.fund)?;
+        let global = fund.global(&self.commitment)?;
+        fund.check_available(&global.line, &global.source, amount)?;
+        let (commitment, reason) = (self.commitment.clone(), self.reason.clone());
+        let event = Event::GlobalCommitmentIncreased { amount, commitment, reason };
+        Ok(vec![NewEvent::on(&self.fund, event)])
+    }
+}
+
+/// Turns part of a global commitment into an individual one.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CommitIndividually {
+    /// How much.
+    pub amount: Money,
+    /// Out of which global commitment.
+    pub commitment: Key,
+    /// The fund.
+    pub fund: FundId,
+    /// To which grant.
+    pub grant: GrantId,
+}
+
+impl Command for CommitIndividually {
+    const DECLARATION: Declaration = Declaration {
+        name: "fund.commit_individually",
+        summary: "Commit money to one grant whose amount is known",
+        roles: AUTHORISING,
+        from: &["open"],
+        needs: &[],
+        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 112(3): individual commitments"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.fund.stream()
+    }
+
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        Ok(vec![commit_individually(world, self)?])
+    }
+}
+
+/// Releases the unused rest of a global commitment.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecommitGlobal {
+    /// How much.
+    pub amount: Money,
+    /// Key of the commitment.
+    pub commitment: Key,
+    /// The fund.
+    pub fund: FundId,
+    /// Why.
+    #[schemars(length(max = 2000))]
+    pub reason: String,
+}
+
+impl Command for DecommitGlobal {
+    const DECLARATION: Declaration = Declaration {
+        name: "fund.decommit_global",
+        summary: "Release the unused rest of a global commitment",
+        roles: AUTHORISING,
+        from: &["open"],
+        needs: &[],
+        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 114: decommitment"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.fund.stream()
+    }
+
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        let asked = positive(self.amount)?;
+        check_text("reason", &self.reason)?;
+        let global = world.find(&world.funds, &self.fund)?.global(&self.commitment)?;
+        let left = global.amount.minus(global.individual)?;
+        let commitment = self.commitment.clone();
+        if asked > left {
+            return Err(Rejection::GlobalCommitmentExceeded { asked, left, commitment }.into());
+        }
+        let event =
+            Event::GlobalDecommitted { amount: asked, commitment, reason: self.reason.clone() };
+        Ok(vec![NewEvent::on(&self.fund, event)])
+    }
+}
+
+/// Releases the unpaid rest of a grant's commitment, back to its global commitment.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DecommitGrant {
+    /// How much.
+    pub amount: Money,
+    /// The fund.
+    pub fund: FundId,
+    /// Of which grant.
+    pub grant: GrantId,
+    /// Why.
+    #[schemars(length(max = 2000))]
+    pub reason: String,
+}
+
+impl Command for DecommitGrant {
+    const DECLARATION: Declaration = Declaration {
+        name: "fund.decommit_grant",
+        summary: "Release the unpaid rest of a grant's commitment",
+        roles: AUTHORISING,
+        from: &["open"],
+        needs: &[],
+        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 114: decommitment"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.fund.stream()
+    }
+
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        let asked = positive(self.amount)?;
+        check_text("reason", &self.reason)?;
+        let individual = world.find(&world.funds, &self.fund)?.individual(&self.grant)?;
+        let left = individual.amount.minus(individual.paid)?;
+        let grant = self.grant.clone();
+        if asked > left {
+            return Err(Rejection::IndividualCommitmentExceeded { asked, left, grant }.into());
+        }
+        let event = Event::GrantDecommitted { amount: asked, grant, reason: self.reason.clone() };
+        Ok(vec![NewEvent::on(&self.fund, event)])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Scenario, given};
+
+    const LINE: &str = r#""fund":"F","line":"02 04","source":"DEP""#;
+
+    fn voted(euro: u32) -> Scenario {
+        given()
+            .by(Role::GoverningBoard)
+            .done("fund.vote_appropriation", &format!(r#"{{{LINE},"amount":"EUR {euro}"}}"#))
+    }
+
+    fn global(scenario: Scenario, key: &str, euro: u32) -> Scenario {
+        scenario.by(Role::AuthorisingOfficer).when(
+            "fund.commit_globally",
+            &format!(r#"{{{LINE},"call":"C","commitment":"{key}","amount":"EUR {euro}"}}"#),
+        )
+    }
+
+    #[test]
+    fn global_commitments_stay_within_the_appropriation() {
+        let scenario = global(voted(100), "R1", 60).then(&["fund.GloballyCommitted"]);
+        let scenario = global(scenario, "R2", 41).refused("fund.appropriation_exceeded");
+        global(scenario, "R2", 40).then(&["fund.GloballyCommitted"]);
+    }
+
+    #[test]
+    fn an_increase_makes_room() {
+        let scenario = global(voted(100), "R1", 101).refused("fund.appropriation_exceeded");
+        let scenario = scenario.by(Role::GoverningBoard).done(
+            "fund.increase_appropriation",
+            &format!(r#"{{{LINE},"amount":"EUR 1","reason":"amending budget"}}"#),
+        );
+        global(scenario, "R1", 101).then(&["fund.GloballyCommitted"]);
+    }
+
+    #[test]
+    fn individual_commitments_stay_within_the_global_one() {
+        let commit = |scenario: Scenario, grant: &str, euro: u32| {
+            scenario.when(
+                "fund.commit_individually",
+                &format!(
+                    r#"{{"fund":"F","commitment":"R1","grant":"{grant}","amount":"EUR {euro}"}}"#
+                ),
+            )
+        };
+        let scenario = global(voted(100), "R1", 60).then(&["fund.GloballyCommitted"]);
+        let scenario = commit(scenario, "A", 40).then(&["fund.IndividuallyCommitted"]);
+        let scenario = commit(scenario, "B", 21).refused("fund.global_commitment_exceeded");
+        let scenario = scenario
+            .when(
+                "fund.decommit_grant",
+                r#"{"fund":"F","grant":"A","amount":"EUR 1","reason":"rest"}"#,
+            )
+            .then(&["fund.GrantDecommitted"]);
+        commit(scenario, "B", 21).then(&["fund.IndividuallyCommitted"]);
+    }
+
+    #[test]
+    fn only_the_authorising_officer_commits() {
+        voted(100)
+            .by(Role::Applicant)
+            .when(
+                "fund.commit_globally",
+                &format!(r#"{{{LINE},"call":"C","commitment":"R1","amount":"EUR 1"}}"#),
+            )
+            .refused("command.role_not_allowed");
+    }
+
+    #[test]
+    fn a_commitment_of_nothing_names_the_field() {
+        global(voted(100), "R1", 0).refused("fund.not_positive").at("/amount");
+    }
+
+    #[test]
+    fn unused_money_moves_to_the_next_year_once() {
+        let carry = |scenario: Scenario| {
+            scenario
+                .by(Role::AuthorisingOfficer)
+                .when("fund.carry_over", &format!(r#"{{{LINE},"to":"G","amount":"EUR 60"}}"#))
+        };
+        let scenario = carry(voted(100)).then(&["fund.CarriedOver", "fund.CarriedIn"]);
+        carry(scenario).refused("fund.appropriation_exceeded");
+    }
+}

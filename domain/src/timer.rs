@@ -1,0 +1,293 @@
+//! Durable timers: a command that gives itself at its instant. A timer that fires late acts by its
+//! due time and the log shows both.
+
+use crate::command::{
+    Command, Decision, Declaration, Entry, Meta, NEW, NewEvent, Parsed, Role, check_text, entry,
+};
+use crate::ids::{StreamId, StreamKey, TimerId};
+use crate::rejection::{Reason, Refusal, Rule};
+use crate::world::{At, Decider, World};
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What happens to a timer. Stored for ever.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[serde(tag = "type", content = "data")]
+#[strum(prefix = "timer.")]
+pub enum Event {
+    /// It will give `command` at `due`. Setting it again replaces both.
+    #[serde(rename = "timer.Set")]
+    Set { due: Timestamp, wish: Wish },
+    /// It gave its command, which was accepted or refused.
+    #[serde(rename = "timer.Fired")]
+    Fired {
+        due: Timestamp,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        refused: Option<Refused>,
+    },
+    /// It will not fire.
+    #[serde(rename = "timer.Cancelled")]
+    Cancelled { reason: String },
+}
+
+/// A command as data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Wish {
+    /// Its name.
+    pub command: String,
+    /// Its payload.
+    pub data: serde_json::Value,
+}
+
+impl Wish {
+    /// A command of this program as data.
+    ///
+    /// # Errors
+    /// When its payload has no JSON form.
+    pub fn of<C: Command>(command: &C) -> Result<Self, Refusal> {
+        let data = serde_json::to_value(command)
+            .map_err(|error| crate::rejection::Common::Malformed(error.to_string()))?;
+        Ok(Self { command: C::DECLARATION.name.to_owned(), data })
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// As [`Parsed::read`].
+    pub fn read(&self) -> Result<Parsed, Refusal> {
+        Parsed::read(&self.command, self.data.to_string().as_bytes())
+    }
+}
+
+/// Why the command of a timer was refused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Code of the refusal.
+    pub code: String,
+    /// Its sentence.
+    pub message: String,
+}
+
+/// One timer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Timer {
+    /// What it will do and when; `None` once it fired or was cancelled.
+    pub pending: Option<(Timestamp, Wish)>,
+    /// Why its command was refused, if it was.
+    pub refused: Option<Refused>,
+}
+
+/// Why a timer says no.
+#[derive(Clone, Debug, PartialEq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
+#[strum(serialize_all = "snake_case")]
+pub enum Rejection {
+    /// Too early.
+    #[error("the timer is due at {due}, and it is {now}")]
+    NotDue { due: Timestamp, now: Timestamp },
+    /// A timer that fires a timer.
+    #[error("a timer may not fire another timer")]
+    Nested,
+}
+
+impl Reason for Rejection {
+    const CATEGORY: &'static str = TimerId::CATEGORY;
+
+    fn rule(&self) -> Rule {
+        Rule::ours("timers act at their due time (design.md, 4)")
+    }
+}
+
+impl Decider for Timer {
+    type Id = TimerId;
+    type Event = Event;
+
+    fn phase(&self) -> &'static str {
+        if self.pending.is_some() { "pending" } else { "ended" }
+    }
+
+    fn evolve(&mut self, event: &Event, _: &At<'_>) {
+        match event {
+            Event::Set { due, wish } => self.pending = Some((*due, wish.clone())),
+            Event::Fired { refused, .. } => {
+                self.pending = None;
+                self.refused.clone_from(refused);
+            }
+            Event::Cancelled { .. } => self.pending = None,
+        }
+    }
+}
+
+/// Sets a timer in the commit of another command.
+///
+/// # Errors
+/// When the command has no JSON form.
+pub fn set<C: Command>(timer: &TimerId, due: Timestamp, command: &C) -> Result<NewEvent, Refusal> {
+    Ok(NewEvent::on(timer, Event::Set { due, wish: Wish::of(command)? }))
+}
+
+/// Cancels a timer in the commit of another command.
+#[must_use]
+pub fn cancel(timer: &TimerId, reason: &str) -> NewEvent {
+    NewEvent::on(timer, Event::Cancelled { reason: reason.to_owned() })
+}
+
+/// The commands of a timer.
+pub const COMMANDS: &[Entry] = &[entry::<Set>(), entry::<Fire>(), entry::<Cancel>()];
+
+/// Sets a timer.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Set {
+    /// When it is due.
+    pub due: Timestamp,
+    /// The timer.
+    pub timer: TimerId,
+    /// What it will do, in the role `system`.
+    pub wish: Wish,
+}
+
+impl Command for Set {
+    const DECLARATION: Declaration = Declaration {
+        name: "timer.set",
+        summary: "Have a command given at an instant",
+        roles: &[Role::System, Role::ProgrammeOfficer],
+        from: &[NEW, "pending", "ended"],
+        needs: &[],
+        rule: Rule::ours("timers are events (design.md, 4)"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.timer.stream()
+    }
+
+    fn decide(&self, _: &World, _: &Meta) -> Decision {
+        let inner = self.wish.read().map_err(|refusal| refusal.at("/wish"))?;
+        if inner.command.declaration().name == Fire::DECLARATION.name {
+            return Err(Refusal::from(Rejection::Nested).at("/wish"));
+        }
+        let event = Event::Set { due: self.due, wish: self.wish.clone() };
+        Ok(vec![NewEvent::on(&self.timer, event)])
+    }
+}
+
+/// Gives the command of a timer that is due.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Fire {
+    /// The timer.
+    pub timer: TimerId,
+}
+
+impl Command for Fire {
+    const DECLARATION: Declaration = Declaration {
+        name: "timer.fire",
+        summary: "Give the command of a timer that is due",
+        roles: &[Role::System],
+        from: &["pending"],
+        needs: &[],
+        rule: Rule::ours("timers act at their due time (design.md, 4)"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.timer.stream()
+    }
+
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+        let timer = world.find(&world.timers, &self.timer)?;
+        let Some((due, wish)) = &timer.pending else { return Ok(Vec::new()) };
+        let (due, now) = (*due, meta.recorded_at);
+        if now < due {
+            return Err(Rejection::NotDue { due, now }.into());
+        }
+        let by_due_time = Meta { effective_at: Some(due), ..meta.clone() };
+        let outcome = wish.read().and_then(|inner| world.decide(&inner, &by_due_time));
+        let (refused, events) = match outcome {
+            Ok(events) => (None, events),
+            Err(refusal) => {
+                let (code, message) = (refusal.code.into_owned(), refusal.message);
+                (Some(Refused { code, message }), Vec::new())
+            }
+        };
+        let fired = NewEvent::on(&self.timer, Event::Fired { due, refused });
+        let all = std::iter::once(fired).chain(events);
+        Ok(all
+            .map(|event| NewEvent { effective_at: event.effective_at.or(Some(due)), ..event })
+            .collect())
+    }
+}
+
+/// Cancels a timer.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Cancel {
+    /// Why.
+    #[schemars(length(max = 2000))]
+    pub reason: String,
+    /// The timer.
+    pub timer: TimerId,
+}
+
+impl Command for Cancel {
+    const DECLARATION: Declaration = Declaration {
+        name: "timer.cancel",
+        summary: "Cancel a timer that has not fired",
+        roles: &[Role::System, Role::ProgrammeOfficer],
+        from: &["pending"],
+        needs: &[],
+        rule: Rule::ours("timers are events (design.md, 4)"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.timer.stream()
+    }
+
+    fn decide(&self, _: &World, _: &Meta) -> Decision {
+        check_text("reason", &self.reason)?;
+        Ok(vec![cancel(&self.timer, &self.reason)])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::command::Role;
+    use crate::testing::{Scenario, given};
+
+    fn set(inner: &str) -> Scenario {
+        given().by(Role::System).when(
+            "timer.set",
+            &format!(r#"{{"timer":"T","due":"2024-11-04T16:00:00Z","wish":{inner}}}"#),
+        )
+    }
+
+    const CANCEL_OTHER: &str = r#"{"command":"timer.cancel","data":{"timer":"X","reason":"r"}}"#;
+
+    #[test]
+    fn a_timer_does_not_fire_early_and_fires_once() {
+        let early =
+            set(CANCEL_OTHER).recorded(&["timer.Set"]).when("timer.fire", r#"{"timer":"T"}"#);
+        let due = early.refused("timer.not_due").at_time("2024-11-05T09:00:00Z");
+        let fired = due.when("timer.fire", r#"{"timer":"T"}"#).recorded(&["timer.Fired"]);
+        let commit = fired.commits.last().unwrap();
+        assert_eq!(commit.events[0].effective_at.to_string(), "2024-11-04T16:00:00Z");
+        assert_eq!(commit.recorded_at.to_string(), "2024-11-05T09:00:00Z");
+        fired.when("timer.fire", r#"{"timer":"T"}"#).refused("command.wrong_state");
+    }
+
+    #[test]
+    fn a_timer_records_why_its_command_was_refused() {
+        let fired = set(CANCEL_OTHER)
+            .at_time("2024-11-05T09:00:00Z")
+            .when("timer.fire", r#"{"timer":"T"}"#)
+            .recorded(&["timer.Fired"]);
+        let timer = &fired.world.timers[&"T".parse::<crate::ids::TimerId>().unwrap()];
+        assert_eq!(timer.refused.as_ref().unwrap().code, "command.not_found");
+    }
+
+    #[test]
+    fn a_timer_that_fires_timers_is_refused() {
+        set(r#"{"command":"timer.fire","data":{"timer":"T"}}"#).refused("timer.nested").at("/wish");
+        set(r#"{"command":"no.such","data":{}}"#).refused("command.unknown_command");
+    }
+}
