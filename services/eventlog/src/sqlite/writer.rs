@@ -1,0 +1,225 @@
+//! The only connection that writes, on a thread of its own, and the lock that keeps it the only one.
+
+use std::fs::{File, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+use std::process;
+use std::thread;
+
+use bytes::Bytes;
+use rusqlite::{Connection, ErrorCode};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::rows::{check_all, checksum, head};
+use super::schema::open_writer;
+use crate::{Error, Position, body_bytes};
+
+/// How many appends may wait for the thread before the next one waits in its future.
+const APPENDS_WAITING_MAX: usize = 64;
+
+/// One statement is one transaction, and compares and appends in one step.
+const APPEND: &str = "
+    INSERT INTO groups (first, last, crc32, body) SELECT ?1, ?2, ?3, ?4
+    WHERE coalesce((SELECT last FROM groups ORDER BY first DESC LIMIT 1), 0) = ?1 - 1";
+
+/// How far the writer is.
+#[derive(Clone, Debug)]
+pub(super) struct Progress {
+    head: Position,
+    /// Why it stopped for good.
+    broken: Option<Error>,
+}
+
+impl Progress {
+    pub(super) fn head(&self) -> Result<Position, Error> {
+        self.broken.clone().map_or(Ok(self.head), Err)
+    }
+
+    pub(super) fn has_reached(&self, position: Position) -> bool {
+        self.head >= position || self.broken.is_some()
+    }
+}
+
+struct Append {
+    expected: Position,
+    entries: u64,
+    body: String,
+    reply: oneshot::Sender<Result<Position, Error>>,
+}
+
+/// The handle of the writing thread. Dropping it waits until the thread has closed the file.
+pub(super) struct Writer {
+    appends: Option<mpsc::Sender<Append>>,
+    thread: Option<thread::JoinHandle<()>>,
+    progress: watch::Receiver<Progress>,
+}
+
+impl Writer {
+    /// Takes the lock, opens and checks the file, and starts the thread.
+    pub(super) fn start(dir: &Path) -> Result<Writer, Error> {
+        let lock = lock(dir)?;
+        let connection = open_writer(dir)?;
+        let start = Progress { head: check_all(&connection)?, broken: None };
+        let (progress, watch) = watch::channel(start);
+        let (appends, inbox) = mpsc::channel(APPENDS_WAITING_MAX);
+        let thread = thread::Builder::new()
+            .name("eventlog-writer".to_owned())
+            .spawn(move || write_all(connection, inbox, &progress, lock))
+            .map_err(|error| Error::Unavailable(format!("no thread to write: {error}")))?;
+        Ok(Writer { appends: Some(appends), thread: Some(thread), progress: watch })
+    }
+
+    pub(super) async fn append(
+        &self,
+        expected: Position,
+        entries: &[Bytes],
+    ) -> Result<Position, Error> {
+        let body = body(entries)?;
+        let gone = || Error::Unavailable("the writing thread has ended".to_owned());
+        let appends = self.appends.as_ref().ok_or_else(gone)?;
+        let (reply, answer) = oneshot::channel();
+        let append = Append { expected, entries: entries.len() as u64, body, reply };
+        appends.send(append).await.map_err(|_| gone())?;
+        answer.await.map_err(|_| gone())?
+    }
+
+    pub(super) fn progress(&self) -> watch::Receiver<Progress> {
+        self.progress.clone()
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.appends = None;
+        if let Some(thread) = self.thread.take() {
+            // It panicked, if this fails, and has said so itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn body(entries: &[Bytes]) -> Result<String, Error> {
+    let mut body = Vec::with_capacity(body_bytes(entries)?);
+    for (index, entry) in entries.iter().enumerate() {
+        if index > 0 {
+            body.push(b'\n');
+        }
+        body.extend_from_slice(entry);
+    }
+    Ok(String::from_utf8(body).expect("the limits of a group say that entries are UTF-8"))
+}
+
+fn write_all(
+    connection: Connection,
+    mut inbox: mpsc::Receiver<Append>,
+    progress: &watch::Sender<Progress>,
+    lock: File,
+) {
+    while let Some(Append { expected, entries, body, reply }) = inbox.blocking_recv() {
+        let known = progress.borrow().clone();
+        let still_works = known.head().map_err(Failure::Passing);
+        let result = still_works.and_then(|_| append(&connection, expected, entries, &body));
+        match &result {
+            Ok(head) => {
+                progress.send_replace(Progress { head: *head, ..known });
+            }
+            Err(Failure::Fatal(broken)) => {
+                progress.send_replace(Progress { broken: Some(broken.clone()), ..known });
+            }
+            Err(Failure::Passing(_)) => (),
+        }
+        // Whoever asked may have stopped waiting.
+        let _ = reply.send(result.map_err(Failure::into_error));
+    }
+    // The file is closed before the next writer may open it.
+    drop(connection);
+    drop(lock);
+}
+
+/// A failure of one append, or of all that follow too.
+enum Failure {
+    Passing(Error),
+    Fatal(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Passing(error)
+    }
+}
+
+impl Failure {
+    fn into_error(self) -> Error {
+        match self {
+            Failure::Passing(error) | Failure::Fatal(error) => error,
+        }
+    }
+}
+
+fn append(
+    connection: &Connection,
+    expected: Position,
+    entries: u64,
+    body: &str,
+) -> Result<Position, Failure> {
+    let last = expected.saturating_add(entries);
+    let Ok(last_key) = i64::try_from(last) else {
+        return Err(Error::Conflict { expected, actual: head(connection)? }.into());
+    };
+    let first = expected + 1;
+    let first_key = last_key - i64::try_from(entries).unwrap_or(i64::MAX) + 1;
+    let mut statement = connection.prepare_cached(APPEND).map_err(failure)?;
+    let inserted = statement
+        .execute((first_key, last_key, checksum(first, body.as_bytes()), body))
+        .map_err(failure)?;
+    if inserted == 0 {
+        return Err(Error::Conflict { expected, actual: head(connection)? }.into());
+    }
+    Ok(last)
+}
+
+/// After a failed write or sync nobody knows what is on the disk: a commit that failed here may be
+/// found there after a restart. So this handle says nothing more, not even to readers, and the
+/// answer comes from opening the log again.
+fn failure(cause: rusqlite::Error) -> Failure {
+    let is_fatal = matches!(
+        cause.sqlite_error_code(),
+        Some(ErrorCode::SystemIoFailure | ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+    );
+    match Error::from(cause) {
+        Error::Unavailable(what) if is_fatal => {
+            Failure::Fatal(Error::Unavailable(format!("{what}; open the log again")))
+        }
+        error if is_fatal => Failure::Fatal(error),
+        error => Failure::Passing(error),
+    }
+}
+
+/// Locks the directory for the life of the returned file. The lock belongs to the process and not
+/// to the file's content, so it ends with the process, however that ends.
+fn lock(dir: &Path) -> Result<File, Error> {
+    let path = dir.join("writer.lock");
+    let unavailable = |error| Error::Unavailable(format!("{}: {error}", path.display()));
+    let mut file = File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&path)
+        .map_err(unavailable)?;
+    match file.try_lock() {
+        Ok(()) => (),
+        Err(TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            // Some systems do not let others read a locked file; then the pid stays unknown.
+            let _ = file.read_to_string(&mut pid);
+            return Err(Error::Locked { path: dir.to_owned(), pid: pid.trim().parse().ok() });
+        }
+        Err(TryLockError::Error(error)) => return Err(unavailable(error)),
+    }
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| writeln!(file, "{}", process::id()))
+        .map_err(unavailable)?;
+    Ok(file)
+}
