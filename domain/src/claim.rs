@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(tag = "type", content = "data")]
 #[strum(prefix = "claim.")]
+#[expect(missing_docs, reason = "fields say by name and type what they are")]
 pub enum Event {
     /// A figure was published.
     #[serde(rename = "claim.Published")]
@@ -65,6 +66,7 @@ pub struct Claim {
 /// Why a claim is not taken.
 #[derive(Clone, Debug, PartialEq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 #[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "fields are the figures of the sentence")]
 pub enum Rejection {
     /// No source.
     #[error("a published figure carries its source (evidence)")]

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(tag = "type", content = "data")]
 #[strum(prefix = "fund.")]
+#[expect(missing_docs, reason = "fields say by name and type what they are")]
 pub enum Event {
     /// The budgetary authority voted an appropriation.
     #[serde(rename = "fund.AppropriationVoted")]
@@ -116,6 +117,7 @@ pub struct Individual {
 /// Why a fund says no.
 #[derive(Clone, Debug, PartialEq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 #[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "fields are the figures of the sentence")]
 pub enum Rejection {
     /// Zero or less.
     #[error("an amount must be more than nothing; got {0}")]

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(tag = "type", content = "data")]
 #[strum(prefix = "process.")]
+#[expect(missing_docs, reason = "fields say by name and type what they are")]
 pub enum Event {
     /// A reaction was refused.
     #[serde(rename = "process.Parked")]
@@ -35,6 +36,7 @@ pub struct Process {
 /// Why a process says no.
 #[derive(Clone, Debug, PartialEq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 #[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "fields are the figures of the sentence")]
 pub enum Rejection {
     /// Nothing of that name waits.
     #[error("no reaction {0} waits for a person")]

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(tag = "type", content = "data")]
 #[strum(prefix = "timer.")]
+#[expect(missing_docs, reason = "fields say by name and type what they are")]
 pub enum Event {
     /// It will give `command` at `due`. Setting it again replaces both.
     #[serde(rename = "timer.Set")]
@@ -82,6 +83,7 @@ pub struct Timer {
 /// Why a timer says no.
 #[derive(Clone, Debug, PartialEq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 #[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "fields are the figures of the sentence")]
 pub enum Rejection {
     /// Too early.
     #[error("the timer is due at {due}, and it is {now}")]
