@@ -36,7 +36,6 @@ pub struct Process {
 /// Why a process says no.
 #[derive(Clone, Debug, PartialEq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 #[strum(serialize_all = "snake_case")]
-#[expect(missing_docs, reason = "fields are the figures of the sentence")]
 pub enum Rejection {
     /// Nothing of that name waits.
     #[error("no reaction {0} waits for a person")]
