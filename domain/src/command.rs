@@ -84,6 +84,18 @@ pub struct Actor {
     pub role: Role,
 }
 
+impl Actor {
+    /// Whether one person can be behind both: the same id, or one acts on behalf of the other, or
+    /// both on behalf of a third.
+    #[must_use]
+    pub fn may_be(&self, other: &Self) -> bool {
+        let mine = [Some(&self.id), self.on_behalf_of.as_ref()];
+        mine.into_iter()
+            .flatten()
+            .any(|id| *id == other.id || Some(id) == other.on_behalf_of.as_ref())
+    }
+}
+
 /// How sure we are of a fact from outside.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
@@ -342,6 +354,17 @@ pub fn check_text(field: &'static str, text: &str) -> Result<(), Refusal> {
     if text.chars().count() > TEXT_CHARS_MAX {
         let refusal = Refusal::from(Common::TooLong { field, limit: TEXT_CHARS_MAX });
         return Err(refusal.at(format!("/{field}")));
+    }
+    Ok(())
+}
+
+/// Refuses a list that is longer than its limit.
+///
+/// # Errors
+/// Names the field and the limit.
+pub fn check_list<T>(field: &'static str, list: &[T], limit: usize) -> Result<(), Refusal> {
+    if list.len() > limit {
+        return Err(Refusal::from(Common::TooMany { field, limit }).at(format!("/{field}")));
     }
     Ok(())
 }

@@ -180,6 +180,14 @@ pub enum Common {
         /// Its limit.
         limit: usize,
     },
+    /// A list longer than its limit.
+    #[error("{field} has more than {limit} entries")]
+    TooMany {
+        /// The field.
+        field: &'static str,
+        /// Its limit.
+        limit: usize,
+    },
 }
 
 impl Reason for Common {
@@ -197,14 +205,17 @@ impl Reason for Common {
             Self::NotYetTrue => "two clocks (design.md, 5)",
             Self::TooLarge(_) => "entry size (design.md, 2)",
             Self::Amount(_) => "money is integer cents of one currency (design.md, 5)",
-            Self::TooLong { .. } => "every input has a limit",
+            Self::TooLong { .. } | Self::TooMany { .. } => "every input has a limit",
         })
     }
 
     fn kind(&self) -> Kind {
         match self {
             Self::UnknownCommand(_) | Self::NotFound(_) => Kind::NotFound,
-            Self::Malformed(_) | Self::TooLarge(_) | Self::TooLong { .. } => Kind::Malformed,
+            Self::Malformed(_)
+            | Self::TooLarge(_)
+            | Self::TooLong { .. }
+            | Self::TooMany { .. } => Kind::Malformed,
             Self::RoleNotAllowed { .. } => Kind::Forbidden,
             Self::Exists(_)
             | Self::WrongState { .. }
