@@ -33,6 +33,18 @@ pub trait Decider: Clone + Debug + Default + PartialEq + Serialize {
     fn evolve(&mut self, event: &Self::Event, at: &At<'_>);
 }
 
+/// A decider in the table below: finds its streams and its events by type.
+pub trait InWorld: Decider {
+    /// Every stream of this kind.
+    fn all(world: &World) -> &Map<Self::Id, Self>;
+
+    /// The same, to be changed: for adapters that put one stream into a world of their own.
+    fn all_mut(world: &mut World) -> &mut Map<Self::Id, Self>;
+
+    /// The event, if it is of this kind.
+    fn event(event: &Event) -> Option<&Self::Event>;
+}
+
 /// The circumstances of a stored event.
 #[derive(Clone, Copy, Debug)]
 pub struct At<'a> {
@@ -114,6 +126,20 @@ macro_rules! deciders {
                 }
             }
         }
+
+        $(impl InWorld for $module::$state {
+            fn all(world: &World) -> &Map<Self::Id, Self> {
+                &world.$field
+            }
+
+            fn all_mut(world: &mut World) -> &mut Map<Self::Id, Self> {
+                &mut world.$field
+            }
+
+            fn event(event: &Event) -> Option<&Self::Event> {
+                if let Event::$variant(event) = event { Some(event) } else { None }
+            }
+        })*
 
         /// Every command, by decider.
         pub const COMMANDS: &[&[Entry]] = &[$($module::COMMANDS),*];
