@@ -1,0 +1,303 @@
+//! Answers about the past: the newest kept clone that lies wholly within the moment asked for, plus
+//! a fold of those commits after it that can matter.
+//!
+//! Events may be recorded late and be true early, so a moment is not a position. Three facts make
+//! a question cheap all the same: clones of a view cost nothing and are kept every so many commits;
+//! of every [`GRAIN`] commits the range of their instants is kept, so that those which cannot
+//! contribute are not read; the newest commits stay in memory.
+
+use crate::projection::{AsOf, Projection, Query};
+use crate::report::Report;
+use crate::{AllKept, Views};
+use domain::Commit;
+use imbl::Vector;
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// The range of instants is kept for every so many commits.
+pub const GRAIN: u64 = 64;
+/// So many of the newest commits stay in memory.
+pub const RECENT_MAX: usize = 1_024;
+/// When more clones of a view than this are kept, every second one is dropped.
+pub const CLONES_MAX: usize = 4_096;
+/// At most so many commits are read at once.
+pub const READ_MAX: u64 = READ_STEP as u64;
+const READ_STEP: usize = 4_096;
+
+/// Where the commits of the past are read: the log.
+pub trait CommitSource {
+    /// The commits from one position to another, both included, in order.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    fn read(&self, from: u64, to: u64) -> Result<Vec<Arc<Commit>>, SourceError>;
+}
+
+/// Why the past cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The log says no.
+    #[error("the log cannot be read: {0}")]
+    Log(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The log has a hole.
+    #[error("the log gave no commit {0}")]
+    Missing(u64),
+}
+
+/// All commits in memory: for tests, demonstrations and small logs.
+impl CommitSource for Vec<Arc<Commit>> {
+    fn read(&self, from: u64, to: u64) -> Result<Vec<Arc<Commit>>, SourceError> {
+        Ok(self.iter().filter(|one| (from..=to).contains(&one.position)).cloned().collect())
+    }
+}
+
+/// What is known of up to [`GRAIN`] commits without reading them.
+#[derive(Clone, Copy, Debug)]
+struct Block {
+    first: u64,
+    last: u64,
+    recorded_min: Timestamp,
+    effective_min: Timestamp,
+}
+
+impl Block {
+    fn of(commit: &Commit) -> Self {
+        let effective_min = commit.events.iter().map(|event| event.effective_at).min();
+        Self {
+            first: commit.position,
+            last: commit.position,
+            recorded_min: commit.recorded_at,
+            effective_min: effective_min.unwrap_or(Timestamp::MAX),
+        }
+    }
+
+    fn join(&mut self, next: &Self) {
+        self.last = next.last;
+        self.recorded_min = self.recorded_min.min(next.recorded_min);
+        self.effective_min = self.effective_min.min(next.effective_min);
+    }
+
+    fn can_matter(&self, moment: &AsOf) -> bool {
+        moment.knows(self.first, self.recorded_min) && moment.was_true(self.effective_min)
+    }
+}
+
+/// A clone of a view, with the latest instants of all that it has folded.
+#[derive(Clone)]
+struct Mark<P> {
+    position: u64,
+    recorded_max: Timestamp,
+    effective_max: Timestamp,
+    view: P,
+}
+
+/// The kept clones of one view.
+#[derive(Clone)]
+pub struct Kept<P: Clone> {
+    every: u64,
+    marks: Vector<Mark<P>>,
+}
+
+impl<P: Projection> Default for Kept<P> {
+    fn default() -> Self {
+        Self { every: P::EVERY, marks: Vector::new() }
+    }
+}
+
+impl<P: Projection> Kept<P> {
+    /// Keeps a clone when it is time for one.
+    pub(crate) fn keep(&mut self, view: &P, views: &Views) {
+        if views.position.is_multiple_of(self.every) {
+            self.push(view, views);
+        }
+    }
+
+    pub(crate) fn push(&mut self, view: &P, views: &Views) {
+        self.marks.push_back(Mark {
+            position: views.position,
+            recorded_max: views.recorded_at,
+            effective_max: views.effective_max,
+            view: view.clone(),
+        });
+        if self.marks.len() > CLONES_MAX {
+            self.every *= 2;
+            let every = self.every;
+            self.marks.retain(|mark| mark.position.is_multiple_of(every));
+        }
+    }
+
+    /// The newest clone of which every event counts. The latest instants only grow, so those that
+    /// do are a prefix.
+    fn newest(&self, moment: &AsOf) -> Option<&Mark<P>> {
+        let (mut low, mut high) = (0, self.marks.len());
+        while low < high {
+            let middle = low.midpoint(high);
+            let mark = &self.marks[middle];
+            if within(moment, mark.position, mark.recorded_max, mark.effective_max) {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        low.checked_sub(1).map(|index| &self.marks[index])
+    }
+}
+
+fn within(moment: &AsOf, position: u64, recorded_max: Timestamp, effective_max: Timestamp) -> bool {
+    moment.knows(position, recorded_max) && moment.was_true(effective_max)
+}
+
+/// Finds a view and its clones by type; implemented by the table of views.
+pub trait InViews: Projection {
+    /// The view itself.
+    fn of(views: &Views) -> &Self;
+    /// Its clones.
+    fn kept(kept: &AllKept) -> &Kept<Self>;
+}
+
+/// The views now and at any moment of the past. Cloning costs nothing, so readers take a clone and
+/// never wait for the writer.
+#[derive(Clone, Default)]
+pub struct History {
+    views: Views,
+    /// The position before the first block: what was folded before this history began.
+    before: u64,
+    blocks: Vector<Block>,
+    recent: Vector<Arc<Commit>>,
+    kept: AllKept,
+}
+
+impl History {
+    /// Goes on from stored views. Questions about moments before them read the log from its start.
+    #[must_use]
+    pub fn resume(views: Views) -> Self {
+        let mut kept = AllKept::default();
+        kept.push(&views);
+        Self { before: views.position, views, kept, ..Self::default() }
+    }
+
+    /// The views now.
+    #[must_use]
+    pub fn views(&self) -> &Views {
+        &self.views
+    }
+
+    /// Takes the next commit in.
+    pub fn apply(&mut self, commit: &Arc<Commit>) {
+        self.views.apply(commit);
+        let block = Block::of(commit);
+        match self.blocks.back_mut() {
+            Some(last) if last.last % GRAIN != 0 => last.join(&block),
+            _ => self.blocks.push_back(block),
+        }
+        self.recent.push_back(Arc::clone(commit));
+        if self.recent.len() > RECENT_MAX {
+            self.recent.pop_front();
+        }
+        self.kept.keep(&self.views);
+    }
+
+    /// A view as of a moment.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn as_of<P: InViews>(
+        &self,
+        moment: &AsOf,
+        source: &dyn CommitSource,
+    ) -> Result<P, SourceError> {
+        let head = P::of(&self.views);
+        let Views { position, recorded_at, effective_max, .. } = self.views;
+        if within(moment, position, recorded_at, effective_max) {
+            return Ok(head.clone());
+        }
+        if let Some(narrowed) = head.narrowed(moment) {
+            return Ok(narrowed);
+        }
+        let mark = P::kept(&self.kept).newest(moment);
+        let (mut view, after) =
+            mark.map_or_else(|| (P::default(), 0), |mark| (mark.view.clone(), mark.position));
+        for (from, to) in self.ranges(after, moment) {
+            self.read(from, to, source, |commit| {
+                for event in commit.events.iter().filter(|event| moment.admits(commit, event)) {
+                    view.apply(commit, event);
+                }
+            })?;
+        }
+        Ok(view)
+    }
+
+    pub(crate) fn answer<P: InViews>(
+        &self,
+        query: &Query,
+        source: &dyn CommitSource,
+    ) -> Result<Report, SourceError> {
+        let view: P = self.as_of(&query.moment, source)?;
+        Ok(answer(&view, query, self.views.position, self.views.recorded_at))
+    }
+
+    /// The positions after `after` that can matter, as ranges of at most [`READ_MAX`].
+    fn ranges(&self, after: u64, moment: &AsOf) -> Vec<(u64, u64)> {
+        let end = moment.position.map_or(self.views.position, |at| at.min(self.views.position));
+        let unknown = (1..=self.before)
+            .step_by(READ_STEP)
+            .map(|first| (first, self.before.min(first + READ_MAX - 1)));
+        let from_block = self.blocks.iter().position(|block| block.last > after);
+        let known = self.blocks.iter().skip(from_block.unwrap_or(self.blocks.len()));
+        let known =
+            known.filter(|block| block.can_matter(moment)).map(|block| (block.first, block.last));
+        let mut ranges: Vec<(u64, u64)> = Vec::new();
+        for (first, last) in unknown.chain(known) {
+            let (first, last) = (first.max(after + 1), last.min(end));
+            match ranges.last_mut() {
+                _ if first > last => {}
+                Some((from, to)) if *to + 1 == first && last - *from < READ_MAX => *to = last,
+                _ => ranges.push((first, last)),
+            }
+        }
+        ranges
+    }
+
+    fn read(
+        &self,
+        from: u64,
+        to: u64,
+        source: &dyn CommitSource,
+        mut fold: impl FnMut(&Commit),
+    ) -> Result<(), SourceError> {
+        let kept_from = self.recent.front().map_or(u64::MAX, |commit| commit.position);
+        let mut next = from;
+        if from < kept_from {
+            for commit in source.read(from, to.min(kept_from - 1))? {
+                if commit.position != next {
+                    return Err(SourceError::Missing(next));
+                }
+                fold(&commit);
+                next += 1;
+            }
+        }
+        if next < kept_from.min(to + 1) {
+            return Err(SourceError::Missing(next));
+        }
+        let skip = usize::try_from(next.saturating_sub(kept_from)).unwrap_or(usize::MAX);
+        for commit in self.recent.iter().skip(skip).take_while(|commit| commit.position <= to) {
+            fold(commit);
+        }
+        Ok(())
+    }
+}
+
+/// The report of a view, with the moment it speaks of.
+pub(crate) fn answer<P: Projection>(
+    view: &P,
+    query: &Query,
+    head: u64,
+    recorded_at: Timestamp,
+) -> Report {
+    let instant = query.instant().or((head > 0).then_some(recorded_at));
+    let query = Query { now: instant, ..query.clone() };
+    let mut report = view.report(&query);
+    report.as_of = query.moment;
+    report.position = query.moment.position.map_or(head, |limit| limit.min(head));
+    report
+}
