@@ -9,6 +9,11 @@ pub mod command;
 pub mod commit;
 pub mod world;
 
+pub mod call;
+pub mod evaluation;
+pub mod prize;
+pub mod proposal;
+
 pub mod claim;
 pub mod fund;
 pub mod process;

@@ -161,6 +161,10 @@ macro_rules! deciders {
 
 deciders! {
     Fund: fund::Fund in funds;
+    Call: call::Call in calls;
+    Proposal: proposal::Proposal in proposals;
+    Evaluation: evaluation::Evaluation in evaluations;
+    Prize: prize::Prize in prizes;
     Claim: claim::Claim in claims;
     Timer: timer::Timer in timers;
     Process: process::Process in processes;
