@@ -16,8 +16,12 @@ pub mod proposal;
 
 pub mod claim;
 pub mod fund;
+pub mod grant;
+pub mod payment;
+pub mod pledge;
 pub mod process;
 pub mod react;
+pub mod statement;
 pub mod timer;
 
 pub mod canonical;

@@ -165,6 +165,10 @@ deciders! {
     Proposal: proposal::Proposal in proposals;
     Evaluation: evaluation::Evaluation in evaluations;
     Prize: prize::Prize in prizes;
+    Grant: grant::Grant in grants;
+    Payment: payment::Payment in payments;
+    Pledge: pledge::Pledge in pledges;
+    Statement: statement::Statement in statements;
     Claim: claim::Claim in claims;
     Timer: timer::Timer in timers;
     Process: process::Process in processes;
