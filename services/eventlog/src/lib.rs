@@ -4,11 +4,13 @@
 
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
+pub mod faulty;
 mod log;
 pub mod memory;
 pub mod sqlite;
 mod tail;
 
+pub use faulty::Faulty;
 pub use log::{
     Damage, ENTRY_BYTES_MAX, Error, GROUP_BYTES_MAX, GROUP_ENTRIES_MAX, Group, Log, Place,
     Position, body_bytes,

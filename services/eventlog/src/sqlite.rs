@@ -3,14 +3,13 @@
 //! Any SQLite tool reads it: `SELECT first, last, body FROM groups` gives the entries of each group
 //! on lines of their own. Acknowledged means written and synced (WAL, `synchronous=FULL`).
 
+mod directory;
 mod rows;
 mod schema;
 #[cfg(test)]
 mod tests;
 mod writer;
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -45,7 +44,7 @@ impl Sqlite {
     /// Reads and checks every row first; this and the lock may take a while, so call it where
     /// blocking is allowed. Refuses when another writer has the log.
     pub fn open(dir: &Path) -> Result<Sqlite, Error> {
-        create_durably(dir)
+        directory::create(dir)
             .map_err(|error| Error::Unavailable(format!("{}: {error}", dir.display())))?;
         let writer = Writer::start(dir)?;
         Ok(Sqlite { readers: Arc::new(Readers::new(dir)), writer: Some(writer) })
@@ -144,22 +143,4 @@ impl Readers {
         }
         Ok(result)
     }
-}
-
-/// Makes the directory, and makes sure that it is still there after a loss of power.
-fn create_durably(dir: &Path) -> io::Result<()> {
-    if dir.is_dir() {
-        return Ok(());
-    }
-    if let Some(parent) = dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        create_durably(parent)?;
-    }
-    fs::create_dir(dir).or_else(|error| if dir.is_dir() { Ok(()) } else { Err(error) })?;
-    // Other systems do not open directories as files, and keep their names themselves.
-    #[cfg(unix)]
-    if let Some(parent) = dir.parent() {
-        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-        fs::File::open(parent)?.sync_all()?;
-    }
-    Ok(())
 }

@@ -1,10 +1,13 @@
 //! The file of a log: its schema, its settings, and how to tell it from any other SQLite file.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
+use super::directory::sync_parent;
 use crate::{Damage, Error, Place};
 
 /// The name of the format, in the table `meta`.
@@ -40,17 +43,15 @@ pub(super) fn path(dir: &Path) -> PathBuf {
     dir.join("log.sqlite")
 }
 
-/// Opens the file to write, and makes it if it is missing.
+/// Opens the file to write, and makes it if it is missing. Only the holder of the lock may.
 pub(super) fn open_writer(dir: &Path) -> Result<Connection, Error> {
     let path = path(dir);
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(&path, flags)?;
-    connection.busy_timeout(BUSY_WAIT)?;
-    if is_blank(&connection)? {
-        create(&mut connection)?;
+    if !path.try_exists().map_err(|error| unavailable(&path, &error))? {
+        create(dir)?;
     }
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(&path, flags)?;
+    connection.busy_timeout(BUSY_WAIT)?;
     check_format(&connection, &path)?;
     prepare_writer(&connection)?;
     Ok(connection)
@@ -67,17 +68,37 @@ pub(super) fn open_reader(dir: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
-/// Blank is a file that was never written, or whose creation was cut short.
-fn is_blank(connection: &Connection) -> rusqlite::Result<bool> {
-    let objects: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    Ok(objects == 0 && pragma(connection, "application_id")? == 0)
+/// Makes the file under another name first, so that a log is never found half made. An empty
+/// `log.sqlite` is therefore damage, and not taken for a new log.
+fn create(dir: &Path) -> Result<(), Error> {
+    let (path, draft) = (path(dir), dir.join("log.sqlite.new"));
+    if dir.join("log.sqlite-wal").exists() {
+        let what = "log.sqlite is missing beside its write-ahead log".to_owned();
+        return Err(Error::Corrupt(Damage { place: Place::File, what }));
+    }
+    // A draft that an earlier process did not finish holds nothing.
+    if let Err(error) = fs::remove_file(&draft).or_else(missing_is_fine) {
+        return Err(unavailable(&draft, &error));
+    }
+    let mut connection = Connection::open(&draft)?;
+    fill(&mut connection)?;
+    connection.close().map_err(|(_, error)| error)?;
+    fs::rename(&draft, &path)
+        .and_then(|()| sync_parent(&path))
+        .map_err(|error| unavailable(&path, &error))
 }
 
-fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+fn missing_is_fine(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}
+
+fn unavailable(path: &Path, error: &io::Error) -> Error {
+    Error::Unavailable(format!("{}: {error}", path.display()))
+}
+
+fn fill(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "page_size", PAGE_BYTES)?;
-    // The default, but a system may have been built with another one.
-    connection.pragma_update(None, "encoding", "UTF-8")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
     let transaction = Transaction::new(connection, TransactionBehavior::Immediate)?;
     transaction.execute_batch(SCHEMA)?;
     transaction.execute(
@@ -99,6 +120,10 @@ fn prepare_writer(connection: &Connection) -> rusqlite::Result<()> {
 
 fn check_format(connection: &Connection, path: &Path) -> Result<(), Error> {
     let refused = |found: String| Error::Format { path: path.to_owned(), found };
+    if fs::metadata(path).is_ok_and(|file| file.len() == 0) {
+        let what = "log.sqlite is empty".to_owned();
+        return Err(Error::Corrupt(Damage { place: Place::File, what }));
+    }
     let id = pragma(connection, "application_id")?;
     if id != APPLICATION_ID {
         return Err(refused(format!("application id {id:#x} instead of {APPLICATION_ID:#x}")));

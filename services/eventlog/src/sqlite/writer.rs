@@ -1,15 +1,14 @@
-//! The only connection that writes, on a thread of its own, and the lock that keeps it the only one.
+//! The only connection that writes, on a thread of its own.
 
-use std::fs::{File, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::fs::File;
 use std::path::Path;
-use std::process;
 use std::thread;
 
 use bytes::Bytes;
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::directory::lock;
 use super::rows::{check_all, checksum, head};
 use super::schema::open_writer;
 use crate::{Error, Position, body_bytes};
@@ -193,33 +192,4 @@ fn failure(cause: rusqlite::Error) -> Failure {
         error if is_fatal => Failure::Fatal(error),
         error => Failure::Passing(error),
     }
-}
-
-/// Locks the directory for the life of the returned file. The lock belongs to the process and not
-/// to the file's content, so it ends with the process, however that ends.
-fn lock(dir: &Path) -> Result<File, Error> {
-    let path = dir.join("writer.lock");
-    let unavailable = |error| Error::Unavailable(format!("{}: {error}", path.display()));
-    let mut file = File::options()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(unavailable)?;
-    match file.try_lock() {
-        Ok(()) => (),
-        Err(TryLockError::WouldBlock) => {
-            let mut pid = String::new();
-            // Some systems do not let others read a locked file; then the pid stays unknown.
-            let _ = file.read_to_string(&mut pid);
-            return Err(Error::Locked { path: dir.to_owned(), pid: pid.trim().parse().ok() });
-        }
-        Err(TryLockError::Error(error)) => return Err(unavailable(error)),
-    }
-    file.set_len(0)
-        .and_then(|()| file.rewind())
-        .and_then(|()| writeln!(file, "{}", process::id()))
-        .map_err(unavailable)?;
-    Ok(file)
 }
