@@ -4,6 +4,7 @@
 
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
+pub mod cqrs;
 pub mod faulty;
 mod log;
 pub mod memory;
