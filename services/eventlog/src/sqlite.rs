@@ -32,6 +32,7 @@ const IDLE_READERS_MAX: usize = 4;
 ///
 /// The directory must be on a local disk, since the write-ahead log of SQLite needs memory that its
 /// processes share. Dropping the writer waits for the append in progress and closes the file.
+#[derive(Debug)]
 pub struct Sqlite {
     // Before the writer, so that the writer is the last to close the file and tidies it up.
     readers: Arc<Readers>,
@@ -117,6 +118,7 @@ impl Log for Sqlite {
 }
 
 /// Connections that read, each used by one read at a time.
+#[derive(Debug)]
 struct Readers {
     dir: PathBuf,
     idle: Mutex<Vec<Connection>>,

@@ -25,6 +25,51 @@ async fn sqlite_keeps_the_contract() {
     contract::run(&Directories(Scratch::new())).await;
 }
 
+/// A writer, and a reader beside it, as one log.
+struct Beside {
+    writer: Sqlite,
+    reader: Sqlite,
+}
+
+#[async_trait]
+impl Log for Beside {
+    async fn append(&self, head: Position, entries: Vec<Bytes>) -> Result<Position, Error> {
+        self.writer.append(head, entries).await
+    }
+
+    async fn read(&self, from: Position, bytes_max: usize) -> Result<Vec<Group>, Error> {
+        self.reader.read(from, bytes_max).await
+    }
+
+    async fn head(&self) -> Result<Position, Error> {
+        self.reader.head().await
+    }
+
+    async fn wait_for(&self, position: Position) -> Result<Position, Error> {
+        self.reader.wait_for(position).await
+    }
+}
+
+struct Pairs(Scratch);
+
+#[async_trait]
+impl Factory for Pairs {
+    async fn open(&self, name: &str) -> Result<Arc<dyn Log>, Error> {
+        let dir = self.0.path().join(name);
+        let writer = Sqlite::open(&dir)?;
+        Ok(Arc::new(Beside { writer, reader: Sqlite::open_read_only(&dir)? }))
+    }
+
+    fn persists(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_beside_a_writer_keeps_the_contract() {
+    contract::run(&Pairs(Scratch::new())).await;
+}
+
 /// A log with the groups 1..1, 2..4 and 5..9 of about 200 bytes an entry.
 async fn three_groups(dir: &Path) -> Sqlite {
     let log = Sqlite::open(dir).unwrap();

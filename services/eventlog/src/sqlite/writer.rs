@@ -39,6 +39,7 @@ impl Progress {
     }
 }
 
+#[derive(Debug)]
 struct Append {
     expected: Position,
     entries: u64,
@@ -47,6 +48,7 @@ struct Append {
 }
 
 /// The handle of the writing thread. Dropping it waits until the thread has closed the file.
+#[derive(Debug)]
 pub(super) struct Writer {
     appends: Option<mpsc::Sender<Append>>,
     thread: Option<thread::JoinHandle<()>>,
