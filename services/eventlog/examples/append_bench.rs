@@ -26,6 +26,9 @@ const TURN: Duration = Duration::from_secs(1);
 /// The raw file that does not grow is this long, and is written over from the start when full.
 const PREALLOCATED_BYTES: u64 = 64 << 20;
 
+/// The length of the log that is opened in the end.
+const OPENED_GROUPS: u32 = 2_000;
+
 /// Something to append to.
 #[derive(Clone, Copy)]
 enum Store {
@@ -69,7 +72,25 @@ fn main() -> Result<()> {
             timings.print(&store.name(), &group);
         }
     }
+    opening(&dir)?;
     Ok(fs::remove_dir_all(&dir)?)
+}
+
+/// Prints how long it takes to open a log, which reads and checks all of it.
+fn opening(dir: &Path) -> Result<()> {
+    let group = vec![Bytes::from("x".repeat(ENTRY_BYTES)); SHAPES[1]];
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    fs::remove_dir_all(dir)?;
+    let log = Sqlite::open(dir)?;
+    let mut head = 0;
+    for _ in 0..OPENED_GROUPS {
+        head = runtime.block_on(log.append(head, group.clone()))?;
+    }
+    drop(log);
+    let start = Instant::now();
+    drop(Sqlite::open(dir)?);
+    println!("opening a log of {head} entries: {} ms", start.elapsed().as_millis());
+    Ok(())
 }
 
 impl Store {

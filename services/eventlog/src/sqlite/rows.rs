@@ -11,6 +11,10 @@ use crate::{Damage, ENTRY_BYTES_MAX, Error, Group, Place, Position};
 
 const IN_ORDER: &str = "SELECT first, last, crc32, body FROM groups WHERE first >= ?1 \
                         ORDER BY first";
+/// Begins with the row that holds a position, or should.
+const FROM_THE_HOLDER: &str = "
+    SELECT first, last, crc32, body FROM groups
+    WHERE first >= coalesce((SELECT max(first) FROM groups WHERE first <= ?1), ?1) ORDER BY first";
 const IN_REVERSE: &str = "SELECT first, last, crc32, body FROM groups WHERE first > ?1 \
                           ORDER BY first DESC";
 
@@ -69,9 +73,7 @@ pub(super) fn read(
     let from = from.max(1);
     // Further than SQLite can count, and so after every head.
     let Ok(key) = i64::try_from(from) else { return Ok(Vec::new()) };
-    let start = "SELECT first, last, crc32, body FROM groups \
-                 WHERE first >= (SELECT max(first) FROM groups WHERE first <= ?1) ORDER BY first";
-    let mut statement = connection.prepare_cached(start)?;
+    let mut statement = connection.prepare_cached(FROM_THE_HOLDER)?;
     let mut rows = statement.query([key])?;
     let (mut groups, mut bytes, mut next) = (Vec::<Group>::new(), 0_usize, None);
     while let Some(row) = rows.next()? {
@@ -82,6 +84,10 @@ pub(super) fn read(
         }
         raw.check(next).map_err(Error::Corrupt)?;
         let group = raw.group();
+        if next.is_none() && group.first > from {
+            let what = format!("the rows before it are missing, and {from} was asked for");
+            return Err(Error::Corrupt(Damage { place: raw.place(), what }));
+        }
         next = Some(group.last() + 1);
         if group.last() >= from {
             groups.push(group.trimmed(from));
@@ -98,7 +104,8 @@ fn scan(connection: &Connection, report: &mut Report) -> rusqlite::Result<()> {
         let raw = Raw::read(row)?;
         report.damages.extend(raw.check(Some(report.head + 1)).err());
         report.count(&raw);
-        report.head = raw.last_position().max(report.head);
+        // Even if the row is damaged: at most the next one is blamed for it too.
+        report.head = raw.last_position();
     }
     Ok(())
 }

@@ -156,6 +156,17 @@ async fn a_row_damaged_while_the_log_is_open_is_found_by_the_next_read() {
 }
 
 #[tokio::test]
+async fn rows_that_go_missing_while_the_log_is_open_are_found_by_the_next_read() {
+    for (missing, from) in [(1, 1), (2, 3), (2, 1)] {
+        let scratch = Scratch::new();
+        let log = three_groups(scratch.path()).await;
+        tamper(scratch.path(), &format!("DELETE FROM groups WHERE first = {missing}"));
+        let read = log.read(from, usize::MAX).await;
+        assert!(matches!(read, Err(Error::Corrupt(_))), "{missing} is missing: {read:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_triggers_stop_a_careless_hand() {
     let scratch = Scratch::new();
     drop(three_groups(scratch.path()).await);
