@@ -14,6 +14,9 @@ pub mod evaluation;
 pub mod prize;
 pub mod proposal;
 
+pub mod allocation;
+pub mod system;
+
 pub mod claim;
 pub mod fund;
 pub mod grant;

@@ -170,6 +170,8 @@ deciders! {
     Pledge: pledge::Pledge in pledges;
     Statement: statement::Statement in statements;
     Claim: claim::Claim in claims;
+    System: system::System in systems;
+    Allocation: allocation::Allocation in allocations;
     Timer: timer::Timer in timers;
     Process: process::Process in processes;
 }
