@@ -293,6 +293,44 @@ async fn a_reader_beside_a_writer_sees_new_groups_and_cannot_append() {
     Sqlite::open(scratch.path()).expect("a reader does not keep a writer out");
 }
 
+#[tokio::test]
+async fn a_writer_finds_its_way_after_a_tool_added_a_group_behind_its_back() {
+    let scratch = Scratch::new();
+    let log = three_groups(scratch.path()).await;
+    let crc32 = rows::checksum(10, b"foreign");
+    tamper(scratch.path(), &format!("INSERT INTO groups VALUES (10, 10, {crc32}, 'foreign')"));
+    let entry = vec![Bytes::from_static(b"ours")];
+    let conflict = Error::Conflict { expected: 9, actual: 10 };
+    assert_eq!(log.append(9, entry.clone()).await, Err(conflict));
+    assert_eq!(log.head().await, Ok(10));
+    assert_eq!(log.append(10, entry).await, Ok(11));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_failed_write_the_handle_says_nothing_more() {
+    let scratch = Scratch::new();
+    let log = Arc::new(three_groups(scratch.path()).await);
+    let waiting = tokio::spawn({
+        let log = log.clone();
+        async move { log.wait_for(10).await }
+    });
+    // A change by others makes the writer read its pages again, which are gone by then.
+    let tool = Connection::open(schema::path(scratch.path())).unwrap();
+    tool.execute_batch("INSERT INTO meta VALUES ('a', 'b'); PRAGMA wal_checkpoint(TRUNCATE)")
+        .unwrap();
+    let mut file = fs::read(schema::path(scratch.path())).unwrap();
+    let page = usize::from(u16::from_be_bytes([file[16], file[17]]));
+    file[page..].fill(0xEE);
+    fs::write(schema::path(scratch.path()), file).unwrap();
+
+    let error = log.append(9, vec![Bytes::from_static(b"x")]).await.unwrap_err();
+    assert!(matches!(error, Error::Corrupt(_)), "{error}");
+    assert_eq!(log.head().await, Err(error.clone()));
+    assert_eq!(log.read(1, 1).await, Err(error.clone()));
+    assert_eq!(waiting.await.unwrap(), Err(error.clone()));
+    assert_eq!(log.append(9, vec![Bytes::from_static(b"x")]).await, Err(error));
+}
+
 /// What a crash leaves: the files as they are at one moment, without anything being closed.
 fn copy(from: &Path, to: &Path) {
     for name in ["log.sqlite", "log.sqlite-wal"] {

@@ -121,7 +121,8 @@ fn write_all(
         let still_works = known.head().map_err(Failure::Passing);
         let result = still_works.and_then(|_| append(&connection, expected, entries, &body));
         match &result {
-            Ok(head) => {
+            // The file tells the head, also if a tool added groups behind our back.
+            Ok(head) | Err(Failure::Passing(Error::Conflict { actual: head, .. })) => {
                 progress.send_replace(Progress { head: *head, ..known });
             }
             Err(Failure::Fatal(broken)) => {
