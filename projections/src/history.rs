@@ -83,7 +83,7 @@ impl Block {
 }
 
 /// A clone of a view, with the latest instants of all that it has folded.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Mark<P> {
     position: u64,
     recorded_max: Timestamp,
@@ -92,15 +92,16 @@ struct Mark<P> {
 }
 
 /// The kept clones of one view.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Kept<P: Clone> {
     every: u64,
+    clones_max: usize,
     marks: Vector<Mark<P>>,
 }
 
 impl<P: Projection> Default for Kept<P> {
     fn default() -> Self {
-        Self { every: P::EVERY, marks: Vector::new() }
+        Self { every: P::EVERY, clones_max: CLONES_MAX, marks: Vector::new() }
     }
 }
 
@@ -112,6 +113,12 @@ impl<P: Projection> Kept<P> {
         }
     }
 
+    /// Tests keep clones more often, and fewer of them.
+    #[cfg(test)]
+    pub(crate) fn scale(&mut self, every: u64, clones_max: usize) {
+        (self.every, self.clones_max) = (every, clones_max);
+    }
+
     pub(crate) fn push(&mut self, view: &P, views: &Views) {
         self.marks.push_back(Mark {
             position: views.position,
@@ -119,8 +126,8 @@ impl<P: Projection> Kept<P> {
             effective_max: views.effective_max,
             view: view.clone(),
         });
-        if self.marks.len() > CLONES_MAX {
-            self.every *= 2;
+        if self.marks.len() > self.clones_max {
+            self.every = self.every.saturating_mul(2);
             let every = self.every;
             self.marks.retain(|mark| mark.position.is_multiple_of(every));
         }
@@ -157,7 +164,7 @@ pub trait InViews: Projection {
 
 /// The views now and at any moment of the past. Cloning costs nothing, so readers take a clone and
 /// never wait for the writer.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug)]
 pub struct History {
     views: Views,
     /// The position before the first block: what was folded before this history began.
@@ -165,6 +172,22 @@ pub struct History {
     blocks: Vector<Block>,
     recent: Vector<Arc<Commit>>,
     kept: AllKept,
+    grain: u64,
+    recent_max: usize,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            views: Views::default(),
+            before: 0,
+            blocks: Vector::new(),
+            recent: Vector::new(),
+            kept: AllKept::default(),
+            grain: GRAIN,
+            recent_max: RECENT_MAX,
+        }
+    }
 }
 
 impl History {
@@ -174,6 +197,13 @@ impl History {
         let mut kept = AllKept::default();
         kept.push(&views);
         Self { before: views.position, views, kept, ..Self::default() }
+    }
+
+    /// Tests meet every limit with few commits.
+    #[cfg(test)]
+    pub(crate) fn scale(&mut self, every: u64, clones_max: usize, grain: u64, recent_max: usize) {
+        self.kept.scale(every, clones_max);
+        (self.grain, self.recent_max) = (grain, recent_max);
     }
 
     /// The views now.
@@ -187,11 +217,11 @@ impl History {
         self.views.apply(commit);
         let block = Block::of(commit);
         match self.blocks.back_mut() {
-            Some(last) if last.last % GRAIN != 0 => last.join(&block),
+            Some(last) if !last.last.is_multiple_of(self.grain) => last.join(&block),
             _ => self.blocks.push_back(block),
         }
         self.recent.push_back(Arc::clone(commit));
-        if self.recent.len() > RECENT_MAX {
+        if self.recent.len() > self.recent_max {
             self.recent.pop_front();
         }
         self.kept.keep(&self.views);

@@ -81,6 +81,20 @@ macro_rules! views {
         pub const VIEWS: &[(&str, &str)] =
             &[$((<$type as Projection>::NAME, <$type as Projection>::SUMMARY)),*];
 
+        /// The digest of every view as of a moment.
+        #[cfg(test)]
+        fn digests_as_of(
+            history: &History,
+            moment: &AsOf,
+            source: &dyn CommitSource,
+        ) -> BTreeMap<&'static str, Sha256Hex> {
+            let digest = "a view has a digest";
+            BTreeMap::from([$((
+                <$type as Projection>::NAME,
+                history.as_of::<$type>(moment, source).expect("in memory").digest().expect(digest),
+            )),*])
+        }
+
         impl History {
             /// What a view answers about the past; `None` when there is no such view.
             ///
@@ -100,7 +114,7 @@ macro_rules! views {
         }
 
         /// The kept clones of every view.
-        #[derive(Clone, Default)]
+        #[derive(Clone, Debug, Default)]
         pub struct AllKept {
             $($field: history::Kept<$type>,)*
         }
@@ -108,6 +122,11 @@ macro_rules! views {
         impl AllKept {
             fn keep(&mut self, views: &Views) {
                 $(self.$field.keep(&views.$field, views);)*
+            }
+
+            #[cfg(test)]
+            fn scale(&mut self, every: u64, clones_max: usize) {
+                $(self.$field.scale(every, clones_max);)*
             }
 
             fn push(&mut self, views: &Views) {
@@ -121,6 +140,11 @@ views! {
     budget: budget::Budget;
     timeline: timeline::Timeline;
 }
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;
 
 /// The names of the views, in the order of the table.
 pub fn names() -> impl Iterator<Item = &'static str> {
