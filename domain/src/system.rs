@@ -230,7 +230,8 @@ impl Decider for System {
                 self.country = Some(*country);
                 self.site.clone_from(site);
                 self.union_share = *union_share;
-                let parts = partitions.iter().map(|new| (new.partition.clone(), Partition::from(new)));
+                let parts =
+                    partitions.iter().map(|new| (new.partition.clone(), Partition::from(new)));
                 self.partitions = parts.collect();
             }
             Event::ConversionSet { conversion, partition, version } => {
