@@ -708,3 +708,130 @@ impl Command for Retire {
         Ok(vec![NewEvent::on(&self.system, Event::Retired { reason: self.reason.clone() })])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Scenario, given};
+
+    const GPU: &str = r#"{"partition":"LUMI-G","nodes":2560,"gpus_per_node":4,"gpu":"MI250X"}"#;
+    const CPU: &str = r#"{"partition":"LUMI-C","nodes":1536,"gpus_per_node":0}"#;
+
+    fn register(scenario: Scenario, system: &str, partitions: &str, share: &str) -> Scenario {
+        let payload = format!(
+            r#"{{"system":"{system}","country":"FI","partitions":[{partitions}],"union_share":"{share}"}}"#
+        );
+        scenario.by(Role::AccessOfficer).when("system.register", &payload)
+    }
+
+    fn lumi() -> Scenario {
+        let both = format!("{GPU},{CPU}");
+        register(given(), "LUMI", &both, "1/2").recorded(&["system.Registered"])
+    }
+
+    fn offer(scenario: Scenario, figures: &str) -> Scenario {
+        let payload =
+            format!(r#"{{"system":"LUMI","offer":"Regular-2025","partition":"LUMI-G",{figures}}}"#);
+        scenario.by(Role::AccessOfficer).when("system.offer", &payload)
+    }
+
+    #[test]
+    fn a_partition_has_one_name_over_all_machines() {
+        let scenario = register(lumi(), "LUMI-AI", GPU, "1/2").refused("system.partition_taken");
+        let scenario = scenario.at("/partitions/0/partition");
+        let twice = format!("{GPU},{GPU}").replace("LUMI-G", "X");
+        register(scenario, "LUMI-AI", &twice, "1/2")
+            .refused("system.partition_taken")
+            .at("/partitions/1/partition");
+    }
+
+    #[test]
+    fn a_machine_has_partitions_and_they_have_nodes() {
+        register(given(), "LUMI", "", "1/2").refused("system.partition_count").at("/partitions");
+        let empty = GPU.replace("2560", "0");
+        register(given(), "LUMI", &empty, "1/2")
+            .refused("system.no_nodes")
+            .at("/partitions/0/nodes");
+    }
+
+    #[test]
+    fn the_union_has_at_most_half_of_the_access_time() {
+        register(given(), "LUMI", GPU, "51/100")
+            .refused("system.share_too_large")
+            .at("/union_share");
+        register(given(), "LUMI", GPU, "35/100").then(&["system.Registered"]);
+    }
+
+    #[test]
+    fn conversion_tables_follow_each_other() {
+        let set = |scenario: Scenario, version: u32| {
+            let payload = format!(
+                r#"{{"system":"LUMI","partition":"LUMI-G","version":{version},"gpus_per_node":8}}"#
+            );
+            scenario.by(Role::SiteSupport).when("system.set_conversion", &payload)
+        };
+        let scenario = set(lumi(), 1).refused("system.conversion_version").at("/version");
+        let scenario = set(scenario, 2).recorded(&["system.ConversionSet"]);
+        let key: Key = "LUMI-G".parse().unwrap();
+        let partition = find_partition(&scenario.world, &"LUMI".parse().unwrap(), &key).unwrap();
+        let nodes = ComputeTime::hours(key, Unit::Node, 1);
+        let gpu_hours =
+            |version| partition.convert(version, &nodes, Unit::Gpu).map(|time| time.seconds / 3600);
+        assert_eq!((gpu_hours(1), gpu_hours(2)), (Ok(4), Ok(8)));
+        assert_eq!(gpu_hours(3).unwrap_err().code, "system.no_conversion");
+        assert_eq!(partition.version(), 2);
+    }
+
+    #[test]
+    fn an_unknown_partition_is_named() {
+        lumi()
+            .by(Role::SiteSupport)
+            .when(
+                "system.set_conversion",
+                r#"{"system":"LUMI","partition":"LUMI-D","version":2,"gpus_per_node":8}"#,
+            )
+            .refused("system.no_partition")
+            .at("/partition");
+    }
+
+    #[test]
+    fn an_offer_has_limits_that_an_award_can_meet() {
+        for figures in [
+            r#""unit":"node","seconds":0"#,
+            r#""unit":"node","seconds":10,"min_seconds":11"#,
+            r#""unit":"node","seconds":10,"min_seconds":-1"#,
+            r#""unit":"node","seconds":10,"max_seconds":11"#,
+            r#""unit":"node","seconds":10,"min_seconds":6,"max_seconds":5"#,
+            r#""unit":"node","seconds":10000000000001"#,
+        ] {
+            offer(lumi(), figures).refused("system.offer_limits");
+        }
+        offer(lumi(), r#""unit":"core","seconds":10"#).refused("system.no_conversion").at("/unit");
+    }
+
+    #[test]
+    fn an_offer_is_made_once_and_then_amended() {
+        let scenario = offer(lumi(), r#""unit":"node","seconds":10"#).recorded(&["system.Offered"]);
+        let scenario =
+            offer(scenario, r#""unit":"node","seconds":20"#).refused("system.offer_exists");
+        let amend = |scenario: Scenario, offer: &str| {
+            let payload = format!(
+                r#"{{"system":"LUMI","offer":"{offer}","partition":"LUMI-G","seconds":20,"reason":"more"}}"#
+            );
+            scenario.when("system.amend_offer", &payload)
+        };
+        let scenario = amend(scenario, "Extreme-2025").refused("system.no_offer").at("/offer");
+        let scenario = amend(scenario, "Regular-2025").recorded(&["system.OfferAmended"]);
+        let system = scenario.world.systems.get(&"LUMI".parse::<SystemId>().unwrap()).unwrap();
+        let found = system.offer(&"Regular-2025".parse().unwrap(), &"LUMI-G".parse().unwrap());
+        assert_eq!(found.map(|found| (found.seconds, found.awarded)), Ok((20, 0)));
+    }
+
+    #[test]
+    fn a_retired_machine_offers_nothing() {
+        let scenario = lumi()
+            .when("system.retire", r#"{"system":"LUMI","reason":"replaced"}"#)
+            .recorded(&["system.Retired"]);
+        offer(scenario, r#""unit":"node","seconds":10"#).refused("command.wrong_state");
+    }
+}
