@@ -2,21 +2,31 @@
 //! amendments, reports and closure. The Union's share of a cost never passes its ceiling.
 
 use crate::canonical::Sha256Hex;
-use crate::command::{Actor, Entry};
-use crate::ids::{CallId, Country, FundId, GrantId, Key, ProposalId, StreamId, StreamKey};
+use crate::command::{
+    Actor, Command, Decision, Declaration, Entry, Meta, NEW, NewEvent, Role, check_text, entry,
+};
+use crate::fund;
+use crate::ids::{ActorId, CallId, Country, FundId, GrantId, Key, ProposalId, StreamId, StreamKey};
 use crate::money::{Money, Rate};
-use crate::rejection::{Reason, Rule};
+use crate::payment;
+use crate::rejection::{Kind, Reason, Refusal, Rule};
 use crate::rules;
-use crate::world::{At, Decider};
+use crate::world::{At, Decider, World};
 use imbl::OrdMap;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The most cost items in a budget or a report.
-pub const ITEMS_MAX: usize = 50;
-/// The most beneficiaries of a grant.
-pub const BENEFICIARIES_MAX: usize = 100;
+pub mod agreement;
+pub mod budget;
+pub mod hosting;
+pub mod report;
+
+pub use agreement::{Agreement, Change};
+use budget::sum;
+pub use budget::{Beneficiary, Budget, Cost, Item, Part};
+pub use hosting::Contract;
+pub use report::{Report, ReportKind};
 
 /// What happens to a grant. Stored for ever.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
@@ -89,10 +99,14 @@ pub enum Event {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
+    /// Who speaks for the consortium: who applied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applicant: Option<ActorId>,
     /// The call.
     pub call: CallId,
     /// Where the coordinator or host is.
-    pub country: Country,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<Country>,
     /// The fund, when one was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fund: Option<FundId>,
@@ -119,131 +133,6 @@ pub struct Terms {
     pub payments: Option<rules::Payments>,
 }
 
-/// What the action costs, and who gets the Union's part.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Budget {
-    /// Who takes part; their Union shares add up to those of the items.
-    #[schemars(length(min = 1, max = 100))]
-    pub beneficiaries: Vec<Beneficiary>,
-    /// The cost items.
-    #[schemars(length(min = 1, max = 50))]
-    pub items: Vec<Item>,
-}
-
-/// One cost item of a budget: `union + national + other == total`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Item {
-    /// Its key in the rules, for example `operating`.
-    pub item: Key,
-    /// Paid by participating states.
-    pub national: Money,
-    /// Paid by others: regions, own means.
-    pub other: Money,
-    /// What it costs.
-    pub total: Money,
-    /// Paid by the Union.
-    pub union: Money,
-}
-
-/// Someone who takes part in a grant.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Beneficiary {
-    /// Its key.
-    pub beneficiary: Key,
-    /// Where it is.
-    pub country: Country,
-    /// As what it takes part.
-    pub role: Part,
-    /// Its part of the Union's money.
-    pub union: Money,
-}
-
-/// As what someone takes part.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Part {
-    /// Speaks and receives for all; there is one.
-    Coordinator,
-    /// Party to the agreement.
-    Beneficiary,
-    /// Linked to a beneficiary.
-    AffiliatedEntity,
-    /// Takes part without funding.
-    AssociatedPartner,
-}
-
-/// The signed grant agreement.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Agreement {
-    /// Last day of the action.
-    pub ends: Date,
-    /// The fund that pays.
-    pub fund: FundId,
-    /// First day of the action.
-    pub starts: Date,
-    /// What the action costs.
-    pub total: Money,
-    /// At most this is paid by the Union.
-    pub union: Money,
-}
-
-/// The signed contract of a procurement. What is absent was not published: unknown, not nothing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Contract {
-    /// The fund that pays.
-    pub fund: FundId,
-    /// Paid by participating states.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub national: Option<Money>,
-    /// Of which procurement.
-    pub procurement: Key,
-    /// With whom.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub supplier: Option<Key>,
-    /// What it costs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub total: Option<Money>,
-    /// Paid by the Union.
-    pub union: Money,
-}
-
-/// What an amendment changes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
-pub enum Change {
-    /// Money moves between items or beneficiaries; the sums of the agreement stay.
-    Budget {
-        /// The new budget.
-        budget: Budget,
-    },
-    /// Other first or last day.
-    Dates {
-        /// Last day.
-        ends: Date,
-        /// First day.
-        starts: Date,
-    },
-    /// Someone joins, with a share taken from another.
-    AddBeneficiary {
-        /// Who.
-        beneficiary: Beneficiary,
-        /// Who gives the share.
-        from: Key,
-    },
-    /// Someone leaves, and their share passes on.
-    RemoveBeneficiary {
-        /// Who.
-        beneficiary: Key,
-        /// Who takes the share over.
-        to: Key,
-    },
-}
-
 /// One side of an agreement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::Display)]
 #[serde(rename_all = "snake_case")]
@@ -253,28 +142,6 @@ pub enum Party {
     Consortium,
     /// The granting authority.
     Authority,
-}
-
-/// Which report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ReportKind {
-    /// At the end of a reporting period.
-    Periodic,
-    /// At the end of the action.
-    Final,
-}
-
-/// What was spent on one cost item, and the Union's part of it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Cost {
-    /// Key of the item.
-    pub item: Key,
-    /// What it cost.
-    pub total: Money,
-    /// The Union's part.
-    pub union: Money,
 }
 
 /// One grant.
@@ -314,23 +181,6 @@ pub enum Stop {
     Closed,
 }
 
-/// One report.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Report {
-    /// What was accepted, once it was assessed.
-    pub accepted: Option<Vec<Cost>>,
-    /// What was claimed.
-    pub claimed: Vec<Cost>,
-    /// First day of its period.
-    pub from: Date,
-    /// Which.
-    pub kind: ReportKind,
-    /// Who submitted it.
-    pub submitted_by: Actor,
-    /// Last day of its period.
-    pub to: Date,
-}
-
 /// Why a grant says no.
 #[derive(Clone, Debug, PartialEq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
 #[strum(serialize_all = "snake_case")]
@@ -339,6 +189,12 @@ pub enum Rejection {
     /// The proposal was not awarded.
     #[error("{proposal} is {phase}; only an awarded proposal becomes a grant")]
     NotAwarded { proposal: StreamId, phase: &'static str },
+    /// The proposal was awarded as another grant.
+    #[error("{0} was awarded as another grant")]
+    OtherGrant(StreamId),
+    /// Someone else's grant.
+    #[error("only the applicant acts for the consortium")]
+    NotApplicant,
     /// The agreement is signed.
     #[error("the grant agreement is in force: it changes by amendment")]
     InForce,
@@ -437,7 +293,10 @@ impl Reason for Rejection {
         const AGREEMENT: &str = "EU model grant agreement";
         const RULES: &str = "Rules document of the call";
         match self {
-            Self::NotAwarded { .. } => Rule::ours("an award comes before its grant"),
+            Self::NotAwarded { .. } | Self::OtherGrant(_) => {
+                Rule::ours("an award comes before its grant")
+            }
+            Self::NotApplicant => Rule::of(AGREEMENT, "Art. 7: the coordinator acts for all"),
             Self::KeyUsed { .. } | Self::UnknownKey { .. } | Self::Decided { .. } => {
                 Rule::ours("a key names one thing for ever")
             }
@@ -476,6 +335,14 @@ impl Reason for Rejection {
             | Self::PaymentOpen(_)
             | Self::NotSettled { .. }
             | Self::InsuranceHeld(_) => Rule::of(AGREEMENT, "Art. 22: final payment"),
+        }
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Self::NotApplicant | Self::SamePerson(_) | Self::OtherParty(_) => Kind::Forbidden,
+            Self::KeyUsed { .. } | Self::Decided { .. } => Kind::Conflict,
+            _ => Kind::Rule,
         }
     }
 }
@@ -553,11 +420,314 @@ impl Decider for Grant {
 }
 
 impl Grant {
+    /// At most this is paid by the Union: the agreement and the contracts.
+    #[must_use]
+    pub fn union(&self) -> Money {
+        sum(self.commitments.values().copied())
+    }
+
+    /// What the Union owes for accepted costs, never more than it committed.
+    #[must_use]
+    pub fn due(&self) -> Money {
+        sum(self.reports.values().map(Report::accepted_union)).min(self.union())
+    }
+
+    /// Whether the final report has been assessed.
+    #[must_use]
+    pub fn final_assessed(&self) -> bool {
+        let mut finals = self.reports.values().filter(|report| report.kind == ReportKind::Final);
+        finals.any(|report| report.accepted.is_some())
+    }
+
+    /// The rules that it is bound by; none before its first event.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        self.origin.as_ref().map(|origin| origin.rules.clone()).unwrap_or_default()
+    }
+
     fn settle_amendment(&mut self, amendment: &Key) {
         if let Some((_, change)) = self.amendments.get_mut(amendment) {
             *change = None;
         }
     }
+
+    fn check_applicant(&self, meta: &Meta) -> Result<(), Refusal> {
+        let applicant = self.origin.as_ref().and_then(|origin| origin.applicant.as_ref());
+        let me = [Some(&meta.actor.id), meta.actor.on_behalf_of.as_ref()];
+        if applicant.is_none() || me.contains(&applicant) {
+            Ok(())
+        } else {
+            Err(Rejection::NotApplicant.into())
+        }
+    }
+
+    /// The fund that pays: the one named, or the grant's own, or the only one that has committed.
+    fn paying_fund(
+        &self,
+        world: &World,
+        id: &GrantId,
+        named: Option<&FundId>,
+    ) -> Result<FundId, Refusal> {
+        let own = self.origin.as_ref().and_then(|origin| origin.fund.as_ref());
+        if let Some(fund) = named.or(own) {
+            return Ok(fund.clone());
+        }
+        let mut funds = committed_funds(world, id);
+        match (funds.next(), funds.next()) {
+            (Some((fund, _)), None) => Ok(fund.clone()),
+            (None, _) => Err(Rejection::NotCommitted(id.clone()).into()),
+            _ => Err(Rejection::SeveralFunds(id.clone()).into()),
+        }
+    }
 }
+
+fn check_dates(from: Date, to: Date) -> Result<(), Refusal> {
+    if to < from { Err(Rejection::Backwards { from, to }.into()) } else { Ok(()) }
+}
+
+/// Every fund with an individual commitment to a grant.
+fn committed_funds<'a>(
+    world: &'a World,
+    grant: &'a GrantId,
+) -> impl Iterator<Item = (&'a FundId, &'a fund::Individual)> {
+    world.funds.iter().filter_map(move |(id, fund)| Some((id, fund.grants.get(grant)?)))
+}
+
+fn check_other_person(meta: &Meta, other: &Actor, step: &'static str) -> Result<(), Refusal> {
+    if meta.actor.may_be(other) { Err(Rejection::SamePerson(step).into()) } else { Ok(()) }
+}
+
 /// The commands of a grant.
-pub const COMMANDS: &[Entry] = &[];
+pub const COMMANDS: &[Entry] = &[
+    entry::<Prepare>(),
+    entry::<agreement::SetBudget>(),
+    entry::<hosting::ConcludeHostingAgreement>(),
+    entry::<hosting::StartProcurement>(),
+    entry::<hosting::SignContract>(),
+    entry::<agreement::Accept>(),
+    entry::<agreement::Sign>(),
+    entry::<agreement::RequestAmendment>(),
+    entry::<agreement::DecideAmendment>(),
+    entry::<Suspend>(),
+    entry::<Resume>(),
+    entry::<Terminate>(),
+    entry::<report::SubmitReport>(),
+    entry::<report::AssessReport>(),
+    entry::<Close>(),
+];
+
+const APPLICANT: &[Role] = &[Role::Applicant];
+
+/// Begins to turn an awarded proposal into a grant, under the rules of its call.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Prepare {
+    /// The fund, when it is not the one of the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fund: Option<FundId>,
+    /// The grant.
+    pub grant: GrantId,
+    /// The proposal.
+    pub proposal: ProposalId,
+}
+
+impl Command for Prepare {
+    const DECLARATION: Declaration = Declaration {
+        name: "grant.prepare",
+        summary: "Begin to turn an awarded proposal into a grant",
+        roles: &[Role::ProgrammeOfficer, Role::System],
+        from: &[NEW],
+        needs: &[],
+        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 203: grants follow an award"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.grant.stream()
+    }
+
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        let (id, stream) = (&self.proposal, self.proposal.stream());
+        let proposal = world.find(&world.proposals, id)?;
+        let phase = world.phase(&stream);
+        let Some(call) = proposal.call.as_ref().filter(|_| phase == "awarded") else {
+            let refusal = Refusal::from(Rejection::NotAwarded { proposal: stream, phase });
+            return Err(refusal.at("/proposal"));
+        };
+        if proposal.grant.as_ref() != Some(&self.grant) {
+            return Err(Refusal::from(Rejection::OtherGrant(stream)).at("/grant"));
+        }
+        let opened = world.find(&world.calls, call)?;
+        let rules = opened.rules.as_ref().map(|rules| Terms {
+            deadlines: Some(rules.deadlines.clone()),
+            funding: rules.funding.clone(),
+            payments: rules.payments.clone(),
+        });
+        let budget = opened.budget.as_ref().map(|budget| budget.fund.clone());
+        let origin = Origin {
+            applicant: proposal.applicant.clone(),
+            call: call.clone(),
+            country: proposal.content.country,
+            fund: self.fund.clone().or(budget),
+            proposal: id.clone(),
+            rules: rules.unwrap_or_default(),
+            title: proposal.content.title.clone(),
+        };
+        Ok(vec![NewEvent::on(&self.grant, Event::Prepared(Box::new(origin)))])
+    }
+}
+
+/// Suspends a grant: nothing is paid meanwhile.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Suspend {
+    /// The grant.
+    pub grant: GrantId,
+    /// Why.
+    #[schemars(length(min = 1, max = 2000))]
+    pub reason: String,
+}
+
+impl Command for Suspend {
+    const DECLARATION: Declaration = Declaration {
+        name: "grant.suspend",
+        summary: "Suspend the grant; nothing is paid meanwhile",
+        roles: &[Role::AuthorisingOfficer],
+        from: &["active"],
+        needs: &[],
+        rule: Rule::of("EU model grant agreement", "Art. 31: suspension"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.grant.stream()
+    }
+
+    fn decide(&self, _: &World, _: &Meta) -> Decision {
+        check_text("reason", &self.reason)?;
+        Ok(vec![NewEvent::on(&self.grant, Event::Suspended { reason: self.reason.clone() })])
+    }
+}
+
+/// Lifts the suspension of a grant.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Resume {
+    /// The grant.
+    pub grant: GrantId,
+    /// Why.
+    #[schemars(length(min = 1, max = 2000))]
+    pub reason: String,
+}
+
+impl Command for Resume {
+    const DECLARATION: Declaration = Declaration {
+        name: "grant.resume",
+        summary: "Lift the suspension",
+        roles: &[Role::AuthorisingOfficer],
+        from: &["suspended"],
+        needs: &[],
+        rule: Rule::of("EU model grant agreement", "Art. 31: suspension"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.grant.stream()
+    }
+
+    fn decide(&self, _: &World, _: &Meta) -> Decision {
+        check_text("reason", &self.reason)?;
+        Ok(vec![NewEvent::on(&self.grant, Event::Resumed { reason: self.reason.clone() })])
+    }
+}
+
+/// Terminates a grant before its end.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Terminate {
+    /// On whose initiative.
+    pub by: Party,
+    /// The grant.
+    pub grant: GrantId,
+    /// Why.
+    #[schemars(length(min = 1, max = 2000))]
+    pub reason: String,
+}
+
+impl Command for Terminate {
+    const DECLARATION: Declaration = Declaration {
+        name: "grant.terminate",
+        summary: "Terminate the grant before its end",
+        roles: &[Role::Applicant, Role::AuthorisingOfficer],
+        from: &["preparation", "hosting_agreed", "active", "suspended"],
+        needs: &[],
+        rule: Rule::of("EU model grant agreement", "Art. 32: termination"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.grant.stream()
+    }
+
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+        check_text("reason", &self.reason)?;
+        if meta.actor.role == Role::Applicant {
+            world.find(&world.grants, &self.grant)?.check_applicant(meta)?;
+            if self.by != Party::Consortium {
+                let refusal = Refusal::from(Rejection::OtherParty(Party::Consortium));
+                return Err(refusal.at("/by"));
+            }
+        }
+        let event = Event::Terminated { by: self.by, reason: self.reason.clone() };
+        Ok(vec![NewEvent::on(&self.grant, event)])
+    }
+}
+
+/// Closes a grant that is settled, and releases what was never paid.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Close {
+    /// The grant.
+    pub grant: GrantId,
+}
+
+impl Command for Close {
+    const DECLARATION: Declaration = Declaration {
+        name: "grant.close",
+        summary: "Close a settled grant and release the unpaid rest",
+        roles: &[Role::AuthorisingOfficer],
+        from: &["active", "terminated"],
+        needs: &[],
+        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 114: decommitment of the rest"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.grant.stream()
+    }
+
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        let grant = world.find(&world.grants, &self.grant)?;
+        if !grant.commitments.is_empty() && !grant.final_assessed() {
+            return Err(Rejection::NoFinalReport.into());
+        }
+        let standing = payment::Standing::of(world, &self.grant);
+        if let Some(open) = standing.open() {
+            return Err(Rejection::PaymentOpen(open.clone()).into());
+        }
+        let (paid, due, withheld) = (standing.paid()?, grant.due(), standing.withheld()?);
+        if paid != due {
+            return Err(Rejection::NotSettled { paid, due }.into());
+        }
+        if withheld.is_positive() {
+            return Err(Rejection::InsuranceHeld(withheld).into());
+        }
+        let mut events = vec![NewEvent::on(&self.grant, Event::Closed {})];
+        for (fund, individual) in committed_funds(world, &self.grant) {
+            let amount = individual.amount.minus(individual.paid)?;
+            if amount.is_positive() {
+                let (grant, reason) = (self.grant.clone(), "the grant is closed".to_owned());
+                events.push(NewEvent::on(
+                    fund,
+                    fund::Event::GrantDecommitted { amount, grant, reason },
+                ));
+            }
+        }
+        Ok(events)
+    }
+}

@@ -2,11 +2,13 @@
 //! certified >= counted. Union money in other clothes is recorded, and never counted as a match.
 
 use crate::canonical::Sha256Hex;
-use crate::command::Entry;
-use crate::ids::{ActorId, CallId, Country, GrantId, Key, PledgeId, StreamKey};
+use crate::command::{
+    Command, Decision, Declaration, Entry, Meta, NEW, Need, NewEvent, Role, check_text, entry,
+};
+use crate::ids::{ActorId, CallId, Country, GrantId, Key, PledgeId, StreamId, StreamKey};
 use crate::money::Money;
-use crate::rejection::{Reason, Rule};
-use crate::world::{At, Decider};
+use crate::rejection::{self, Reason, Refusal, Rule};
+use crate::world::{At, Decider, World};
 use imbl::OrdSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -163,6 +165,13 @@ impl Reason for Rejection {
             }
         }
     }
+
+    fn kind(&self) -> rejection::Kind {
+        match self {
+            Self::SamePerson => rejection::Kind::Forbidden,
+            _ => rejection::Kind::Rule,
+        }
+    }
 }
 
 impl Decider for Pledge {
@@ -200,5 +209,392 @@ impl Decider for Pledge {
         }
     }
 }
+impl Pledge {
+    /// What was promised so far.
+    #[must_use]
+    pub fn pledged(&self) -> Money {
+        self.promise.as_ref().map_or(Money::ZERO, |promise| promise.amount)
+    }
+
+    fn is_part_of(&self, umbrella: &PledgeId) -> bool {
+        let part_of = self.promise.as_ref().and_then(|promise| promise.part_of.as_ref());
+        !self.withdrawn && part_of == Some(umbrella)
+    }
+
+    /// Whether it can match Union money for a grant.
+    fn matches(&self, grant: &GrantId) -> bool {
+        let Some(promise) = &self.promise else { return false };
+        !self.withdrawn && promise.kind != Kind::Rrf && promise.grant.as_ref() == Some(grant)
+    }
+}
+
+/// What participating states have signed for a grant and may be counted. An umbrella and its parts
+/// are the same money: the larger of the two counts, once.
+///
+/// # Errors
+/// When amounts do not add up.
+pub fn signed_for(world: &World, grant: &GrantId) -> Result<Money, Refusal> {
+    let mut total = Money::ZERO;
+    for (id, pledge) in world.pledges.iter().filter(|(_, pledge)| pledge.matches(grant)) {
+        let part_of = pledge.promise.as_ref().and_then(|promise| promise.part_of.as_ref());
+        let umbrella = part_of.and_then(|umbrella| world.pledges.get(umbrella));
+        if umbrella.is_some_and(|umbrella| umbrella.matches(grant)) {
+            continue;
+        }
+        let parts = parts(world, id).filter(|(_, part)| part.matches(grant));
+        let parts = parts.map(|(_, part)| part.signed).try_fold(Money::ZERO, Money::plus)?;
+        total = total.plus(parts.max(pledge.signed))?;
+    }
+    Ok(total)
+}
+
+fn parts<'a>(
+    world: &'a World,
+    umbrella: &'a PledgeId,
+) -> impl Iterator<Item = (&'a PledgeId, &'a std::sync::Arc<Pledge>)> {
+    world.pledges.iter().filter(move |(_, pledge)| pledge.is_part_of(umbrella))
+}
+
+fn positive(amount: Money) -> Result<Money, Refusal> {
+    if amount.is_positive() {
+        Ok(amount)
+    } else {
+        Err(Refusal::from(Rejection::NotPositive(amount)).at("/amount"))
+    }
+}
+
+/// Refuses more than is left of an umbrella.
+fn check_umbrella(world: &World, umbrella: &PledgeId, asked: Money) -> Result<(), Refusal> {
+    let pledged = world.find(&world.pledges, umbrella)?.pledged();
+    let mut parts = parts(world, umbrella).map(|(_, part)| part.pledged());
+    let left = pledged.minus(parts.try_fold(Money::ZERO, Money::plus)?)?;
+    if asked > left {
+        let umbrella = umbrella.clone();
+        return Err(Rejection::UmbrellaExceeded { asked, left, umbrella }.into());
+    }
+    Ok(())
+}
+
+/// Refuses a step beyond the one before it.
+fn check_step(
+    asked: Money,
+    (before, reached): (&'static str, Money),
+    (step, done): (&'static str, Money),
+) -> Result<(), Refusal> {
+    let (asked, left) = (positive(asked)?, reached.minus(done)?);
+    if asked > left {
+        let rejection = Rejection::StepExceeded { step, asked, left, before };
+        return Err(Refusal::from(rejection).at("/amount"));
+    }
+    Ok(())
+}
+
 /// The commands of a pledge.
-pub const COMMANDS: &[Entry] = &[];
+pub const COMMANDS: &[Entry] = &[
+    entry::<Make>(),
+    entry::<Raise>(),
+    entry::<Sign>(),
+    entry::<Report>(),
+    entry::<Certify>(),
+    entry::<Count>(),
+    entry::<Withdraw>(),
+];
+
+/// Promises a contribution.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Make {
+    /// How much.
+    pub amount: Money,
+    /// To which call.
+    pub call: CallId,
+    /// To which grant, when it is for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantId>,
+    /// In what form.
+    pub kind: Kind,
+    /// The umbrella that it is a part of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_of: Option<PledgeId>,
+    /// The pledge.
+    pub pledge: PledgeId,
+    /// To which round, when it is for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub round: Option<Key>,
+    /// By which state; absent when the participating states promise together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<Country>,
+}
+
+impl Command for Make {
+    const DECLARATION: Declaration = Declaration {
+        name: "pledge.make",
+        summary: "Promise a contribution to a call or a grant",
+        roles: &[Role::NationalAuthority, Role::ProgrammeOfficer],
+        from: &[NEW],
+        needs: &[],
+        rule: Rule::of(
+            "Council Reg. (EU) 2021/1173",
+            "Art. 7-8: contributions of participating states",
+        ),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.pledge.stream()
+    }
+
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        positive(self.amount)?;
+        world.find(&world.calls, &self.call).map_err(|refusal| refusal.at("/call"))?;
+        let promise = Promise {
+            amount: self.amount,
+            call: self.call.clone(),
+            grant: self.grant.clone(),
+            kind: self.kind,
+            part_of: self.part_of.clone(),
+            round: self.round.clone(),
+            state: self.state,
+        };
+        if let Some(id) = &self.part_of {
+            promise.check_part(world, id).map_err(|refusal| refusal.at("/part_of"))?;
+        }
+        Ok(vec![NewEvent::on(&self.pledge, Event::Made(promise))])
+    }
+}
+
+impl Promise {
+    fn check_part(&self, world: &World, id: &PledgeId) -> Result<(), Refusal> {
+        let umbrella = world.find(&world.pledges, id)?;
+        let Some(whole) = umbrella.promise.as_ref().filter(|_| !umbrella.withdrawn) else {
+            return Err(Rejection::OtherUmbrella(id.clone()).into());
+        };
+        if whole.part_of.is_some() {
+            return Err(Rejection::Nested(id.clone()).into());
+        }
+        let same_grant = whole.grant.is_none() || whole.grant == self.grant;
+        if whole.call != self.call || whole.kind != self.kind || !same_grant {
+            return Err(Rejection::OtherUmbrella(id.clone()).into());
+        }
+        check_umbrella(world, id, self.amount)
+    }
+}
+
+/// Promises more.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Raise {
+    /// How much more.
+    pub amount: Money,
+    /// The pledge.
+    pub pledge: PledgeId,
+    /// Why.
+    #[schemars(length(min = 1, max = 2000))]
+    pub reason: String,
+}
+
+impl Command for Raise {
+    const DECLARATION: Declaration = Declaration {
+        name: "pledge.raise",
+        summary: "Raise a promised contribution",
+        roles: &[Role::NationalAuthority, Role::ProgrammeOfficer],
+        from: &["pledged", "signed", "reported", "certified", "counted"],
+        needs: &[],
+        rule: Rule::of(
+            "Council Reg. (EU) 2021/1173",
+            "Art. 7-8: contributions of participating states",
+        ),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.pledge.stream()
+    }
+
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        let amount = positive(self.amount)?;
+        check_text("reason", &self.reason)?;
+        let pledge = world.find(&world.pledges, &self.pledge)?;
+        pledge.pledged().plus(amount)?;
+        if let Some(umbrella) = pledge.promise.as_ref().and_then(|promise| promise.part_of.as_ref())
+        {
+            check_umbrella(world, umbrella, amount).map_err(|refusal| refusal.at("/amount"))?;
+        }
+        Ok(vec![NewEvent::on(&self.pledge, Event::Raised { amount, reason: self.reason.clone() })])
+    }
+}
+
+/// Binds a contribution by signature.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sign {
+    /// How much more.
+    pub amount: Money,
+    /// Hash of the document, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<Sha256Hex>,
+    /// The pledge.
+    pub pledge: PledgeId,
+}
+
+impl Command for Sign {
+    const DECLARATION: Declaration = Declaration {
+        name: "pledge.sign",
+        summary: "Bind a contribution by signature",
+        roles: &[Role::NationalAuthority, Role::AuthorisingOfficer],
+        from: &["pledged", "signed", "reported", "certified", "counted"],
+        needs: &[],
+        rule: Rule::ours("pledged >= signed >= reported >= certified >= counted (design.md, 10.4)"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.pledge.stream()
+    }
+
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        let pledge = world.find(&world.pledges, &self.pledge)?;
+        check_step(self.amount, ("pledged", pledge.pledged()), ("signed", pledge.signed))?;
+        let event = Event::Signed { amount: self.amount, document: self.document };
+        Ok(vec![NewEvent::on(&self.pledge, event)])
+    }
+}
+
+/// Reports a contribution as spent.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// How much more.
+    pub amount: Money,
+    /// The pledge.
+    pub pledge: PledgeId,
+}
+
+impl Command for Report {
+    const DECLARATION: Declaration = Declaration {
+        name: "pledge.report",
+        summary: "Report a signed contribution as spent",
+        roles: &[Role::NationalAuthority],
+        from: &["pledged", "signed", "reported", "certified", "counted"],
+        needs: &[],
+        rule: Rule::ours("pledged >= signed >= reported >= certified >= counted (design.md, 10.4)"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.pledge.stream()
+    }
+
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        let pledge = world.find(&world.pledges, &self.pledge)?;
+        check_step(self.amount, ("signed", pledge.signed), ("reported", pledge.reported))?;
+        Ok(vec![NewEvent::on(&self.pledge, Event::Reported { amount: self.amount })])
+    }
+}
+
+/// Certifies a reported contribution.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Certify {
+    /// How much more.
+    pub amount: Money,
+    /// Hash of the document, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<Sha256Hex>,
+    /// The pledge.
+    pub pledge: PledgeId,
+}
+
+impl Command for Certify {
+    const DECLARATION: Declaration = Declaration {
+        name: "pledge.certify",
+        summary: "Certify a reported contribution, as another person than who reported",
+        roles: &[Role::Certifier],
+        from: &["pledged", "signed", "reported", "certified", "counted"],
+        needs: &[Need::OtherPerson],
+        rule: Rule::ours("pledged >= signed >= reported >= certified >= counted (design.md, 10.4)"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.pledge.stream()
+    }
+
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+        let pledge = world.find(&world.pledges, &self.pledge)?;
+        check_step(self.amount, ("reported", pledge.reported), ("certified", pledge.certified))?;
+        let me = [Some(&meta.actor.id), meta.actor.on_behalf_of.as_ref()];
+        if me.into_iter().flatten().any(|id| pledge.reporters.contains(id)) {
+            return Err(Rejection::SamePerson.into());
+        }
+        let event = Event::Certified { amount: self.amount, document: self.document };
+        Ok(vec![NewEvent::on(&self.pledge, event)])
+    }
+}
+
+/// Counts a certified contribution as a match.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Count {
+    /// How much more.
+    pub amount: Money,
+    /// The pledge.
+    pub pledge: PledgeId,
+}
+
+impl Command for Count {
+    const DECLARATION: Declaration = Declaration {
+        name: "pledge.count",
+        summary: "Count a certified contribution as a match",
+        roles: &[Role::AuthorisingOfficer],
+        from: &["pledged", "signed", "reported", "certified", "counted"],
+        needs: &[],
+        rule: Rule::ours("pledged >= signed >= reported >= certified >= counted (design.md, 10.4)"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.pledge.stream()
+    }
+
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        let pledge = world.find(&world.pledges, &self.pledge)?;
+        if pledge.promise.as_ref().is_some_and(|promise| promise.kind == Kind::Rrf) {
+            return Err(Rejection::UnionMoney.into());
+        }
+        check_step(self.amount, ("certified", pledge.certified), ("counted", pledge.counted))?;
+        Ok(vec![NewEvent::on(&self.pledge, Event::Counted { amount: self.amount })])
+    }
+}
+
+/// Takes a contribution back.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Withdraw {
+    /// The pledge.
+    pub pledge: PledgeId,
+    /// Why.
+    #[schemars(length(min = 1, max = 2000))]
+    pub reason: String,
+}
+
+impl Command for Withdraw {
+    const DECLARATION: Declaration = Declaration {
+        name: "pledge.withdraw",
+        summary: "Take a contribution back, before it is counted",
+        roles: &[Role::NationalAuthority, Role::ProgrammeOfficer],
+        from: &["pledged", "signed", "reported", "certified", "counted"],
+        needs: &[],
+        rule: Rule::ours("pledged >= signed >= reported >= certified >= counted (design.md, 10.4)"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.pledge.stream()
+    }
+
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        check_text("reason", &self.reason)?;
+        let pledge = world.find(&world.pledges, &self.pledge)?;
+        if pledge.counted.is_positive() {
+            return Err(Rejection::AlreadyCounted(pledge.counted).into());
+        }
+        if let Some((part, _)) = parts(world, &self.pledge).next() {
+            return Err(Rejection::HasParts(part.clone()).into());
+        }
+        Ok(vec![NewEvent::on(&self.pledge, Event::Withdrawn { reason: self.reason.clone() })])
+    }
+}

@@ -4,10 +4,11 @@
 
 use crate::command::Command;
 use crate::commit::{Commit, Recorded};
-use crate::ids::{CommandId, ProcessId};
-use crate::rejection::Refusal;
+use crate::ids::{CommandId, ProcessId, ProposalId, StreamKey};
+use crate::rejection::{Common, Refusal};
 use crate::timer::Wish;
-use crate::world::World;
+use crate::world::{Event, World};
+use crate::{grant, process, proposal};
 
 /// A command that follows from a commit; given in the role `system`.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,30 +28,62 @@ struct Manager {
 }
 
 /// Every process manager, in the order in which they answer.
-const MANAGERS: &[Manager] = &[];
+const MANAGERS: &[Manager] =
+    &[Manager { name: "award-to-preparation", react: award_to_preparation }];
 
-/// What follows from a commit. `world` is the state right after it.
+/// An awarded proposal begins to become a grant.
+fn award_to_preparation(_: &World, recorded: &Recorded) -> Result<Vec<Wish>, Refusal> {
+    let Event::Proposal(proposal::Event::Awarded { grant, .. }) = &recorded.event else {
+        return Ok(Vec::new());
+    };
+    let stream = &recorded.stream;
+    let proposal = ProposalId::of_stream(stream)
+        .ok_or_else(|| Refusal::from(Common::NotFound(stream.to_string())))?;
+    wish(&grant::Prepare { fund: None, grant: grant.clone(), proposal })
+}
+
+/// What follows from a commit. `world` is the state right after it. A manager that fails answers with
+/// a wish to park its failure, where a person sees it.
 ///
 /// # Panics
 /// Never: names of managers and positions make valid ids.
 #[must_use]
 pub fn react(world: &World, commit: &Commit) -> Vec<Reaction> {
-    let mut reactions = Vec::new();
-    for manager in MANAGERS {
-        let wishes = commit
-            .events
-            .iter()
-            .flat_map(|recorded| (manager.react)(world, recorded).unwrap_or_default());
-        for (index, wish) in wishes.enumerate() {
-            let command_id = format!("{}/{}/{index}", manager.name, commit.position);
-            reactions.push(Reaction {
-                process: manager.name.parse().expect("a manager's name is an id"),
-                command_id: command_id.parse().expect("a manager's name is an id"),
-                wish,
-            });
+    MANAGERS.iter().flat_map(|manager| manager.answer(world, commit)).collect()
+}
+
+impl Manager {
+    fn answer(&self, world: &World, commit: &Commit) -> Vec<Reaction> {
+        let process: ProcessId = self.name.parse().expect("a manager's name is an id");
+        let mut reactions: Vec<Reaction> = Vec::new();
+        for recorded in &commit.events {
+            let id = |index: usize| -> CommandId {
+                let id = format!("{}/{}/{index}", self.name, commit.position);
+                id.parse().expect("a manager's name is an id")
+            };
+            let next = reactions.len();
+            let wishes = (self.react)(world, recorded)
+                .unwrap_or_else(|refusal| vec![park(&process, id(next), recorded, refusal)]);
+            for wish in wishes {
+                let command_id = id(reactions.len());
+                reactions.push(Reaction { process: process.clone(), command_id, wish });
+            }
         }
+        reactions
     }
-    reactions
+}
+
+/// The wish to park a failure. There is no command to show yet: the event that led to it stands in.
+fn park(process: &ProcessId, reaction: CommandId, event: &Recorded, refusal: Refusal) -> Wish {
+    let cause = serde_json::json!({ "stream": event.stream, "version": event.version });
+    let park = process::Park {
+        code: refusal.code.into_owned(),
+        message: refusal.message,
+        process: process.clone(),
+        reaction,
+        wish: Wish { command: event.event.kind().to_owned(), data: cause },
+    };
+    Wish::of(&park).expect("ids and texts have a JSON form")
 }
 
 /// The wish for a command: shorthand for managers.
@@ -59,4 +92,41 @@ pub fn react(world: &World, commit: &Commit) -> Vec<Reaction> {
 /// When the command has no JSON form.
 pub fn wish(command: &impl Command) -> Result<Vec<Wish>, Refusal> {
     Ok(vec![Wish::of(command)?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Role;
+    use crate::testing::given;
+
+    fn commit() -> (World, Commit) {
+        let scenario = given().by(Role::System).done(
+            "timer.set",
+            r#"{"timer":"T","due":"2030-01-01T00:00:00Z","wish":{"command":"timer.cancel","data":{"timer":"X","reason":"r"}}}"#,
+        );
+        let commit = scenario.commits[0].clone();
+        (scenario.world, commit)
+    }
+
+    #[test]
+    fn a_manager_that_fails_asks_for_its_failure_to_be_parked() {
+        let fails = |_: &World, _: &Recorded| Err(Common::NotFound("grant-G".to_owned()).into());
+        let (world, commit) = commit();
+        let reactions = Manager { name: "always-fails", react: fails }.answer(&world, &commit);
+        let [reaction] = reactions.as_slice() else { panic!("one answer, not {reactions:?}") };
+        assert_eq!(reaction.command_id.as_str(), "always-fails/1/0");
+        let data = &reaction.wish.data;
+        assert_eq!(reaction.wish.command, "process.park");
+        assert_eq!(data["code"], "command.not_found");
+        assert_eq!(data["reaction"], "always-fails/1/0");
+        assert_eq!(data["wish"]["data"]["stream"], "timer-T");
+        reaction.wish.read().unwrap();
+    }
+
+    #[test]
+    fn what_nobody_waits_for_has_no_consequence() {
+        let (world, commit) = commit();
+        assert_eq!(react(&world, &commit), []);
+    }
 }

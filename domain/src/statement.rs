@@ -1,15 +1,20 @@
 //! Decides whether a bank statement proves its own cash, and which entry is which payment.
 
 use crate::canonical::Sha256Hex;
-use crate::command::{Actor, Entry};
-use crate::ids::{Key, PaymentId, StatementId, StreamKey};
+use crate::command::{
+    Actor, Command, Decision, Declaration, Entry, Meta, NEW, Need, NewEvent, Role, check_list,
+    check_text, entry,
+};
+use crate::ids::{Key, PaymentId, StatementId, StreamId, StreamKey};
 use crate::money::Money;
-use crate::rejection::{Reason, Rule};
-use crate::world::{At, Decider};
+use crate::payment::{self, Stage};
+use crate::rejection::{Common, Kind, Reason, Refusal, Rule};
+use crate::world::{At, Decider, World};
 use imbl::OrdMap;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// The most entries of one statement: it must fit into one commit.
 pub const ENTRIES_MAX: usize = 150;
@@ -160,6 +165,14 @@ impl Reason for Rejection {
             }
         }
     }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Self::SamePerson => Kind::Forbidden,
+            Self::EntryMatched { .. } | Self::PaymentMatched { .. } => Kind::Conflict,
+            _ => Kind::Rule,
+        }
+    }
 }
 
 impl Decider for Statement {
@@ -183,5 +196,249 @@ impl Decider for Statement {
         }
     }
 }
+impl Sheet {
+    /// The opening balance and the entries make the closing balance.
+    fn check(&self) -> Result<(), Refusal> {
+        check_list("entries", &self.entries, ENTRIES_MAX)?;
+        let (from, to) = (self.from, self.to);
+        if to < from {
+            return Err(Refusal::from(Rejection::Backwards { from, to }).at("/to"));
+        }
+        let mut keys = BTreeSet::new();
+        let mut sum = Money::new(self.opening.currency(), 0)?;
+        for (index, booking) in self.entries.iter().enumerate() {
+            let field = |name: &str| format!("/entries/{index}/{name}");
+            booking.check_texts(&field)?;
+            let entry = booking.entry.clone();
+            if !keys.insert(&booking.entry) {
+                return Err(Refusal::from(Rejection::EntryTwice(entry)).at(field("entry")));
+            }
+            let booked_on = booking.booked_on;
+            if booked_on < from || booked_on > to {
+                let rejection = Rejection::OutsidePeriod { entry, booked_on };
+                return Err(Refusal::from(rejection).at(field("booked_on")));
+            }
+            sum = sum.plus(booking.amount)?;
+        }
+        if self.opening.plus(sum)? != self.closing {
+            let (opening, closing) = (self.opening, self.closing);
+            return Err(
+                Refusal::from(Rejection::ProofOfCash { opening, sum, closing }).at("/closing")
+            );
+        }
+        Ok(())
+    }
+
+    /// It follows the last statement of its account without a gap.
+    fn check_follows(&self, last: &Self) -> Result<(), Refusal> {
+        let new_year = self.number == 1 && self.from.year() > last.from.year();
+        let expected = last.number.saturating_add(1);
+        if self.number != expected && !new_year {
+            let rejection = Rejection::NumberGap { expected, got: self.number };
+            return Err(Refusal::from(rejection).at("/number"));
+        }
+        if self.from < last.to {
+            let rejection = Rejection::Backwards { from: last.to, to: self.from };
+            return Err(Refusal::from(rejection).at("/from"));
+        }
+        if self.opening != last.closing {
+            let (closing, opening) = (last.closing, self.opening);
+            return Err(Refusal::from(Rejection::BalanceGap { closing, opening }).at("/opening"));
+        }
+        Ok(())
+    }
+}
+
+impl Booking {
+    fn check_texts(&self, field: &impl Fn(&str) -> String) -> Result<(), Refusal> {
+        let id = self.end_to_end_id.as_deref().unwrap_or_default();
+        for (name, text, limit) in [
+            ("description", self.description.as_str(), DESCRIPTION_CHARS_MAX),
+            ("end_to_end_id", id, payment::END_TO_END_ID_MAX),
+        ] {
+            if text.chars().count() > limit {
+                let refusal = Refusal::from(Common::TooLong { field: name, limit });
+                return Err(refusal.at(field(name)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Every statement, with its sheet.
+fn sheets(world: &World) -> impl Iterator<Item = (&StatementId, &Sheet)> {
+    world.statements.iter().filter_map(|(id, statement)| Some((id, statement.sheet.as_ref()?)))
+}
+
+/// A payment goes out once and, when the bank returns it, comes back once: the entry tells which.
+fn check_amount(world: &World, id: &PaymentId, entry: Money) -> Result<(), Refusal> {
+    let payment = world.find(&world.payments, id)?;
+    let order = payment.order(id)?;
+    let nil = order.net.minus(order.net)?;
+    let there =
+        if order.kind == payment::Kind::Recovery { order.net } else { nil.minus(order.net)? };
+    let back = nil.minus(there)?;
+    match payment.stage {
+        Stage::Executed if entry == there => Ok(()),
+        Stage::Returned if entry == there || entry == back => Ok(()),
+        Stage::Executed | Stage::Returned => {
+            Err(Rejection::AmountDiffers { entry, expected: there }.into())
+        }
+        stage => Err(Rejection::NotExecuted { payment: id.clone(), phase: stage.into() }.into()),
+    }
+}
+
 /// The commands of a bank statement.
-pub const COMMANDS: &[Entry] = &[];
+pub const COMMANDS: &[Entry] = &[entry::<Import>(), entry::<Match>(), entry::<Unmatch>()];
+
+const MATCHING: &[Role] = &[Role::AccountingOfficer, Role::InitiatingAgent];
+
+/// Takes a bank statement in.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Import {
+    /// What it says.
+    pub sheet: Sheet,
+    /// The statement.
+    pub statement: StatementId,
+}
+
+impl Command for Import {
+    const DECLARATION: Declaration = Declaration {
+        name: "statement.import",
+        summary: "Take in a bank statement that proves its cash",
+        roles: &[Role::AccountingOfficer],
+        from: &[NEW],
+        needs: &[Need::Document],
+        rule: Rule::of(
+            "Reg. (EU, Euratom) 2024/2509",
+            "Art. 77: the accounting officer keeps the accounts",
+        ),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.statement.stream()
+    }
+
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        let sheet = &self.sheet;
+        if let Some((twin, _)) = sheets(world).find(|(_, other)| other.document == sheet.document) {
+            return Err(Refusal::from(Rejection::FileTwice(twin.clone())).at("/document"));
+        }
+        sheet.check()?;
+        let account = sheets(world).filter(|(_, other)| other.account == sheet.account);
+        let last = account.max_by_key(|(_, other)| (other.to, other.from, other.number));
+        if let Some((_, last)) = last {
+            sheet.check_follows(last)?;
+        }
+        Ok(vec![NewEvent::on(&self.statement, Event::Imported(Box::new(sheet.clone())))])
+    }
+}
+
+/// Says which payment an entry is.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Match {
+    /// Which entry.
+    pub entry: Key,
+    /// Which payment.
+    pub payment: PaymentId,
+    /// The statement.
+    pub statement: StatementId,
+}
+
+impl Command for Match {
+    const DECLARATION: Declaration = Declaration {
+        name: "statement.match",
+        summary: "Say which payment an entry of the bank is",
+        roles: MATCHING,
+        from: &["imported"],
+        needs: &[],
+        rule: Rule::ours("one payment is one entry of the bank, to the cent"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.statement.stream()
+    }
+
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        let statement = world.find(&world.statements, &self.statement)?;
+        let booking = statement.booking(&self.entry).map_err(|refusal| refusal.at("/entry"))?;
+        if let Some((payment, _)) = statement.matches.get(&self.entry) {
+            let (entry, payment) = (self.entry.clone(), payment.clone());
+            return Err(Rejection::EntryMatched { entry, payment }.into());
+        }
+        check_amount(world, &self.payment, booking.amount)
+            .map_err(|refusal| refusal.at("/payment"))?;
+        check_unmatched(world, &self.payment, booking.amount)?;
+        let (entry, payment) = (self.entry.clone(), self.payment.clone());
+        Ok(vec![NewEvent::on(&self.statement, Event::Matched { entry, payment })])
+    }
+}
+
+impl Statement {
+    fn booking(&self, entry: &Key) -> Result<&Booking, Refusal> {
+        let mut entries = self.sheet.iter().flat_map(|sheet| &sheet.entries);
+        let found = entries.find(|booking| booking.entry == *entry);
+        found.ok_or_else(|| Rejection::NoEntry(entry.clone()).into())
+    }
+}
+
+/// A payment is one entry in each direction, on whatever statement.
+fn check_unmatched(world: &World, payment: &PaymentId, amount: Money) -> Result<(), Refusal> {
+    for (id, statement) in &world.statements {
+        for (entry, (matched, _)) in &statement.matches {
+            if matched == payment && statement.booking(entry)?.amount == amount {
+                return Err(Rejection::PaymentMatched {
+                    payment: payment.clone(),
+                    entry: entry.clone(),
+                    statement: id.clone(),
+                }
+                .into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Undoes a match.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Unmatch {
+    /// Which entry.
+    pub entry: Key,
+    /// Why.
+    #[schemars(length(min = 1, max = 2000))]
+    pub reason: String,
+    /// The statement.
+    pub statement: StatementId,
+}
+
+impl Command for Unmatch {
+    const DECLARATION: Declaration = Declaration {
+        name: "statement.unmatch",
+        summary: "Undo a match, as another person than who made it",
+        roles: MATCHING,
+        from: &["imported", "reconciled"],
+        needs: &[Need::OtherPerson],
+        rule: Rule::ours("one payment is one entry of the bank, to the cent"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.statement.stream()
+    }
+
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+        check_text("reason", &self.reason)?;
+        let statement = world.find(&world.statements, &self.statement)?;
+        statement.booking(&self.entry).map_err(|refusal| refusal.at("/entry"))?;
+        let Some((payment, by)) = statement.matches.get(&self.entry) else {
+            return Err(Rejection::NotMatched(self.entry.clone()).into());
+        };
+        if meta.actor.may_be(by) {
+            return Err(Rejection::SamePerson.into());
+        }
+        let (entry, payment, reason) = (self.entry.clone(), payment.clone(), self.reason.clone());
+        Ok(vec![NewEvent::on(&self.statement, Event::Unmatched { entry, payment, reason })])
+    }
+}
