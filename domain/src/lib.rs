@@ -13,6 +13,7 @@ pub mod call;
 pub mod evaluation;
 pub mod prize;
 pub mod proposal;
+pub mod round;
 
 pub mod allocation;
 pub mod system;

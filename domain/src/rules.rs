@@ -8,6 +8,55 @@ use imbl::OrdMap;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::fmt;
+
+mod check;
+mod parse;
+mod shape;
+#[cfg(test)]
+mod tests;
+
+pub use parse::parse;
+
+/// The documents that come with the program: name and text. A starting point; others are files.
+pub const SHIPPED: &[(&str, &str)] = &[
+    ("ai-factories", include_str!("../rules/ai-factories.toml")),
+    ("ai-factory-antennas", include_str!("../rules/ai-factory-antennas.toml")),
+    ("fast-lane", include_str!("../rules/fast-lane.toml")),
+    ("grand-challenge", include_str!("../rules/grand-challenge.toml")),
+    ("horizon-two-stage", include_str!("../rules/horizon-two-stage.toml")),
+    ("large-scale", include_str!("../rules/large-scale.toml")),
+    ("playground", include_str!("../rules/playground.toml")),
+];
+
+/// The text of a document that comes with the program.
+#[must_use]
+pub fn shipped(name: &str) -> Option<&'static str> {
+    SHIPPED.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+}
+
+/// One thing that is wrong with a rules document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The line of the text, when there is one.
+    pub line: Option<usize>,
+    /// Where in the document, for example `evaluation.stages[0].key`; empty: its syntax.
+    pub path: String,
+    /// What is wrong.
+    pub message: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        write!(f, "{}", self.message)
+    }
+}
 
 /// A rules document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
