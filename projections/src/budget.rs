@@ -1,55 +1,25 @@
 //! Where public money stands: appropriations, commitments and payments by line and source, what each
 //! round of each call has, and what was published about it.
 
+use crate::books::{Books, Purpose, Steps, SumKnown, Sums};
 use crate::projection::{Projection, Query};
 use crate::report::{Cell, Kind, Report, Table};
 use domain::command::Confidence;
 use domain::commit::Recorded;
-use domain::ids::{CallId, ClaimId, FundId, GrantId, Key, StreamKey};
+use domain::ids::{CallId, ClaimId, Key, StreamKey};
 use domain::money::Money;
-use domain::{Commit, Event, claim, fund};
+use domain::{Commit, Event, claim};
 use imbl::OrdMap;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Figures as they were recorded; sums are made when asked.
+/// The books and the claims.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Budget {
-    funds: OrdMap<FundId, Fund>,
+    books: Books,
     claims: OrdMap<ClaimId, Arc<Claim>>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Fund {
-    /// Appropriations by line, then source.
-    lines: OrdMap<Key, OrdMap<Key, Money>>,
-    commitments: OrdMap<Key, Arc<Global>>,
-    grants: OrdMap<GrantId, Arc<Individual>>,
-}
-
-/// A global commitment. What it is for is unknown while the event that says so is hidden.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Global {
-    purpose: Option<Purpose>,
-    amount: Money,
-    decommitted: Money,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Purpose {
-    call: CallId,
-    line: Key,
-    round: Option<Key>,
-    source: Key,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Individual {
-    commitment: Option<Key>,
-    amount: Money,
-    legal: Money,
-    paid: Money,
-    decommitted: Money,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -60,106 +30,53 @@ struct Claim {
     source: Option<String>,
 }
 
-/// What became of some commitments.
-#[derive(Clone, Copy, Debug, Default)]
-struct Sums {
-    committed: Money,
-    individual: Money,
-    legal: Money,
-    paid: Money,
-    decommitted: Money,
+/// One round in figures; what is not known is absent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoundFigures {
+    /// Proposals that were funded.
+    pub funded: u64,
+    /// Committed by the Union, or else decided.
+    pub union: Option<Money>,
+    /// Promised by the states, without regions and RRF.
+    pub national: Option<Money>,
+}
+
+impl RoundFigures {
+    /// Union and national together, when both are known.
+    #[must_use]
+    pub fn joint(&self) -> Option<Money> {
+        self.union?.plus(self.national?).ok()
+    }
 }
 
 impl Projection for Budget {
     const NAME: &'static str = "budget";
     const SUMMARY: &'static str =
-        "Appropriations, commitments and payments by line, source and round";
+        "Appropriations, commitments and payments by line, source, call and round";
 
     fn apply(&mut self, commit: &Commit, event: &Recorded) {
         match &event.event {
-            Event::Fund(inner) => {
-                if let Some(id) = FundId::of_stream(&event.stream) {
-                    self.funds.entry(id).or_default().apply(inner);
-                }
-            }
             Event::Claim(inner) => {
                 if let Some(id) = ClaimId::of_stream(&event.stream) {
                     self.apply_claim(id, inner, commit);
                 }
             }
-            _ => {}
+            _ => self.books.apply(event),
         }
     }
 
     fn report(&self, _: &Query) -> Report {
         Report::new(Self::NAME, "Budget")
+            .with(self.calls())
+            .with(self.rounds_table())
             .with(self.lines())
+            .with(self.commitments())
+            .with(self.grants())
             .with(self.claims())
             .note("Open (RAL): globally committed, less what was released and what was paid.")
+            .note("Union of a round: committed, or as decided when nothing is committed for it.")
+            .note("National: promised by the states; regions and RRF are in the view match.")
             .note("Of claims about one thing, the latest published is shown.")
-    }
-}
-
-impl Fund {
-    fn apply(&mut self, event: &fund::Event) {
-        use fund::Event as E;
-        match event {
-            E::AppropriationVoted { amount, line, source }
-            | E::AppropriationIncreased { amount, line, source, .. }
-            | E::CarriedIn { amount, line, source, .. } => self.line(line, source).add(*amount),
-            E::CarriedOver { amount, line, source, .. } => {
-                self.line(line, source).subtract(*amount);
-            }
-            E::GloballyCommitted { amount, call, commitment, line, round, source } => {
-                let (call, line) = (call.clone(), line.clone());
-                let (round, source) = (round.clone(), source.clone());
-                let global = self.global(commitment);
-                global.amount.add(*amount);
-                global.purpose = Some(Purpose { call, line, round, source });
-            }
-            E::GlobalCommitmentIncreased { amount, commitment, .. } => {
-                self.global(commitment).amount.add(*amount);
-            }
-            E::GlobalDecommitted { amount, commitment, .. } => {
-                let global = self.global(commitment);
-                global.amount.subtract(*amount);
-                global.decommitted.add(*amount);
-            }
-            E::IndividuallyCommitted { amount, commitment, grant } => {
-                let individual = self.individual(grant);
-                individual.amount.add(*amount);
-                individual.commitment = Some(commitment.clone());
-            }
-            E::LegallyCommitted { amount, grant } => self.individual(grant).legal.add(*amount),
-            E::Paid { amount, grant, .. } => self.individual(grant).paid.add(*amount),
-            E::Returned { amount, grant, .. } => self.individual(grant).paid.subtract(*amount),
-            E::GrantDecommitted { amount, grant, .. } => {
-                let individual = self.individual(grant);
-                individual.amount.subtract(*amount);
-                individual.legal = individual.legal.min(individual.amount);
-                individual.decommitted.add(*amount);
-            }
-        }
-    }
-
-    fn line(&mut self, line: &Key, source: &Key) -> &mut Money {
-        self.lines.entry(line.clone()).or_default().entry(source.clone()).or_default()
-    }
-
-    fn global(&mut self, commitment: &Key) -> &mut Global {
-        Arc::make_mut(self.commitments.entry(commitment.clone()).or_default())
-    }
-
-    fn individual(&mut self, grant: &GrantId) -> &mut Individual {
-        Arc::make_mut(self.grants.entry(grant.clone()).or_default())
-    }
-}
-
-impl Sums {
-    fn open(&self) -> Money {
-        let mut open = self.committed;
-        open.subtract(self.paid);
-        open
     }
 }
 
@@ -181,9 +98,102 @@ impl Budget {
             }
         }
     }
-}
 
-impl Budget {
+    /// Every round of every call; the key is absent for what is for the call as a whole.
+    #[must_use]
+    pub fn rounds(&self) -> BTreeMap<(CallId, Option<Key>), RoundFigures> {
+        let national = self.national();
+        let figures = |key: &(CallId, Option<Key>)| {
+            let (call, cut_off) = key;
+            let round = self.books.calls.get(call).zip(cut_off.as_ref());
+            let round = round.and_then(|(call, cut_off)| call.rounds.get(cut_off));
+            let at = |purpose: &Purpose| purpose.call == *call && purpose.round == *cut_off;
+            let committed = self.books.sums(at).map(|sums| sums.committed);
+            let funded = round.map_or(0, |round| round.funded.len());
+            // A round in which nobody is funded needs no money.
+            let nothing = (funded == 0 && committed.is_none()).then_some(Money::ZERO);
+            RoundFigures {
+                funded: u64::try_from(funded).unwrap_or(u64::MAX),
+                union: committed.or(nothing).or_else(|| round?.decided()),
+                national: national.get(key).copied().or(nothing),
+            }
+        };
+        self.books.rounds().into_iter().map(|key| (key.clone(), figures(&key))).collect()
+    }
+
+    fn national(&self) -> BTreeMap<(CallId, Option<Key>), Money> {
+        let mut national: BTreeMap<_, Money> = BTreeMap::new();
+        for pledge in self.books.families().filter(|pledge| pledge.matches()) {
+            let Steps { promised, .. } = pledge.steps;
+            if let Some(round) = self.books.round_of(pledge) {
+                national.entry(round).or_default().add(promised);
+            }
+        }
+        national
+    }
+
+    fn calls(&self) -> Table {
+        let mut table = Table::new(
+            "calls",
+            "By call",
+            &[
+                ("call", "Call", Kind::Text),
+                ("envelope", "Envelope", Kind::Money),
+                ("funded", "Funded", Kind::Count),
+                ("union", "Union", Kind::Money),
+                ("national", "National", Kind::Money),
+                ("joint", "Joint", Kind::Money),
+            ],
+        );
+        let rounds = self.rounds();
+        let mut ids: Vec<&CallId> = rounds.keys().map(|(call, _)| call).collect();
+        ids.extend(self.books.calls.keys());
+        ids.sort();
+        ids.dedup();
+        for id in ids {
+            let of_call = rounds.iter().filter(|((call, _), _)| call == id);
+            let figures: Vec<RoundFigures> = of_call.map(|(_, figures)| *figures).collect();
+            let call = self.books.calls.get(id);
+            let opened = call.filter(|call| call.title.is_some());
+            let envelope = opened.map(|call| Cell::maybe(call.envelope));
+            table.push([
+                Cell::text(id),
+                envelope.unwrap_or(Cell::Unknown),
+                figures.iter().map(|round| round.funded).sum::<u64>().into(),
+                Cell::known(figures.iter().map(|round| round.union).sum_known()),
+                Cell::known(figures.iter().map(|round| round.national).sum_known()),
+                Cell::known(figures.iter().map(RoundFigures::joint).sum_known()),
+            ]);
+        }
+        table
+    }
+
+    fn rounds_table(&self) -> Table {
+        let mut table = Table::new(
+            "rounds",
+            "By round",
+            &[
+                ("call", "Call", Kind::Text),
+                ("round", "Round", Kind::Text),
+                ("funded", "Funded", Kind::Count),
+                ("union", "Union", Kind::Money),
+                ("national", "National", Kind::Money),
+                ("joint", "Joint", Kind::Money),
+            ],
+        );
+        for ((call, round), figures) in &self.rounds() {
+            table.push([
+                Cell::text(call),
+                Cell::maybe(round.as_ref().map(Key::as_str)),
+                figures.funded.into(),
+                Cell::known(figures.union),
+                Cell::known(figures.national),
+                Cell::known(figures.joint()),
+            ]);
+        }
+        table
+    }
+
     /// The sums of every line and source of every fund. A commitment whose purpose is hidden has none.
     fn lines(&self) -> Table {
         let mut table = Table::new(
@@ -202,23 +212,105 @@ impl Budget {
                 ("left", "Left", Kind::Money),
             ],
         );
-        for (id, fund) in &self.funds {
-            for (line, source, appropriation) in fund.all_lines() {
+        for (id, fund) in &self.books.funds {
+            for ((line, source), appropriation) in fund.all_lines() {
                 let at = |purpose: &Purpose| purpose.line == *line && purpose.source == *source;
-                let sums = fund.sums(at);
-                let mut left = appropriation;
-                left.subtract(sums.committed);
+                let sums = fund.sums(at).unwrap_or_default();
+                let left = appropriation.and_then(|all| all.minus(sums.committed).ok());
                 table.push([
                     Cell::text(id),
                     Cell::text(line),
                     Cell::text(source),
-                    appropriation.into(),
+                    Cell::known(appropriation),
                     sums.committed.into(),
                     sums.individual.into(),
                     sums.legal.into(),
                     sums.paid.into(),
                     sums.open().into(),
-                    left.into(),
+                    Cell::known(left),
+                ]);
+            }
+        }
+        table.total();
+        table
+    }
+
+    fn commitments(&self) -> Table {
+        let mut table = Table::new(
+            "commitments",
+            "Global commitments",
+            &[
+                ("fund", "Fund", Kind::Text),
+                ("commitment", "Commitment", Kind::Text),
+                ("call", "Call", Kind::Text),
+                ("round", "Round", Kind::Text),
+                ("line", "Line", Kind::Text),
+                ("source", "Source", Kind::Text),
+                ("committed", "Committed", Kind::Money),
+                ("individual", "Individual", Kind::Money),
+                ("legal", "Legal", Kind::Money),
+                ("paid", "Paid", Kind::Money),
+                ("decommitted", "Released", Kind::Money),
+                ("open", "Open (RAL)", Kind::Money),
+            ],
+        );
+        for (id, fund) in &self.books.funds {
+            for (key, global) in &fund.commitments {
+                let mut sums = Sums { committed: global.amount, ..Sums::default() };
+                let mine = fund.grants.values().filter(|it| it.commitment.as_ref() == Some(key));
+                mine.for_each(|individual| sums.add(&individual.sums()));
+                let purpose = global.purpose.as_ref();
+                let word =
+                    |of: fn(&Purpose) -> &str| purpose.map_or(Cell::Unknown, |it| of(it).into());
+                table.push([
+                    Cell::text(id),
+                    Cell::text(key),
+                    word(|it| it.call.as_str()),
+                    word(|it| it.round.as_ref().map_or("", Key::as_str)),
+                    word(|it| it.line.as_str()),
+                    word(|it| it.source.as_str()),
+                    sums.committed.into(),
+                    sums.individual.into(),
+                    sums.legal.into(),
+                    sums.paid.into(),
+                    global.decommitted.into(),
+                    sums.open().into(),
+                ]);
+            }
+        }
+        table.total();
+        table
+    }
+
+    fn grants(&self) -> Table {
+        let mut table = Table::new(
+            "grants",
+            "By grant",
+            &[
+                ("fund", "Fund", Kind::Text),
+                ("grant", "Grant", Kind::Text),
+                ("commitment", "Commitment", Kind::Text),
+                ("individual", "Individual", Kind::Money),
+                ("legal", "Legal", Kind::Money),
+                ("paid", "Paid", Kind::Money),
+                ("decommitted", "Released", Kind::Money),
+                ("unpaid", "Unpaid", Kind::Money),
+            ],
+        );
+        for (id, fund) in &self.books.funds {
+            for (grant, individual) in &fund.grants {
+                let mut unpaid = individual.amount;
+                unpaid.subtract(individual.paid);
+                let commitment = individual.commitment.as_ref();
+                table.push([
+                    Cell::text(id),
+                    Cell::text(grant),
+                    commitment.map_or(Cell::Unknown, Cell::text),
+                    individual.amount.into(),
+                    individual.legal.into(),
+                    individual.paid.into(),
+                    individual.decommitted.into(),
+                    unpaid.into(),
                 ]);
             }
         }
@@ -244,7 +336,7 @@ impl Budget {
                 ("confidence", "", Kind::Confidence),
             ],
         );
-        let mut latest: std::collections::BTreeMap<_, &Claim> = std::collections::BTreeMap::new();
+        let mut latest: BTreeMap<_, &Claim> = BTreeMap::new();
         for claim in self.claims.values() {
             let key = (&claim.figures.about, claim.figures.what.as_str());
             let newest = latest.entry(key).or_insert(claim);
@@ -273,33 +365,193 @@ impl Budget {
 
 impl Claim {
     /// The day of publication decides, then the order in which it was recorded.
-    fn age(&self) -> (jiff::civil::Date, u64) {
+    fn age(&self) -> (Date, u64) {
         (self.figures.published, self.position)
     }
 }
 
-impl Fund {
-    fn all_lines(&self) -> impl Iterator<Item = (&Key, &Key, Money)> {
-        self.lines.iter().flat_map(|(line, sources)| {
-            sources.iter().map(move |(source, amount)| (line, source, *amount))
-        })
+#[cfg(test)]
+mod tests {
+    use crate::given::{Line, report, rows};
+
+    const VOTED: Line<'_> = (
+        "2024-01-01",
+        "fund-F",
+        "AppropriationVoted",
+        r#"{"amount":"EUR 2000","line":"L","source":"DEP"}"#,
+    );
+    const COMMITTED: Line<'_> = (
+        "2024-02-01",
+        "fund-F",
+        "GloballyCommitted",
+        r#"{"amount":"EUR 1000","call":"C","commitment":"K","line":"L","round":"1","source":"DEP"}"#,
+    );
+
+    fn funded(day: &'static str, round: u32, from: u32, to: u32, union: &str) -> [String; 4] {
+        let list: Vec<String> = (from..=to)
+            .map(|number| format!(r#"{{"grant":"G{number}","proposal":"P{number}"}}"#))
+            .collect();
+        let data = format!(
+            r#"{{"cut_off":"R{round}","funded":[{}],"rejected":[],"reserve":[],"union":"EUR {union}"}}"#,
+            list.join(",")
+        );
+        [day.to_owned(), "call-AIF".to_owned(), "RoundAwarded".to_owned(), data]
     }
 
-    fn sums(&self, of: impl Fn(&Purpose) -> bool) -> Sums {
-        let mut sums = Sums::default();
-        let mine = |global: &Global| global.purpose.as_ref().is_some_and(&of);
-        for global in self.commitments.values().filter(|global| mine(global)) {
-            sums.committed.add(global.amount);
-            sums.decommitted.add(global.decommitted);
-        }
-        for individual in self.grants.values() {
-            let global = individual.commitment.as_ref().and_then(|key| self.commitments.get(key));
-            if global.is_some_and(|global| mine(global)) {
-                sums.individual.add(individual.amount);
-                sums.legal.add(individual.legal);
-                sums.paid.add(individual.paid);
-            }
-        }
-        sums
+    fn umbrella(day: &str, call: &str, round: &str, amount: &str) -> [String; 4] {
+        let data = format!(
+            r#"{{"amount":"EUR {amount}","call":"{call}","kind":"cash","round":"{round}"}}"#
+        );
+        [day.to_owned(), format!("pledge-{call}-{round}"), "Made".to_owned(), data]
+    }
+
+    fn at(lines: &[[String; 4]], day: &str, table: &str) -> Vec<String> {
+        let lines: Vec<Line<'_>> = lines
+            .iter()
+            .map(|[at, stream, kind, data]| (&**at, &**stream, &**kind, &**data))
+            .collect();
+        rows(&report("budget", &lines, Some(day)), table)
+    }
+
+    #[test]
+    fn the_published_figures_come_out_at_their_dates() {
+        let antennas = [
+            "2025-10-13".to_owned(),
+            "call-AIFA".to_owned(),
+            "RoundAwarded".to_owned(),
+            r#"{"cut_off":"R1","funded":[{"grant":"A1","proposal":"A1"}],"rejected":[],"reserve":[],"union":"EUR 55043220.29"}"#.to_owned(),
+        ];
+        let lines = [
+            funded("2024-12-10", 1, 1, 7, "750000000"),
+            umbrella("2024-12-10", "AIF", "R1", "750000000"),
+            funded("2025-03-12", 2, 8, 13, "242500000"),
+            umbrella("2025-03-12", "AIF", "R2", "242500000"),
+            funded("2025-10-10", 3, 14, 19, "250000000"),
+            umbrella("2025-10-10", "AIF", "R3", "250000000"),
+            antennas,
+            umbrella("2025-10-13", "AIFA", "R1", "55043220.29"),
+        ];
+        assert_eq!(
+            at(&lines, "2024-12-31", "calls"),
+            ["AIF|unknown|7|750 000 000.00|750 000 000.00|1 500 000 000.00"]
+        );
+        assert_eq!(
+            at(&lines, "2025-03-31", "calls"),
+            ["AIF|unknown|13|992 500 000.00|992 500 000.00|1 985 000 000.00"]
+        );
+        assert_eq!(
+            at(&lines, "2025-12-31", "calls"),
+            [
+                "AIF|unknown|19|1 242 500 000.00|1 242 500 000.00|2 485 000 000.00",
+                "AIFA|unknown|1|55 043 220.29|55 043 220.29|110 086 440.58",
+            ]
+        );
+        assert!(at(&lines, "2024-11-30", "calls").is_empty());
+    }
+
+    #[test]
+    fn a_line_shows_what_is_left_and_what_is_open() {
+        let lines = [
+            VOTED,
+            COMMITTED,
+            (
+                "2024-03-01",
+                "fund-F",
+                "GlobalDecommitted",
+                r#"{"amount":"EUR 100","commitment":"K","reason":"r"}"#,
+            ),
+            (
+                "2024-04-01",
+                "fund-F",
+                "IndividuallyCommitted",
+                r#"{"amount":"EUR 500","commitment":"K","grant":"G"}"#,
+            ),
+            ("2024-05-01", "fund-F", "LegallyCommitted", r#"{"amount":"EUR 400","grant":"G"}"#),
+            ("2024-06-01", "fund-F", "Paid", r#"{"amount":"EUR 300","grant":"G","payment":"P"}"#),
+            (
+                "2024-07-01",
+                "fund-F",
+                "Returned",
+                r#"{"amount":"EUR 50","grant":"G","payment":"P"}"#,
+            ),
+        ];
+        // Appropriation 2000; committed 1000 - 100; paid 300 - 50; open 900 - 250; left 2000 - 900.
+        let line = "F|L|DEP|2 000.00|900.00|500.00|400.00|250.00|650.00|1 100.00";
+        let total = "Total|||2 000.00|900.00|500.00|400.00|250.00|650.00|1 100.00";
+        let now = report("budget", &lines, None);
+        assert_eq!(rows(&now, "lines"), [line, total]);
+        let march = report("budget", &lines, Some("2024-03-31"));
+        assert_eq!(
+            rows(&march, "lines")[0],
+            "F|L|DEP|2 000.00|900.00|0.00|0.00|0.00|900.00|1 100.00"
+        );
+    }
+
+    #[test]
+    fn money_released_from_a_grant_returns_to_its_commitment() {
+        let lines = [
+            VOTED,
+            COMMITTED,
+            (
+                "2024-04-01",
+                "fund-F",
+                "IndividuallyCommitted",
+                r#"{"amount":"EUR 500","commitment":"K","grant":"G"}"#,
+            ),
+            ("2024-05-01", "fund-F", "LegallyCommitted", r#"{"amount":"EUR 500","grant":"G"}"#),
+            (
+                "2024-06-01",
+                "fund-F",
+                "GrantDecommitted",
+                r#"{"amount":"EUR 200","grant":"G","reason":"r"}"#,
+            ),
+        ];
+        let now = report("budget", &lines, None);
+        assert_eq!(rows(&now, "grants")[0], "F|G|K|300.00|300.00|0.00|200.00|300.00");
+        assert_eq!(
+            rows(&now, "commitments")[0],
+            "F|K|C|1|L|DEP|1 000.00|300.00|300.00|0.00|0.00|1 000.00"
+        );
+    }
+
+    #[test]
+    fn a_commitment_stands_before_the_amount_of_the_decision_and_an_unknown_share_is_not_zero() {
+        let award = |union: &str| {
+            format!(
+                r#"{{"cut_off":"1","funded":[{{"grant":"G","proposal":"P"{union}}}],"rejected":[],"reserve":[]}}"#
+            )
+        };
+        let (known, unknown) = (award(r#","union":"EUR 990""#), award(""));
+        let decided = ("2024-01-15", "call-C", "RoundAwarded", &*known);
+        let now = report("budget", &[VOTED, decided], None);
+        assert_eq!(rows(&now, "rounds"), ["C|1|1|990.00|unknown|unknown"]);
+        let now = report("budget", &[VOTED, decided, COMMITTED], None);
+        assert_eq!(rows(&now, "rounds"), ["C|1|1|1 000.00|unknown|unknown"]);
+        let now = report("budget", &[("2024-01-15", "call-C", "RoundAwarded", &*unknown)], None);
+        assert_eq!(rows(&now, "rounds"), ["C|1|1|unknown|unknown|unknown"]);
+    }
+
+    #[test]
+    fn of_two_claims_the_latest_published_is_shown_with_its_source() {
+        let claim = |stream, day: &str, total: &str, kind| {
+            let data = format!(
+                r#"{{"about":"grant-SLAIF","published":"{day}","total":"EUR {total}","what":"announced"}}"#
+            );
+            (day.to_owned(), stream, kind, data)
+        };
+        let later = claim("claim-B", "2026-02-09", "135000000", "Published");
+        let first = claim("claim-A", "2025-03-12", "150000000", "?Published");
+        // Recorded in the other order.
+        let lines: Vec<Line<'_>> = [&later, &first]
+            .map(|(at, stream, kind, data)| (&**at, *stream, *kind, &**data))
+            .into();
+        let row = |total: &str, day: &str, mark: &str| {
+            format!(
+                "grant-SLAIF|announced|{day}|{total}|unknown|unknown|unknown|unknown|src|{mark}"
+            )
+        };
+        let at = |day| rows(&report("budget", &lines, day), "claims");
+        assert_eq!(at(None), [row("135 000 000.00", "2026-02-09", "")]);
+        assert_eq!(at(Some("2025-12-31")), [row("150 000 000.00", "2025-03-12", "(fixture)")]);
     }
 }

@@ -9,7 +9,9 @@ pub mod history;
 pub mod projection;
 pub mod report;
 
+mod books;
 pub mod budget;
+pub mod matching;
 pub mod timeline;
 
 pub use history::{CommitSource, History, SourceError};
@@ -138,9 +140,12 @@ macro_rules! views {
 
 views! {
     budget: budget::Budget;
+    matching: matching::Match;
     timeline: timeline::Timeline;
 }
 
+#[cfg(test)]
+mod given;
 #[cfg(test)]
 mod sample;
 #[cfg(test)]

@@ -131,7 +131,8 @@ fn a_question_about_a_recent_moment_reads_no_log() {
     }
     let moment = AsOf { as_of: Some(hour(1_900)), ..AsOf::NOW };
     let report = history.report("budget", &Query::at(moment), &Nothing).unwrap().unwrap();
-    assert_eq!(report.tables[0].rows[0][3], crate::Cell::Money(domain::money::Money::euro(1_900)));
+    let lines = report.table("lines").unwrap();
+    assert_eq!(lines.rows[0][3], crate::Cell::Money(domain::money::Money::euro(1_900)));
     let old = AsOf { position: Some(200), ..AsOf::NOW };
     assert!(matches!(
         history.report("budget", &Query::at(old), &Nothing),

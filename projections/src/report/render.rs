@@ -303,7 +303,9 @@ mod tests {
 
     #[test]
     fn figures_are_grouped_aligned_and_never_cut() {
-        check(&report().to_text(90), &expect![[r#"
+        check(
+            &report().to_text(90),
+            &expect![[r#"
             Budget
             at position 12, amounts in EUR
 
@@ -317,14 +319,17 @@ mod tests {
             Total                        1 242         unknown   unknown
 
             A note.
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn what_is_unknown_is_null_and_what_does_not_apply_is_absent() {
         let json = serde_json::to_value(&report().tables[0]).unwrap();
         let rows = serde_json::to_string_pretty(&json["rows"]).unwrap();
-        check(&rows, &expect![[r#"
+        check(
+            &rows,
+            &expect![[r#"
             [
               {
                 "count": 7,
@@ -356,20 +361,27 @@ mod tests {
                 "round": "3",
                 "union": "EUR 1.00"
               }
-            ]"#]]);
+            ]"#]],
+        );
         let totals = serde_json::to_string(&json["totals"]).unwrap();
-        check(&totals, &expect![[r#"{"count":1242,"national":null,"round":"Total","union":null}"#]]);
+        check(
+            &totals,
+            &expect![[r#"{"count":1242,"national":null,"round":"Total","union":null}"#]],
+        );
     }
 
     #[test]
     fn no_text_in_a_csv_is_a_formula() {
-        check(&report().to_csv().replace("\r\n", "|\n"), &expect![[r#"
+        check(
+            &report().to_csv().replace("\r\n", "|\n"),
+            &expect![[r#"
             round,count,union_eur,national_eur,time_seconds,sure|
             1,7,750000000.00,-0.05,5400000000,fixture|
             "'=1+1, ""a
             long"" name of a round",1234,PLN 340.00,unknown,3661,published|
             3,1,1.00,2.00,,|
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -377,12 +389,15 @@ mod tests {
         let as_of = AsOf { as_of: Some("2024-12-31T22:59:59Z".parse().unwrap()), ..AsOf::NOW };
         let empty = Table::new("t", "Empty", &[("a", "A", Kind::Text)]);
         let report = Report { as_of, ..Report::new("budget", "Budget") }.with(empty);
-        check(&report.to_text(80), &expect![[r#"
+        check(
+            &report.to_text(80),
+            &expect![[r#"
             Budget
             at position 0, true by 2024-12-31T22:59:59Z
 
             Empty
               nothing
-        "#]]);
+        "#]],
+        );
     }
 }
