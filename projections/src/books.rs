@@ -186,7 +186,7 @@ impl Books {
             E::Prepared(origin) => {
                 let grant = Arc::make_mut(self.grants.entry(id).or_default());
                 grant.call = Some(origin.call.clone());
-                grant.country = Some(origin.country);
+                grant.country = origin.country.or(grant.country);
             }
             // What these change about money is in the funds and pledges.
             E::BudgetSet(_)
