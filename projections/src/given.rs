@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub type Line<'a> = (&'a str, &'a str, &'a str, &'a str);
 
 /// A document of rules, as short as it can be.
-pub const RULES: &str = r#"{"id":"r","kind":"grant","eligibility":{"questions":[],"source":"s"},"deadlines":{"inform_days":150,"report_days":60,"review_request_days":30,"sign_days":240,"source":"s"},"legal":{"s":"s"},"retention":{"years":5,"source":"s"},"submission":{"documents":[],"questions":[],"source":"s"},"title":"Rules","version":1,"zone":"Europe/Luxembourg"}"#;
+pub const RULES: &str = r#"{"id":"r","kind":"grant","eligibility":{"questions":[],"source":"s"},"deadlines":{"inform_days":150,"report_days":60,"review_request_days":30,"sign_days":240,"source":"s"},"legal":{"s":"s"},"retention":{"years":5},"submission":{"documents":[],"questions":[],"source":"s"},"title":"Rules","version":1,"zone":"Europe/Luxembourg"}"#;
 
 /// One commit per line, all recorded in 2026, long after they were true. `RULES` in the data stands
 /// for [`RULES`], `H` in quotes for a hash.

@@ -10,8 +10,13 @@ pub mod projection;
 pub mod report;
 
 mod books;
+mod proposals;
+
 pub mod budget;
 pub mod matching;
+pub mod pipeline;
+pub mod portfolio;
+pub mod register;
 pub mod timeline;
 
 pub use history::{CommitSource, History, SourceError};
@@ -141,6 +146,9 @@ macro_rules! views {
 views! {
     budget: budget::Budget;
     matching: matching::Match;
+    pipeline: pipeline::Pipeline;
+    portfolio: portfolio::Portfolio;
+    register: register::Register;
     timeline: timeline::Timeline;
 }
 

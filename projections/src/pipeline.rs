@@ -1,0 +1,375 @@
+//! Where calls and proposals are: the calendar of each call, its rounds, and its proposals by state.
+
+use crate::projection::{LARGE, Projection, Query};
+use crate::proposals::Proposals;
+use crate::report::{Cell, Kind, Report, Table};
+use domain::commit::Recorded;
+use domain::ids::{CallId, Country, Key, StreamKey};
+use domain::money::Money;
+use domain::proposal::{Content, Phase};
+use domain::time::LocalTime;
+use domain::{Commit, Event, call};
+use imbl::OrdMap;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The calls and the proposals.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pipeline {
+    calls: OrdMap<CallId, Arc<Call>>,
+    proposals: Proposals<Listed>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Listed {
+    acronym: String,
+    country: Option<Country>,
+    requested: Option<Money>,
+}
+
+impl From<&Content> for Listed {
+    fn from(content: &Content) -> Self {
+        let Content { country, requested, .. } = *content;
+        Self { acronym: content.acronym.clone(), country, requested }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Call {
+    cut_offs: OrdMap<Key, CutOff>,
+    opens_until: Option<LocalTime>,
+    state: State,
+    title: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    #[default]
+    Open,
+    Exhausted,
+    Closed,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct CutOff {
+    admitted: u64,
+    at: Option<LocalTime>,
+    funded: u64,
+    rejected: u64,
+    reserve: u64,
+    state: CutOffState,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum CutOffState {
+    #[default]
+    Open,
+    Cancelled,
+    Closed,
+    Decided,
+}
+
+/// The states of a proposal, in the order of its life.
+const PHASES: [(Phase, &str, &str); 10] = [
+    (Phase::Draft, "draft", "Draft"),
+    (Phase::Submitted, "submitted", "Submitted"),
+    (Phase::Admitted, "admitted", "Admitted"),
+    (Phase::Inadmissible, "inadmissible", "Inadmissible"),
+    (Phase::Ineligible, "ineligible", "Ineligible"),
+    (Phase::Eligible, "eligible", "Eligible"),
+    (Phase::Awarded, "awarded", "Awarded"),
+    (Phase::Reserved, "reserved", "Reserved"),
+    (Phase::Rejected, "rejected", "Rejected"),
+    (Phase::Withdrawn, "withdrawn", "Withdrawn"),
+];
+
+impl Projection for Pipeline {
+    const NAME: &'static str = "pipeline";
+    const SUMMARY: &'static str = "Calls, cut-offs, and proposals by state";
+    const EVERY: u64 = LARGE;
+
+    fn apply(&mut self, commit: &Commit, event: &Recorded) {
+        match &event.event {
+            Event::Call(inner) => {
+                if let Some(id) = CallId::of_stream(&event.stream) {
+                    Arc::make_mut(self.calls.entry(id).or_default()).apply(inner);
+                }
+            }
+            _ => self.proposals.apply(commit, event),
+        }
+    }
+
+    fn report(&self, _: &Query) -> Report {
+        Report::new(Self::NAME, "Calls and proposals")
+            .with(self.calls())
+            .with(self.cut_offs())
+            .with(self.states())
+            .with(self.proposals())
+    }
+}
+
+impl Call {
+    fn apply(&mut self, event: &call::Event) {
+        use call::Event as E;
+        let number = |list: usize| u64::try_from(list).unwrap_or(u64::MAX);
+        match event {
+            E::Opened { cut_offs, opens_until, title, .. } => {
+                self.title = Some(title.clone());
+                self.opens_until.clone_from(opens_until);
+                for cut_off in cut_offs {
+                    self.cut_off(&cut_off.key).at = Some(cut_off.at.clone());
+                }
+            }
+            E::CutOffAdded { at, cut_off, .. } | E::CutOffMoved { at, cut_off, .. } => {
+                let cut_off = self.cut_off(cut_off);
+                cut_off.at = Some(at.clone());
+                cut_off.state = CutOffState::Open;
+            }
+            E::CutOffCancelled { cut_off, .. } => {
+                self.cut_off(cut_off).state = CutOffState::Cancelled;
+            }
+            E::CutOffClosed { admitted, at, cut_off } => {
+                let cut_off = self.cut_off(cut_off);
+                cut_off.at = Some(at.clone());
+                cut_off.admitted = number(admitted.len());
+                cut_off.state = CutOffState::Closed;
+            }
+            E::AdmittedAfterClosing { cut_off, .. } => self.cut_off(cut_off).admitted += 1,
+            E::RoundAwarded { cut_off, funded, rejected, reserve, .. } => {
+                let cut_off = self.cut_off(cut_off);
+                cut_off.funded = number(funded.len());
+                cut_off.rejected = number(rejected.len());
+                cut_off.reserve = number(reserve.len());
+                cut_off.state = CutOffState::Decided;
+            }
+            E::ReserveActivated { cut_off, .. } => {
+                let cut_off = self.cut_off(cut_off);
+                cut_off.funded += 1;
+                cut_off.reserve = cut_off.reserve.saturating_sub(1);
+            }
+            E::BudgetRaised { .. } => self.state = State::Open,
+            E::Exhausted { .. } => self.state = State::Exhausted,
+            E::Closed { .. } => self.state = State::Closed,
+        }
+    }
+
+    fn cut_off(&mut self, key: &Key) -> &mut CutOff {
+        self.cut_offs.entry(key.clone()).or_default()
+    }
+}
+
+impl Pipeline {
+    fn calls(&self) -> Table {
+        let mut table = Table::new(
+            "calls",
+            "Calls",
+            &[
+                ("call", "Call", Kind::Text),
+                ("title", "Title", Kind::Text),
+                ("state", "State", Kind::Text),
+                ("cut_offs", "Cut-offs", Kind::Count),
+                ("open_until", "Open until", Kind::Text),
+                ("proposals", "Proposals", Kind::Count),
+            ],
+        );
+        let mut proposals: BTreeMap<&CallId, u64> = BTreeMap::new();
+        for id in self.proposals.0.values().filter_map(|it| it.call.as_ref()) {
+            *proposals.entry(id).or_default() += 1;
+        }
+        for (id, call) in &self.calls {
+            let state = match call.state {
+                State::Open => "open",
+                State::Exhausted => "exhausted",
+                State::Closed => "closed",
+            };
+            table.push([
+                Cell::text(id),
+                call.title.as_deref().map_or(Cell::Unknown, Cell::from),
+                state.into(),
+                Cell::count(call.cut_offs.len()),
+                Cell::maybe(call.opens_until.as_ref().map(local)),
+                proposals.get(id).copied().unwrap_or(0).into(),
+            ]);
+        }
+        table
+    }
+
+    fn cut_offs(&self) -> Table {
+        let mut table = Table::new(
+            "cut_offs",
+            "Cut-offs",
+            &[
+                ("call", "Call", Kind::Text),
+                ("cut_off", "Cut-off", Kind::Text),
+                ("local", "Closes", Kind::Text),
+                ("instant", "Instant", Kind::Instant),
+                ("state", "State", Kind::Text),
+                ("admitted", "Admitted", Kind::Count),
+                ("funded", "Funded", Kind::Count),
+                ("reserve", "Reserve", Kind::Count),
+                ("rejected", "Rejected", Kind::Count),
+            ],
+        );
+        for (id, call) in &self.calls {
+            let instant = |at: &LocalTime| at.instant().ok();
+            let mut cut_offs: Vec<_> = call.cut_offs.iter().collect();
+            cut_offs.sort_by_key(|(key, it)| (it.at.as_ref().and_then(instant), *key));
+            for (key, it) in cut_offs {
+                let state = match it.state {
+                    CutOffState::Open => "open",
+                    CutOffState::Cancelled => "cancelled",
+                    CutOffState::Closed => "closed",
+                    CutOffState::Decided => "decided",
+                };
+                let at = it.at.as_ref();
+                table.push([
+                    Cell::text(id),
+                    Cell::text(key),
+                    at.map_or(Cell::Unknown, |at| local(at).into()),
+                    at.and_then(instant).map_or(Cell::Unknown, Cell::Instant),
+                    state.into(),
+                    it.admitted.into(),
+                    it.funded.into(),
+                    it.reserve.into(),
+                    it.rejected.into(),
+                ]);
+            }
+        }
+        table
+    }
+
+    fn states(&self) -> Table {
+        let mut columns = vec![("call", "Call", Kind::Text), ("round", "Round", Kind::Text)];
+        columns.extend(PHASES.map(|(_, key, title)| (key, title, Kind::Count)));
+        columns.push(("total", "Total", Kind::Count));
+        let mut table = Table::new("states", "Proposals by state", &columns);
+        let mut counts: BTreeMap<(Option<&CallId>, Option<&Key>), [u64; PHASES.len()]> =
+            BTreeMap::new();
+        for it in self.proposals.0.values() {
+            let round = counts.entry((it.call.as_ref(), it.cut_off.as_ref())).or_default();
+            for (count, (phase, ..)) in round.iter_mut().zip(&PHASES) {
+                *count += u64::from(*phase == it.phase);
+            }
+        }
+        for ((call, round), counts) in counts {
+            let mut row =
+                vec![call.map_or(Cell::Unknown, Cell::text), Cell::maybe(round.map(Key::as_str))];
+            row.extend(counts.map(Cell::Count));
+            row.push(counts.iter().sum::<u64>().into());
+            table.rows.push(row);
+        }
+        table.total();
+        table
+    }
+
+    fn proposals(&self) -> Table {
+        let mut table = Table::new(
+            "proposals",
+            "Proposals",
+            &[
+                ("proposal", "Proposal", Kind::Text),
+                ("acronym", "Acronym", Kind::Text),
+                ("country", "Country", Kind::Text),
+                ("call", "Call", Kind::Text),
+                ("round", "Round", Kind::Text),
+                ("state", "State", Kind::Text),
+                ("received_at", "Received", Kind::Instant),
+                ("requested", "Requested", Kind::Money),
+            ],
+        );
+        for (id, it) in &self.proposals.0 {
+            let content = it.content.as_ref();
+            let country = content.and_then(|content| content.country);
+            let state: &'static str = it.phase.into();
+            table.push([
+                Cell::text(id),
+                content.map_or(Cell::Unknown, |content| content.acronym.as_str().into()),
+                country.map_or(Cell::Unknown, Cell::text),
+                it.call.as_ref().map_or(Cell::Unknown, Cell::text),
+                Cell::maybe(it.cut_off.as_ref().map(Key::as_str)),
+                state.into(),
+                Cell::maybe(it.received_at),
+                Cell::known(content.and_then(|content| content.requested)),
+            ]);
+        }
+        table
+    }
+}
+
+/// As the call states it: 17:00 in Luxembourg, not 16:00 somewhere.
+fn local(at: &LocalTime) -> String {
+    format!("{} {}", at.local, at.zone)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::given::{report, rows};
+
+    #[test]
+    fn a_call_shows_its_calendar_and_its_proposals_by_state() {
+        let draft = r#"{"applicant":"a","call":"C","content":{"acronym":"A","country":"FI","requested":"EUR 10","title":"t"}}"#;
+        let zeros = "0".repeat(64);
+        let submitted = format!(
+            r#"{{"content_sha256":"{zeros}","cut_off":"R1","documents":[],"number":1,"pages":5,"received_at":"2024-11-04T15:59:59Z"}}"#
+        );
+        let lines = [
+            (
+                "2024-09-10",
+                "call-C",
+                "Opened",
+                r#"{"cut_offs":[{"at":{"local":"2024-11-04T17:00:00","zone":"Europe/Luxembourg"},"key":"R1"}],"rules":RULES,"rules_sha256":"H","title":"A call"}"#,
+            ),
+            (
+                "2024-09-20",
+                "call-C",
+                "CutOffAdded",
+                r#"{"at":{"local":"2025-02-01T17:00:00","zone":"Europe/Luxembourg"},"cut_off":"R2","reason":"r"}"#,
+            ),
+            ("2024-10-01", "proposal-P1", "Drafted", draft),
+            ("2024-10-01", "proposal-P2", "Drafted", draft),
+            ("2024-10-01", "proposal-P3", "Drafted", draft),
+            ("2024-11-04", "proposal-P1", "Submitted", &submitted),
+            ("2024-11-04", "proposal-P2", "Submitted", &submitted),
+            (
+                "2024-11-05",
+                "call-C",
+                "CutOffClosed",
+                r#"{"admitted":["P1","P2"],"at":{"local":"2024-11-04T17:00:00","zone":"Europe/Luxembourg"},"cut_off":"R1"}"#,
+            ),
+            ("2024-11-05", "proposal-P1", "Admitted", r#"{"cut_off":"R1"}"#),
+            ("2024-11-06", "proposal-P2", "Ineligible", r#"{"answers":[],"reason":"r"}"#),
+            (
+                "2024-12-10",
+                "call-C",
+                "RoundAwarded",
+                r#"{"cut_off":"R1","funded":[{"grant":"G1","proposal":"P1"}],"rejected":[],"reserve":[]}"#,
+            ),
+            ("2024-12-10", "proposal-P1", "Awarded", r#"{"cut_off":"R1","grant":"G1"}"#),
+        ];
+        let now = report("pipeline", &lines, None);
+        assert_eq!(rows(&now, "calls"), ["C|A call|open|2||3"]);
+        assert_eq!(
+            rows(&now, "cut_offs"),
+            [
+                "C|R1|2024-11-04T17:00:00 Europe/Luxembourg|2024-11-04T16:00:00Z|decided|2|1|0|0",
+                "C|R2|2025-02-01T17:00:00 Europe/Luxembourg|2025-02-01T16:00:00Z|open|0|0|0|0",
+            ]
+        );
+        // draft, submitted, admitted, inadmissible, ineligible, eligible, awarded, reserved, rejected, withdrawn
+        assert_eq!(
+            rows(&now, "states"),
+            [
+                "C||1|0|0|0|0|0|0|0|0|0|1",
+                "C|R1|0|0|0|0|1|0|1|0|0|0|2",
+                "Total||1|0|0|0|1|0|1|0|0|0|3",
+            ]
+        );
+        assert_eq!(rows(&now, "proposals")[0], "P1|A|FI|C|R1|awarded|2024-11-04T15:59:59Z|10.00");
+        let then = report("pipeline", &lines, Some("2024-11-05"));
+        assert_eq!(rows(&then, "states")[1], "C|R1|0|1|1|0|0|0|0|0|0|0|2");
+        assert!(rows(&then, "cut_offs")[0].ends_with("closed|2|0|0|0"));
+    }
+}
