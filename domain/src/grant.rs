@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 
 pub mod agreement;
 pub mod budget;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod hosting;
 pub mod report;
 
@@ -485,12 +487,15 @@ fn check_dates(from: Date, to: Date) -> Result<(), Refusal> {
     if to < from { Err(Rejection::Backwards { from, to }.into()) } else { Ok(()) }
 }
 
-/// Every fund with an individual commitment to a grant.
+/// Every fund whose individual commitment to a grant has not been released in full.
 fn committed_funds<'a>(
     world: &'a World,
     grant: &'a GrantId,
 ) -> impl Iterator<Item = (&'a FundId, &'a fund::Individual)> {
-    world.funds.iter().filter_map(move |(id, fund)| Some((id, fund.grants.get(grant)?)))
+    world.funds.iter().filter_map(move |(id, fund)| {
+        let individual = fund.grants.get(grant)?;
+        individual.amount.is_positive().then_some((id, individual))
+    })
 }
 
 fn check_other_person(meta: &Meta, other: &Actor, step: &'static str) -> Result<(), Refusal> {
@@ -729,5 +734,107 @@ impl Command for Close {
             }
         }
         Ok(events)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixture::*;
+    use crate::command::Role;
+
+    #[test]
+    fn only_an_awarded_proposal_becomes_a_grant_and_only_its_own() {
+        let drafted = drafted().by(Role::System).when("grant.prepare", PREPARE);
+        drafted.refused("grant.not_awarded").at("/proposal");
+        let other = awarded().when("grant.prepare", r#"{"grant":"H","proposal":"P"}"#);
+        other.refused("grant.other_grant").at("/grant");
+    }
+
+    #[test]
+    fn a_grant_keeps_the_rules_fund_and_applicant_of_its_call() {
+        let scenario = awarded().when("grant.prepare", PREPARE).recorded(&["grant.Prepared"]);
+        let grant = the_grant(&scenario);
+        let origin = grant.origin.as_ref().unwrap();
+        assert_eq!(origin.fund.as_ref().unwrap().as_str(), "F");
+        assert_eq!(origin.applicant.as_ref().unwrap().as_str(), "applicant");
+        assert_eq!(grant.terms().payments.unwrap().prefinancing_max.to_string(), "7/10");
+        scenario.when("grant.prepare", PREPARE).refused("command.exists");
+    }
+
+    #[test]
+    fn nothing_happens_to_a_suspended_grant_until_it_is_resumed() {
+        let reason = r#"{"grant":"G","reason":"audit"}"#;
+        let suspended = signed().done("grant.suspend", reason);
+        suspended
+            .when("grant.close", r#"{"grant":"G"}"#)
+            .refused("command.wrong_state")
+            .when("grant.resume", reason)
+            .then(&["grant.Resumed"]);
+    }
+
+    #[test]
+    fn the_applicant_terminates_for_the_consortium_only() {
+        let scenario = signed()
+            .by(Role::Applicant)
+            .when("grant.terminate", r#"{"grant":"G","by":"authority","reason":"insolvency"}"#);
+        scenario
+            .refused("grant.other_party")
+            .at("/by")
+            .when("grant.terminate", r#"{"grant":"G","by":"consortium","reason":"insolvency"}"#)
+            .then(&["grant.Terminated"]);
+    }
+
+    #[test]
+    fn someone_else_does_not_act_for_the_consortium() {
+        let stranger = budgeted().by_person("stranger", Role::Applicant);
+        stranger.when("grant.accept", GRANT).refused("grant.not_applicant");
+    }
+
+    #[test]
+    fn a_grant_that_was_never_signed_can_be_given_up_and_frees_its_money() {
+        let ended = budgeted()
+            .by(Role::AuthorisingOfficer)
+            .done("grant.terminate", r#"{"grant":"G","by":"authority","reason":"no match"}"#)
+            .when("grant.close", GRANT)
+            .recorded(&["grant.Closed", "fund.GrantDecommitted"]);
+        assert_eq!(commitment(&ended).amount, crate::money::Money::ZERO);
+    }
+
+    #[test]
+    fn a_grant_closes_when_all_that_is_due_is_paid() {
+        let close = |scenario: crate::testing::Scenario| {
+            scenario.by(Role::AuthorisingOfficer).when("grant.close", GRANT)
+        };
+        let scenario = close(signed()).refused("grant.no_final_report");
+        let scenario =
+            close(assessed(reported(scenario, "R", "final", 2000, 1000), "R", 1600, 800))
+                .refused("grant.not_settled");
+        let scenario = initiated(scenario, "B", "balance", 800, r#""report":"R""#);
+        let scenario = close(scenario).refused("grant.payment_open");
+        let scenario =
+            close(paid(scenario, "B")).recorded(&["grant.Closed", "fund.GrantDecommitted"]);
+        assert_eq!(
+            serde_json::to_value(&scenario.commits.last().unwrap().events[1].event).unwrap()["data"]
+                ["amount"],
+            "EUR 700.00"
+        );
+    }
+
+    #[test]
+    fn a_grant_does_not_close_while_the_insurance_holds_money() {
+        let clause = r#""clause":"Art. 22.2""#;
+        let ahead = paid(initiated(signed(), "PF", "pre_financing", 700, clause), "PF");
+        let spent = assessed(reported(ahead, "R", "final", 1400, 700), "R", 1400, 700);
+        let scenario = spent.by(Role::AuthorisingOfficer).when("grant.close", GRANT);
+        let scenario = scenario.refused("grant.insurance_held");
+        // Nothing is left to pay, but what was withheld is paid out.
+        let released = paid(initiated(scenario, "B", "balance", 0, r#""report":"R""#), "B");
+        assert_eq!(released.commits.last().unwrap().events.len(), 1);
+        let payment = the_payment(&released, "B");
+        assert_eq!(payment.order.as_ref().unwrap().net, crate::money::Money::euro(50));
+        released
+            .by(Role::AuthorisingOfficer)
+            .when("grant.close", GRANT)
+            .then(&["grant.Closed", "fund.GrantDecommitted"]);
     }
 }

@@ -598,3 +598,134 @@ impl Command for Withdraw {
         Ok(vec![NewEvent::on(&self.pledge, Event::Withdrawn { reason: self.reason.clone() })])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::command::Role;
+    use crate::grant::fixture::drafted;
+    use crate::money::Money;
+    use crate::testing::Scenario;
+
+    fn make(scenario: Scenario, id: &str, euro: u32, rest: &str) -> Scenario {
+        scenario.by(Role::NationalAuthority).when(
+            "pledge.make",
+            &format!(r#"{{"pledge":"{id}","call":"C","amount":"EUR {euro}",{rest}}}"#),
+        )
+    }
+
+    const CASH: &str = r#""kind":"cash","grant":"G","state":"FI""#;
+
+    fn made(id: &str, euro: u32, rest: &str) -> Scenario {
+        make(drafted(), id, euro, rest).recorded(&["pledge.Made"])
+    }
+
+    fn step(scenario: Scenario, verb: &str, euro: u32) -> Scenario {
+        let role = match verb {
+            "certify" => Role::Certifier,
+            "count" => Role::AuthorisingOfficer,
+            _ => Role::NationalAuthority,
+        };
+        let payload = format!(r#"{{"pledge":"A","amount":"EUR {euro}"}}"#);
+        scenario.by(role).when(&format!("pledge.{verb}"), &payload)
+    }
+
+    #[test]
+    fn each_step_stays_within_the_one_before() {
+        let mut scenario = made("A", 100, CASH);
+        for (verb, event, most) in [
+            ("sign", "pledge.Signed", 90),
+            ("report", "pledge.Reported", 80),
+            ("certify", "pledge.Certified", 70),
+            ("count", "pledge.Counted", 60),
+        ] {
+            let before = most + 10;
+            scenario =
+                step(scenario, verb, before + 1).refused("pledge.step_exceeded").at("/amount");
+            scenario = step(scenario, verb, 50).recorded(&[event]);
+            scenario = step(scenario, verb, most - 50).recorded(&[event]);
+        }
+        assert_eq!(scenario.world.phase(&"pledge-A".parse().unwrap()), "counted");
+        step(scenario, "count", 11).refused("pledge.step_exceeded");
+    }
+
+    #[test]
+    fn a_promise_of_nothing_or_to_no_call_is_refused() {
+        make(drafted(), "A", 0, CASH).refused("pledge.not_positive").at("/amount");
+        let payload = r#"{"pledge":"A","call":"X","kind":"cash","amount":"EUR 1"}"#;
+        let scenario = drafted().by(Role::NationalAuthority).when("pledge.make", payload);
+        scenario.refused("command.not_found").at("/call");
+    }
+
+    #[test]
+    fn who_reports_does_not_certify() {
+        let scenario = step(made("A", 100, CASH), "sign", 100);
+        let scenario =
+            step(scenario, "report", 100).by_person("national_authority", Role::Certifier);
+        let certify = r#"{"pledge":"A","amount":"EUR 100"}"#;
+        scenario.when("pledge.certify", certify).refused("pledge.same_person");
+    }
+
+    #[test]
+    fn union_money_is_recorded_and_never_counted() {
+        let mut scenario = made("A", 100, r#""kind":"rrf","grant":"G","state":"IT""#);
+        for verb in ["sign", "report", "certify"] {
+            scenario = step(scenario, verb, 100);
+        }
+        let grant = "G".parse().unwrap();
+        assert_eq!(super::signed_for(&scenario.world, &grant).unwrap(), Money::ZERO);
+        step(scenario, "count", 100).refused("pledge.union_money");
+    }
+
+    #[test]
+    fn the_parts_of_an_umbrella_do_not_exceed_it() {
+        let part = r#""kind":"cash","state":"FI","part_of":"A""#;
+        let scenario = made("A", 100, r#""kind":"cash","round":"R1""#);
+        let scenario = make(scenario, "B", 60, part).recorded(&["pledge.Made"]);
+        let scenario = make(scenario, "D", 41, part).refused("pledge.umbrella_exceeded");
+        let scenario = make(scenario.at("/part_of"), "D", 40, part).recorded(&["pledge.Made"]);
+        let raise = r#"{"pledge":"B","amount":"EUR 1","reason":"more"}"#;
+        let scenario = scenario.when("pledge.raise", raise).refused("pledge.umbrella_exceeded");
+        let scenario =
+            scenario.done("pledge.raise", r#"{"pledge":"A","amount":"EUR 1","reason":"more"}"#);
+        scenario.when("pledge.raise", raise).then(&["pledge.Raised"]);
+    }
+
+    #[test]
+    fn a_part_is_of_one_kind_with_its_umbrella_and_has_no_parts() {
+        let scenario = made("A", 100, r#""kind":"cash""#);
+        let scenario = make(scenario, "B", 50, r#""kind":"in_kind","part_of":"A""#);
+        let scenario = scenario.refused("pledge.other_umbrella");
+        let scenario = make(scenario, "B", 50, r#""kind":"cash","part_of":"A""#);
+        make(scenario, "D", 10, r#""kind":"cash","part_of":"B""#).refused("pledge.nested");
+    }
+
+    #[test]
+    fn an_umbrella_and_its_parts_are_the_same_money() {
+        let scenario = step(made("A", 100, r#""kind":"cash","grant":"G""#), "sign", 50);
+        let part = r#""kind":"cash","grant":"G","state":"FI","part_of":"A""#;
+        let scenario = make(scenario, "B", 80, part).recorded(&["pledge.Made"]);
+        let scenario = scenario.done("pledge.sign", r#"{"pledge":"B","amount":"EUR 80"}"#);
+        let signed = super::signed_for(&scenario.world, &"G".parse().unwrap()).unwrap();
+        assert_eq!(signed, Money::euro(80));
+    }
+
+    #[test]
+    fn what_was_counted_or_divided_is_not_withdrawn() {
+        let withdraw = r#"{"pledge":"A","reason":"budget cut"}"#;
+        let mut counted = made("A", 100, CASH);
+        for verb in ["sign", "report", "certify", "count"] {
+            counted = step(counted, verb, 100);
+        }
+        let counted = counted.by(Role::NationalAuthority).when("pledge.withdraw", withdraw);
+        counted.refused("pledge.already_counted");
+        let part = r#""kind":"cash","part_of":"A""#;
+        let divided = make(made("A", 100, r#""kind":"cash""#), "B", 1, part);
+        let scenario = divided.when("pledge.withdraw", withdraw).refused("pledge.has_parts");
+        let scenario = scenario.done("pledge.withdraw", r#"{"pledge":"B","reason":"r"}"#);
+        scenario
+            .when("pledge.withdraw", withdraw)
+            .recorded(&["pledge.Withdrawn"])
+            .when("pledge.sign", r#"{"pledge":"A","amount":"EUR 1"}"#)
+            .refused("command.wrong_state");
+    }
+}

@@ -442,3 +442,138 @@ impl Command for Unmatch {
         Ok(vec![NewEvent::on(&self.statement, Event::Unmatched { entry, payment, reason })])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::command::Role;
+    use crate::grant::fixture::*;
+    use crate::testing::{Scenario, given};
+
+    /// One entry, numbered, with a hash of its own.
+    fn sheet(number: u32, opening: u32, amount: i32, closing: u32) -> String {
+        format!(
+            r#"{{"statement":"S{number}","sheet":{{"account":"main","number":{number},"from":"2025-03-{number:02}","to":"2025-03-{number:02}",
+            "opening":"EUR {opening}","closing":"EUR {closing}","document":"{number:064}","entries":[
+            {{"entry":"e1","amount":"EUR {amount}","booked_on":"2025-03-{number:02}","description":"d"}}]}}}}"#
+        )
+    }
+
+    fn import(scenario: Scenario, sheet: &str) -> Scenario {
+        scenario.by(Role::AccountingOfficer).when("statement.import", sheet)
+    }
+
+    #[test]
+    fn a_statement_proves_its_cash() {
+        let wrong = import(given(), &sheet(1, 1000, -650, 351));
+        let right = import(
+            wrong.refused("statement.proof_of_cash").at("/closing"),
+            &sheet(1, 1000, -650, 350),
+        );
+        right.then(&["statement.Imported"]);
+    }
+
+    #[test]
+    fn statements_follow_each_other_without_a_gap() {
+        let scenario = import(given(), &sheet(1, 1000, -650, 350));
+        let scenario = import(scenario, &sheet(3, 350, -50, 300));
+        let scenario = scenario.refused("statement.number_gap").at("/number");
+        let scenario = import(scenario, &sheet(2, 351, -51, 300));
+        let scenario = scenario.refused("statement.balance_gap").at("/opening");
+        let twice = sheet(2, 350, -50, 300).replace(&format!("{:064}", 2), &format!("{:064}", 1));
+        let scenario = import(scenario, &twice).refused("statement.file_twice");
+        let earlier = sheet(2, 350, -50, 300).replace("2025-03-02", "2025-02-02");
+        let scenario = import(scenario, &earlier).refused("statement.backwards").at("/from");
+        let scenario = import(scenario, &sheet(2, 350, -50, 300)).recorded(&["statement.Imported"]);
+        // Banks begin to count anew with the year.
+        let new_year = sheet(1, 300, -50, 250)
+            .replace("S1", "T1")
+            .replace("2025-03", "2026-01")
+            .replace(&format!("{:064}", 1), &format!("{:064}", 9));
+        import(scenario, &new_year).then(&["statement.Imported"]);
+    }
+
+    #[test]
+    fn an_entry_has_a_key_of_its_own_and_lies_within_the_statement() {
+        let late = sheet(1, 1000, -650, 350)
+            .replace(r#""booked_on":"2025-03-01""#, r#""booked_on":"2025-03-02""#);
+        let scenario = import(given(), &late).refused("statement.outside_period");
+        let entry =
+            r#"{"entry":"e1","amount":"EUR 0","booked_on":"2025-03-01","description":"d"},"#;
+        let twice =
+            sheet(1, 1000, -650, 350).replace(r#""entries":["#, &format!(r#""entries":[{entry}"#));
+        import(scenario.at("/entries/0/booked_on"), &twice).refused("statement.entry_twice");
+        let long = sheet(1, 1000, -650, 350).replace("\"d\"", &format!("\"{}\"", "d".repeat(141)));
+        import(given(), &long).refused("command.too_long").at("/entries/0/description");
+    }
+
+    const MATCH: &str = r#"{"statement":"S1","entry":"e1","payment":"PF"}"#;
+
+    /// A pre-financing of 700, of which the insurance keeps 50.
+    fn pre_financed() -> Scenario {
+        paid(initiated(signed(), "PF", "pre_financing", 700, r#""clause":"Art. 22.2""#), "PF")
+    }
+
+    #[test]
+    fn an_entry_is_a_payment_to_the_cent_and_only_once() {
+        let scenario = import(pre_financed(), &sheet(1, 1000, -700, 300));
+        scenario.when("statement.match", MATCH).refused("statement.amount_differs");
+        let scenario = import(pre_financed(), &sheet(1, 1000, -650, 350));
+        let scenario = scenario
+            .when("statement.match", &MATCH.replace("e1", "e2"))
+            .refused("statement.no_entry")
+            .when("statement.match", MATCH)
+            .recorded(&["statement.Matched"]);
+        assert_eq!(scenario.world.phase(&"statement-S1".parse().unwrap()), "reconciled");
+        let scenario =
+            import(scenario, &sheet(2, 1350, -650, 700)).refused("statement.balance_gap");
+        let scenario = import(scenario, &sheet(2, 350, -650, 0));
+        let scenario = scenario.refused("statement.proof_of_cash");
+        let again = sheet(2, 350, -650, 0).replace(r#""EUR 0""#, r#""EUR -300""#);
+        import(scenario, &again)
+            .when("statement.match", &MATCH.replace("S1", "S2"))
+            .refused("statement.payment_matched");
+    }
+
+    #[test]
+    fn an_entry_has_one_payment() {
+        let entries =
+            r#"{"entry":"e0","amount":"EUR 0","booked_on":"2025-03-01","description":"d"},"#;
+        let sheet = sheet(1, 1000, -650, 350)
+            .replace(r#""entries":["#, &format!(r#""entries":[{entries}"#));
+        import(pre_financed(), &sheet)
+            .done("statement.match", MATCH)
+            .when("statement.match", MATCH)
+            .refused("statement.entry_matched");
+    }
+
+    #[test]
+    fn a_payment_that_has_not_left_matches_nothing() {
+        let asked = initiated(signed(), "PF", "pre_financing", 700, r#""clause":"Art. 22.2""#);
+        let scenario = import(asked, &sheet(1, 1000, -650, 350));
+        scenario.when("statement.match", MATCH).refused("statement.not_executed").at("/payment");
+    }
+
+    #[test]
+    fn a_returned_payment_is_an_entry_out_and_an_entry_in() {
+        let returned =
+            pre_financed().done("payment.return", r#"{"payment":"PF","reason":"account closed"}"#);
+        let scenario = import(returned, &sheet(1, 1000, -650, 350)).done("statement.match", MATCH);
+        import(scenario, &sheet(2, 350, 650, 1000))
+            .when("statement.match", &MATCH.replace("S1", "S2"))
+            .then(&["statement.Matched"]);
+    }
+
+    #[test]
+    fn another_person_undoes_a_match() {
+        let unmatch = r#"{"statement":"S1","entry":"e1","reason":"wrong grant"}"#;
+        import(pre_financed(), &sheet(1, 1000, -650, 350))
+            .when("statement.unmatch", unmatch)
+            .refused("statement.not_matched")
+            .done("statement.match", MATCH)
+            .when("statement.unmatch", unmatch)
+            .refused("statement.same_person")
+            .by(Role::InitiatingAgent)
+            .when("statement.unmatch", unmatch)
+            .then(&["statement.Unmatched"]);
+    }
+}

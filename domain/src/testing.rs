@@ -1,10 +1,13 @@
 //! Given - when - then over the real path: parse, role, phase, decide, commit, encode, decode, apply.
 
+use crate::canonical::Sha256Hex;
 use crate::command::{Actor, Confidence, Evidence, Meta, Parsed, Role};
-use crate::commit::Commit;
+use crate::commit::{Commit, CommitId, Recorded, SCHEMA_VERSION};
+use crate::ids::StreamId;
 use crate::rejection::Refusal;
-use crate::world::World;
+use crate::world::{Event, World};
 use jiff::{Timestamp, ToSpan};
+use std::collections::BTreeMap;
 
 /// A world under test, and the answer to the last command.
 pub struct Scenario {
@@ -78,6 +81,39 @@ impl Scenario {
         if let Err(refusal) = self.run(command, payload) {
             panic!("{command} {payload} was refused: {refusal}");
         }
+        self
+    }
+
+    /// Something happened that the test takes as given, on a stream of another decider.
+    #[must_use]
+    pub fn happened(mut self, stream: &str, event: impl Into<Event>) -> Self {
+        let stream: StreamId = stream.parse().expect("a literal stream");
+        let at = self.world.recorded_at.checked_add(1.microsecond()).expect("a near instant");
+        let (position, version) = (self.world.position + 1, self.world.version(&stream) + 1);
+        let command_id = format!("given/{position}").parse().expect("a literal command id");
+        let commit = Commit {
+            actor: self.actor.clone(),
+            causation_id: None,
+            command: "test.happened".into(),
+            command_hash: Sha256Hex::of(b"given"),
+            commit_id: CommitId::derive(at, &command_id, position),
+            command_id,
+            correlation_id: None,
+            decided_on: BTreeMap::new(),
+            events: vec![Recorded {
+                effective_at: at,
+                event: event.into(),
+                schema_version: SCHEMA_VERSION,
+                stream,
+                version,
+            }],
+            evidence: None,
+            position,
+            received_at: at,
+            recorded_at: at,
+        };
+        self.world.apply(&commit);
+        self.commits.push(commit);
         self
     }
 

@@ -327,3 +327,148 @@ impl Command for DecideAmendment {
         Ok(vec![NewEvent::on(&self.grant, event)])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::command::Role;
+    use crate::grant::fixture::*;
+    use crate::testing::Scenario;
+
+    fn sign(scenario: Scenario) -> Scenario {
+        scenario.by(Role::AuthorisingOfficer).when("grant.sign", SIGN)
+    }
+
+    fn accepted(scenario: Scenario) -> Scenario {
+        scenario.by(Role::Applicant).done("grant.accept", GRANT)
+    }
+
+    #[test]
+    fn the_agreement_enters_into_force_with_the_last_signature() {
+        sign(prepared()).refused("grant.no_budget");
+        prepared().by(Role::Applicant).when("grant.accept", GRANT).refused("grant.no_budget");
+        let scenario = sign(matched(budgeted(), 1000)).refused("grant.not_accepted");
+        let scenario =
+            sign(accepted(scenario)).recorded(&["grant.Signed", "fund.LegallyCommitted"]);
+        assert_eq!(scenario.world.phase(&"grant-G".parse().unwrap()), "active");
+        let scenario = sign(scenario).refused("grant.in_force");
+        let late = scenario.by(Role::Applicant).when("grant.set_budget", &budget(900, 2000));
+        late.refused("grant.in_force");
+    }
+
+    #[test]
+    fn a_new_budget_needs_a_new_signature() {
+        let changed = accepted(matched(budgeted(), 1000))
+            .by(Role::Applicant)
+            .done("grant.set_budget", &budget(1000, 2000));
+        sign(changed).refused("grant.not_accepted");
+    }
+
+    #[test]
+    fn one_person_does_not_sign_for_both_sides() {
+        let accepted = accepted(matched(budgeted(), 1000));
+        let both = accepted.by_person("applicant", Role::AuthorisingOfficer);
+        both.when("grant.sign", SIGN).refused("grant.same_person");
+    }
+
+    #[test]
+    fn states_sign_for_their_half_before_the_union_does() {
+        sign(accepted(matched(budgeted(), 999))).refused("grant.not_matched");
+    }
+
+    #[test]
+    fn the_agreement_is_about_the_budget() {
+        let wrong = SIGN.replace("EUR 1000", "EUR 1001");
+        accepted(matched(budgeted(), 1000))
+            .by(Role::AuthorisingOfficer)
+            .when("grant.sign", &wrong)
+            .refused("grant.sums_differ")
+            .when("grant.sign", &SIGN.replace("2027-12-31", "2024-12-31"))
+            .refused("grant.backwards")
+            .at("/ends");
+    }
+
+    #[test]
+    fn money_is_committed_in_the_budget_before_anything_is_signed() {
+        let scenario = prepared().by(Role::Applicant).done("grant.set_budget", &budget(1000, 2000));
+        sign(accepted(matched(scenario, 1000))).refused("fund.no_individual_commitment");
+    }
+
+    fn ask(scenario: Scenario, change: &str) -> Scenario {
+        scenario.by(Role::Applicant).when(
+            "grant.request_amendment",
+            &format!(r#"{{"grant":"G","amendment":"A","reason":"delay","change":{change}}}"#),
+        )
+    }
+
+    fn decide(scenario: Scenario, approved: bool) -> Scenario {
+        scenario.by(Role::AuthorisingOfficer).when(
+            "grant.decide_amendment",
+            &format!(
+                r#"{{"grant":"G","amendment":"A","approved":{approved},"reason":"justified"}}"#
+            ),
+        )
+    }
+
+    const LATER: &str = r#"{"kind":"dates","starts":"2025-01-01","ends":"2028-06-30"}"#;
+
+    #[test]
+    fn an_amendment_is_asked_for_and_decided_once() {
+        let scenario = decide(signed(), true).refused("grant.unknown_key");
+        let scenario = ask(scenario, LATER).recorded(&["grant.AmendmentRequested"]);
+        let scenario = ask(scenario, LATER).refused("grant.key_used");
+        let scenario = decide(scenario, true).recorded(&["grant.Amended"]);
+        let agreement = the_grant(&scenario).agreement.as_ref().unwrap();
+        assert_eq!(agreement.ends.to_string(), "2028-06-30");
+        decide(scenario, true).refused("grant.decided");
+    }
+
+    #[test]
+    fn a_refused_amendment_changes_nothing() {
+        let asked = ask(signed(), LATER).recorded(&["grant.AmendmentRequested"]);
+        let refused = decide(asked, false).recorded(&["grant.AmendmentRefused"]);
+        let agreement = the_grant(&refused).agreement.as_ref().unwrap();
+        assert_eq!(agreement.ends.to_string(), "2027-12-31");
+    }
+
+    #[test]
+    fn who_asked_for_an_amendment_does_not_decide_it() {
+        let asked = ask(signed(), LATER).recorded(&["grant.AmendmentRequested"]);
+        let same = asked.by_person("applicant", Role::AuthorisingOfficer);
+        same.when(
+            "grant.decide_amendment",
+            r#"{"grant":"G","amendment":"A","approved":true,"reason":"mine"}"#,
+        )
+        .refused("grant.same_person");
+    }
+
+    #[test]
+    fn an_amendment_keeps_the_sums_of_the_agreement() {
+        let less = budget(900, 1800).replace(r#""grant":"G","#, "");
+        let change = format!(r#"{{"kind":"budget","budget":{less}}}"#);
+        ask(signed(), &change).refused("grant.sums_differ").at("/change");
+        ask(accepted(budgeted()), LATER).refused("command.wrong_state");
+    }
+
+    #[test]
+    fn the_share_of_who_leaves_passes_on() {
+        let leave = r#"{"kind":"remove_beneficiary","beneficiary":"lab","to":"host"}"#;
+        let asked = ask(signed(), leave).recorded(&["grant.AmendmentRequested"]);
+        let left = decide(asked, true).recorded(&["grant.Amended"]);
+        let budget = the_grant(&left).budget.as_ref().unwrap();
+        let [host] = budget.beneficiaries.as_slice() else { panic!("one is left") };
+        assert_eq!(host.union.to_string(), "EUR 1000.00");
+        let unknown = r#"{"kind":"remove_beneficiary","beneficiary":"nobody","to":"host"}"#;
+        ask(signed(), unknown).refused("grant.unknown_key");
+    }
+
+    #[test]
+    fn who_joins_takes_a_share_from_another() {
+        let join = |union: &str| {
+            format!(
+                r#"{{"kind":"add_beneficiary","from":"lab","beneficiary":{{"beneficiary":"sme","country":"EE","role":"beneficiary","union":"{union}"}}}}"#
+            )
+        };
+        ask(signed(), &join("EUR 101")).refused("grant.negative");
+        ask(signed(), &join("EUR 100")).then(&["grant.AmendmentRequested"]);
+    }
+}

@@ -217,3 +217,58 @@ pub(super) fn check_costs(terms: &Terms, costs: &[Cost]) -> Result<(), Refusal> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::command::Role;
+    use crate::grant::fixture::*;
+    use crate::testing::Scenario;
+
+    fn set(change: impl Fn(String) -> String) -> Scenario {
+        let payload = change(budget(1000, 2000));
+        prepared().by(Role::Applicant).when("grant.set_budget", &payload)
+    }
+
+    #[test]
+    fn the_union_pays_up_to_half_of_an_item_and_not_a_cent_more() {
+        set(|budget| budget).then(&["grant.BudgetSet"]);
+        let more = |budget: String| {
+            budget
+                .replace("\"EUR 2000\"", "\"EUR 1999.99\"")
+                .replace(r#""national":"EUR 1000""#, r#""national":"EUR 999.99""#)
+        };
+        set(more).refused("grant.ceiling_exceeded").at("/items/0");
+    }
+
+    #[test]
+    fn an_item_that_the_rules_do_not_fund_is_refused() {
+        let travel = |budget: String| budget.replace("services", "travel");
+        set(travel).refused("grant.not_funded").at("/items/0");
+    }
+
+    #[test]
+    fn the_parts_of_an_item_are_its_whole() {
+        let other = |budget: String| budget.replace(r#""other":"EUR 0""#, r#""other":"EUR 1""#);
+        set(other).refused("grant.does_not_add_up").at("/items/0");
+        let less = |budget: String| budget.replace(r#""other":"EUR 0""#, r#""other":"EUR -1""#);
+        set(less).refused("grant.negative").at("/items/0");
+    }
+
+    #[test]
+    fn what_beneficiaries_receive_is_what_the_items_cost_the_union() {
+        let more = |budget: String| budget.replace(r#""EUR 100""#, r#""EUR 101""#);
+        set(more).refused("grant.shares_differ").at("/beneficiaries");
+    }
+
+    #[test]
+    fn a_consortium_has_one_coordinator_and_partners_without_funding() {
+        let none = |budget: String| budget.replace("coordinator", "beneficiary");
+        set(none).refused("grant.one_coordinator");
+        let partner = |budget: String| {
+            budget.replace(r#""role":"beneficiary""#, r#""role":"associated_partner""#)
+        };
+        set(partner).refused("grant.partner_funded");
+        let twice = |budget: String| budget.replace("\"lab\"", "\"host\"");
+        set(twice).refused("grant.key_used");
+    }
+}

@@ -166,3 +166,72 @@ impl Command for AssessReport {
         Ok(vec![NewEvent::on(&self.grant, event)])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::command::Role;
+    use crate::grant::fixture::*;
+    use crate::testing::Scenario;
+
+    fn report(key: &str, from: &str, to: &str, item: &str) -> String {
+        format!(
+            r#"{{"grant":"G","report":"{key}","kind":"periodic","from":"{from}","to":"{to}","document":"{}",
+            "claimed":[{{"item":"{item}","total":"EUR 2","union":"EUR 1"}}]}}"#,
+            "0".repeat(64)
+        )
+    }
+
+    #[test]
+    fn reports_follow_each_other() {
+        let submit = |scenario: Scenario, key: &str, from: &str, to: &str| {
+            let payload = report(key, from, to, "services");
+            scenario.by(Role::Applicant).when("grant.submit_report", &payload)
+        };
+        let scenario = submit(signed(), "R1", "2025-01-01", "2024-12-31");
+        let scenario = scenario.refused("grant.backwards").at("/to");
+        let scenario = submit(scenario, "R1", "2025-01-01", "2025-12-31");
+        let scenario = scenario.recorded(&["grant.ReportSubmitted"]);
+        let scenario = submit(scenario, "R1", "2026-01-01", "2026-12-31").refused("grant.key_used");
+        let scenario = submit(scenario, "R2", "2025-12-31", "2026-12-31");
+        let scenario = scenario.refused("grant.period_taken").at("/from");
+        submit(scenario, "R2", "2026-01-01", "2026-12-31").then(&["grant.ReportSubmitted"]);
+    }
+
+    #[test]
+    fn only_what_the_rules_fund_is_claimed() {
+        let travel = report("R", "2025-01-01", "2025-12-31", "travel");
+        let claimed = signed().by(Role::Applicant).when("grant.submit_report", &travel);
+        claimed.refused("grant.not_funded").at("/claimed");
+    }
+
+    #[test]
+    fn no_more_is_accepted_than_was_claimed_and_half_of_it_at_most() {
+        let assess = |scenario: Scenario, total: u32, union: u32| {
+            scenario
+                .by(Role::ProgrammeOfficer)
+                .when("grant.assess_report", &assessment("R", total, union))
+        };
+        let scenario = assess(signed(), 1, 0).refused("grant.unknown_key");
+        let scenario = reported(scenario, "R", "periodic", 1000, 500);
+        let scenario = assess(scenario, 1001, 500).refused("grant.more_than_claimed");
+        let scenario = assess(scenario, 999, 500).refused("grant.ceiling_exceeded");
+        let scenario = scenario.at("/accepted/0");
+        let scenario = assess(scenario, 900, 450).recorded(&["grant.ReportAssessed"]);
+        assert_eq!(the_grant(&scenario).due().to_string(), "EUR 450.00");
+        assess(scenario, 900, 450).refused("grant.decided");
+    }
+
+    #[test]
+    fn who_hands_a_report_in_does_not_assess_it() {
+        reported(signed(), "R", "periodic", 1000, 500)
+            .by_person("applicant", Role::ProgrammeOfficer)
+            .when("grant.assess_report", &assessment("R", 900, 450))
+            .refused("grant.same_person");
+    }
+
+    #[test]
+    fn the_union_never_owes_more_than_it_signed_for() {
+        let scenario = assessed(reported(signed(), "R", "final", 9000, 4500), "R", 9000, 4500);
+        assert_eq!(the_grant(&scenario).due().to_string(), "EUR 1000.00");
+    }
+}
