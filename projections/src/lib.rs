@@ -13,9 +13,11 @@ mod books;
 mod proposals;
 
 pub mod budget;
+pub mod compute;
 pub mod matching;
 pub mod pipeline;
 pub mod portfolio;
+pub mod ranking;
 pub mod register;
 pub mod timeline;
 
@@ -145,9 +147,11 @@ macro_rules! views {
 
 views! {
     budget: budget::Budget;
+    compute: compute::Compute;
     matching: matching::Match;
     pipeline: pipeline::Pipeline;
     portfolio: portfolio::Portfolio;
+    ranking: ranking::Ranking;
     register: register::Register;
     timeline: timeline::Timeline;
 }

@@ -1,0 +1,537 @@
+//! Compute time: offered, awarded, used and left, by offer, partition and access mode. Seconds of
+//! different units or partitions are never added.
+
+use crate::projection::{Projection, Query};
+use crate::report::{Cell, Kind, Report, Table};
+use domain::allocation::{self, Phase, Place};
+use domain::commit::Recorded;
+use domain::compute::{ComputeTime, Unit};
+use domain::ids::{AllocationId, CallId, Country, Key, PrizeId, StreamKey, SystemId};
+use domain::{Commit, Event, prize, system};
+use imbl::OrdMap;
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Machines with their offers, allocations, and the hours of prizes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Compute {
+    allocations: OrdMap<AllocationId, Arc<Allocation>>,
+    prizes: OrdMap<PrizeId, Arc<Prize>>,
+    systems: OrdMap<SystemId, Arc<System>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct System {
+    country: Option<Country>,
+    /// By partition, then offer.
+    offers: OrdMap<Key, OrdMap<Key, Offer>>,
+    retired: bool,
+}
+
+/// An offer; what was offered is unknown while only draws on it are seen.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Offer {
+    drawn: i64,
+    offered: Option<(i64, Option<Unit>)>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Allocation {
+    awarded: Option<ComputeTime>,
+    call: Option<CallId>,
+    ends: Option<Date>,
+    holder: Option<String>,
+    mode: Option<Key>,
+    overrun: bool,
+    phase: Phase,
+    places: Vec<Place>,
+    requested: Option<ComputeTime>,
+    /// By period.
+    usage: OrdMap<Key, ComputeTime>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Prize {
+    extra: OrdMap<Key, ComputeTime>,
+    offered: Option<ComputeTime>,
+    parts: OrdMap<Key, ComputeTime>,
+}
+
+/// A unit of a partition: sums never cross it.
+type Measure = (Key, Unit);
+
+/// Sums of one measure, in seconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    awarded: i64,
+    count: u64,
+    requested: i64,
+    used: i64,
+}
+
+impl Projection for Compute {
+    const NAME: &'static str = "compute";
+    const SUMMARY: &'static str = "Compute time offered, awarded, used and left";
+
+    fn apply(&mut self, _: &Commit, event: &Recorded) {
+        match &event.event {
+            Event::System(inner) => {
+                if let Some(id) = SystemId::of_stream(&event.stream) {
+                    Arc::make_mut(self.systems.entry(id).or_default()).apply(inner);
+                }
+            }
+            Event::Allocation(inner) => {
+                if let Some(id) = AllocationId::of_stream(&event.stream) {
+                    Arc::make_mut(self.allocations.entry(id).or_default()).apply(inner);
+                }
+            }
+            Event::Prize(inner) => {
+                if let Some(id) = PrizeId::of_stream(&event.stream) {
+                    Arc::make_mut(self.prizes.entry(id).or_default()).apply(inner);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn report(&self, _: &Query) -> Report {
+        Report::new(Self::NAME, "Compute time")
+            .with(self.offers())
+            .with(self.partitions())
+            .with(self.modes())
+            .with(self.allocations())
+            .with(self.prizes())
+            .note("Different units are never added, so there are no totals.")
+            .note("A pool of several partitions goes under its own name.")
+    }
+}
+
+impl System {
+    fn apply(&mut self, event: &system::Event) {
+        use system::Event as E;
+        match event {
+            E::Registered { country, .. } => self.country = Some(*country),
+            E::Offered { offer, partition, seconds, unit, .. } => {
+                self.offer(partition, offer).offered = Some((*seconds, Some(*unit)));
+            }
+            E::OfferAmended { offer, partition, seconds, .. } => {
+                let offer = self.offer(partition, offer);
+                offer.offered = Some((*seconds, offer.offered.and_then(|(_, unit)| unit)));
+            }
+            E::OfferDrawn { offer, partition, seconds, .. } => {
+                let offer = self.offer(partition, offer);
+                offer.drawn = offer.drawn.saturating_add(*seconds);
+            }
+            E::OfferReturned { offer, partition, seconds, .. } => {
+                let offer = self.offer(partition, offer);
+                offer.drawn = offer.drawn.saturating_sub(*seconds);
+            }
+            E::Retired { .. } => self.retired = true,
+            E::ConversionSet { .. } => {}
+        }
+    }
+
+    fn offer(&mut self, partition: &Key, offer: &Key) -> &mut Offer {
+        self.offers.entry(partition.clone()).or_default().entry(offer.clone()).or_default()
+    }
+}
+
+impl Allocation {
+    fn apply(&mut self, event: &allocation::Event) {
+        use allocation::Event as E;
+        match event {
+            E::Requested { applicant, call, mode, place, time, .. } => {
+                self.call = Some(call.clone());
+                self.holder = Some(applicant.to_string());
+                self.mode = Some(mode.clone());
+                self.places = vec![place.clone()];
+                self.requested = Some(time.clone());
+            }
+            E::Checked { .. } => self.phase = Phase::Checked,
+            E::Awarded { ends, place, time, .. } => {
+                self.awarded = Some(time.clone());
+                self.ends = Some(*ends);
+                self.places = vec![place.clone()];
+                self.phase = Phase::Awarded;
+            }
+            E::GrantedDirectly { ends, holder, places, time, .. } => {
+                self.awarded = Some(time.clone());
+                self.ends = Some(*ends);
+                self.holder = Some(holder.to_string());
+                self.places.clone_from(places);
+                self.phase = Phase::Awarded;
+            }
+            E::Rejected { .. } => self.phase = Phase::Rejected,
+            E::Withdrawn { .. } => self.phase = Phase::Withdrawn,
+            E::Provisioned { .. } => self.phase = Phase::Provisioned,
+            E::UsageRecorded { period, time, .. } | E::UsageCorrected { period, time, .. } => {
+                self.usage.insert(period.clone(), time.clone());
+            }
+            E::Overrun { .. } => self.overrun = true,
+            E::Extended { added, ends, .. } => {
+                self.ends = ends.or(self.ends);
+                if let (Some(awarded), Some(added)) = (&mut self.awarded, added) {
+                    *awarded = awarded.plus(added).unwrap_or_else(|_| awarded.clone());
+                }
+            }
+            E::Ended { on, .. } => {
+                self.ends = Some(*on);
+                self.phase = Phase::Ended;
+            }
+            E::FinalReported { .. } => self.phase = Phase::Reported,
+        }
+    }
+
+    /// What was used, when anything says in which unit.
+    fn used(&self) -> Option<ComputeTime> {
+        let like = self.awarded.as_ref().or_else(|| self.usage.values().next());
+        let like = like?;
+        let alike = self.usage.values().filter(|time| like.same_unit(time).is_ok());
+        let seconds = alike.map(|time| time.seconds).fold(0, i64::saturating_add);
+        Some(ComputeTime { seconds, ..like.clone() })
+    }
+
+    fn left(&self) -> Option<ComputeTime> {
+        let (awarded, used) = (self.awarded.as_ref()?, self.used()?);
+        Some(ComputeTime { seconds: awarded.seconds.saturating_sub(used.seconds), ..used })
+    }
+
+    /// Whether more is used than awarded, and whether somebody said why.
+    fn overrun(&self) -> Option<&'static str> {
+        self.left().filter(|left| left.seconds < 0)?;
+        Some(if self.overrun { "explained" } else { "not explained" })
+    }
+
+    fn system(&self) -> String {
+        match &*self.places {
+            [] => String::new(),
+            [place] => place.system.to_string(),
+            places => {
+                let systems: std::collections::BTreeSet<&str> =
+                    places.iter().map(|place| place.system.as_str()).collect();
+                systems.into_iter().collect::<Vec<_>>().join(" + ")
+            }
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        match self.phase {
+            Phase::Requested | Phase::Checked | Phase::Awarded | Phase::Provisioned => false,
+            Phase::Ended | Phase::Reported | Phase::Rejected | Phase::Withdrawn => true,
+        }
+    }
+
+    fn add_to(&self, sums: &mut BTreeMap<Measure, Sums>) {
+        let waits = self.requested.as_ref().filter(|_| self.awarded.is_none() && !self.is_over());
+        let first = self.awarded.as_ref().or(waits);
+        let measure = |time: &ComputeTime| (time.partition.clone(), time.unit);
+        let Some(first) = first else { return };
+        sums.entry(measure(first)).or_default().count += 1;
+        if let Some(time) = waits {
+            let sums = sums.entry(measure(time)).or_default();
+            sums.requested = sums.requested.saturating_add(time.seconds);
+        }
+        if let (Some(time), Some(used)) = (&self.awarded, self.used()) {
+            let sums = sums.entry(measure(time)).or_default();
+            sums.awarded = sums.awarded.saturating_add(time.seconds);
+            sums.used = sums.used.saturating_add(used.seconds);
+        }
+    }
+}
+
+impl Prize {
+    fn apply(&mut self, event: &prize::Event) {
+        use prize::Event as E;
+        match event {
+            E::Opened { compute, .. } => self.offered.clone_from(compute),
+            E::Awarded { split } => {
+                let part =
+                    |part: &prize::Part| Some((part.contestant.clone(), part.compute.clone()?));
+                self.parts.extend(split.iter().filter_map(part));
+            }
+            E::ExtraAwarded { compute, contestant } => {
+                self.extra.insert(contestant.clone(), compute.clone());
+            }
+            E::Ranked { .. } => {}
+        }
+    }
+}
+
+impl Compute {
+    fn offers(&self) -> Table {
+        let mut table = Table::new(
+            "offers",
+            "By offer",
+            &[
+                ("system", "System", Kind::Text),
+                ("country", "Country", Kind::Text),
+                ("partition", "Partition", Kind::Text),
+                ("offer", "Offer", Kind::Text),
+                ("offered", "Offered", Kind::Compute),
+                ("awarded", "Awarded", Kind::Compute),
+                ("left", "Left", Kind::Compute),
+            ],
+        );
+        for (id, system) in &self.systems {
+            for (partition, offers) in &system.offers {
+                for (key, offer) in offers {
+                    let (offered, unit) = offer.offered.unwrap_or_default();
+                    let time = |seconds| match unit {
+                        Some(unit) => time(partition, unit, seconds),
+                        None => Cell::Unknown,
+                    };
+                    table.push([
+                        Cell::text(id),
+                        system.country.map_or(Cell::Unknown, Cell::text),
+                        Cell::text(partition),
+                        Cell::text(key),
+                        time(offered),
+                        time(offer.drawn),
+                        time(offered.saturating_sub(offer.drawn)),
+                    ]);
+                }
+            }
+        }
+        table
+    }
+
+    fn partitions(&self) -> Table {
+        let columns = [("system", "System", Kind::Text)];
+        self.sums("partitions", "By partition", &columns, |it| vec![it.system()])
+    }
+
+    fn modes(&self) -> Table {
+        let columns = [("call", "Call", Kind::Text), ("mode", "Mode", Kind::Text)];
+        self.sums("modes", "By call and access mode", &columns, |it| {
+            let direct = || "granted directly".to_owned();
+            let call = it.call.as_ref().map(ToString::to_string).unwrap_or_default();
+            vec![call, it.mode.as_ref().map_or_else(direct, ToString::to_string)]
+        })
+    }
+
+    fn sums(
+        &self,
+        key: &'static str,
+        title: &str,
+        names: &[(&'static str, &'static str, Kind)],
+        of: impl Fn(&Allocation) -> Vec<String>,
+    ) -> Table {
+        let mut columns = names.to_vec();
+        columns.extend([
+            ("partition", "Partition", Kind::Text),
+            ("allocations", "Allocations", Kind::Count),
+            ("requested", "Requested", Kind::Compute),
+            ("awarded", "Awarded", Kind::Compute),
+            ("used", "Used", Kind::Compute),
+            ("left", "Awarded - used", Kind::Compute),
+        ]);
+        let mut groups: BTreeMap<Vec<String>, BTreeMap<Measure, Sums>> = BTreeMap::new();
+        for allocation in self.allocations.values() {
+            allocation.add_to(groups.entry(of(allocation)).or_default());
+        }
+        let mut table = Table::new(key, title, &columns);
+        for (names, measures) in groups {
+            for ((partition, unit), sums) in measures {
+                let mut row: Vec<Cell> = names.iter().map(|name| name.as_str().into()).collect();
+                row.extend([
+                    Cell::text(&partition),
+                    sums.count.into(),
+                    time(&partition, unit, sums.requested),
+                    time(&partition, unit, sums.awarded),
+                    time(&partition, unit, sums.used),
+                    time(&partition, unit, sums.awarded.saturating_sub(sums.used)),
+                ]);
+                table.rows.push(row);
+            }
+        }
+        table
+    }
+
+    fn allocations(&self) -> Table {
+        let mut table = Table::new(
+            "allocations",
+            "Allocations",
+            &[
+                ("allocation", "Allocation", Kind::Text),
+                ("holder", "Holder", Kind::Text),
+                ("mode", "Mode", Kind::Text),
+                ("system", "System", Kind::Text),
+                ("partition", "Partition", Kind::Text),
+                ("state", "State", Kind::Text),
+                ("requested", "Requested", Kind::Compute),
+                ("awarded", "Awarded", Kind::Compute),
+                ("used", "Used", Kind::Compute),
+                ("left", "Left", Kind::Compute),
+                ("ends", "Ends", Kind::Date),
+                ("overrun", "Overrun", Kind::Text),
+            ],
+        );
+        for (id, it) in &self.allocations {
+            let state: &'static str = it.phase.into();
+            let partition = it.awarded.as_ref().or(it.requested.as_ref()).map(|it| &it.partition);
+            let left = it.left().filter(|_| !it.is_over());
+            table.push([
+                Cell::text(id),
+                it.holder.as_deref().map_or(Cell::Unknown, Cell::from),
+                Cell::maybe(it.mode.as_ref().map(Key::as_str)),
+                it.system().into(),
+                Cell::maybe(partition.map(Key::as_str)),
+                state.into(),
+                Cell::maybe(it.requested.clone()),
+                Cell::maybe(it.awarded.clone()),
+                Cell::maybe(it.used()),
+                Cell::maybe(left),
+                Cell::maybe(it.ends),
+                Cell::maybe(it.overrun()),
+            ]);
+        }
+        table
+    }
+
+    fn prizes(&self) -> Table {
+        let mut table = Table::new(
+            "prizes",
+            "Hours of prizes",
+            &[
+                ("prize", "Prize", Kind::Text),
+                ("contestant", "Contestant", Kind::Text),
+                ("offered", "Offered", Kind::Compute),
+                ("awarded", "Awarded", Kind::Compute),
+                ("extra", "From another pool", Kind::Compute),
+            ],
+        );
+        for (id, prize) in &self.prizes {
+            table.push([Cell::text(id), Cell::Empty, Cell::maybe(prize.offered.clone())]);
+            let contestants: std::collections::BTreeSet<&Key> =
+                prize.parts.keys().chain(prize.extra.keys()).collect();
+            for contestant in contestants {
+                table.push([
+                    Cell::text(id),
+                    Cell::text(contestant),
+                    Cell::Empty,
+                    Cell::maybe(prize.parts.get(contestant).cloned()),
+                    Cell::maybe(prize.extra.get(contestant).cloned()),
+                ]);
+            }
+        }
+        table
+    }
+}
+
+fn time(partition: &Key, unit: Unit, seconds: i64) -> Cell {
+    ComputeTime { partition: partition.clone(), seconds, unit }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::given::{Line, report, rows};
+
+    const DAY: &str = "2025-06-01";
+
+    fn requested<'a>(stream: &'a str, data: &'a str) -> Line<'a> {
+        (DAY, stream, "Requested", data)
+    }
+
+    fn history() -> Vec<Line<'static>> {
+        vec![
+            (DAY, "system-LUMI", "Registered", r#"{"country":"FI","partitions":[]}"#),
+            (
+                DAY,
+                "system-LUMI",
+                "Offered",
+                r#"{"min_seconds":0,"offer":"O","partition":"LUMI-G","seconds":360000,"unit":"node"}"#,
+            ),
+            (
+                DAY,
+                "system-LUMI",
+                "OfferDrawn",
+                r#"{"allocation":"A1","offer":"O","partition":"LUMI-G","seconds":180000}"#,
+            ),
+            (
+                DAY,
+                "system-LUMI",
+                "OfferReturned",
+                r#"{"allocation":"A1","offer":"O","partition":"LUMI-G","seconds":36000}"#,
+            ),
+            requested(
+                "allocation-A1",
+                r#"{"applicant":"a","call":"C","mode":"Playground","months":3,"place":{"conversion":1,"partition":"LUMI-G","system":"LUMI"},"purpose":"p","time":{"partition":"LUMI-G","seconds":72000,"unit":"gpu"}}"#,
+            ),
+            (
+                DAY,
+                "allocation-A1",
+                "Awarded",
+                r#"{"ends":"2025-12-31","place":{"conversion":1,"partition":"LUMI-G","system":"LUMI"},"starts":"2025-06-01","time":{"partition":"LUMI-G","seconds":36000,"unit":"gpu"}}"#,
+            ),
+            (
+                DAY,
+                "allocation-A1",
+                "UsageRecorded",
+                r#"{"period":"2025-06","reported":{"partition":"LUMI-G","seconds":7200,"unit":"gpu"},"source":"H","time":{"partition":"LUMI-G","seconds":7200,"unit":"gpu"}}"#,
+            ),
+            (
+                DAY,
+                "allocation-A1",
+                "UsageCorrected",
+                r#"{"period":"2025-06","reason":"r","reported":{"partition":"LUMI-G","seconds":3600,"unit":"gpu"},"time":{"partition":"LUMI-G","seconds":3600,"unit":"gpu"},"was":{"partition":"LUMI-G","seconds":7200,"unit":"gpu"}}"#,
+            ),
+            requested(
+                "allocation-A2",
+                r#"{"applicant":"b","call":"C","mode":"Playground","months":3,"place":{"conversion":1,"partition":"LUMI-G","system":"LUMI"},"purpose":"p","time":{"partition":"LUMI-G","seconds":18000,"unit":"node"}}"#,
+            ),
+        ]
+    }
+
+    #[test]
+    fn units_of_one_partition_are_never_added() {
+        let now = report("compute", &history(), None);
+        // Ten GPU-hours awarded, one used after the correction; five node-hours still asked for.
+        let gpu = "LUMI-G|1|0 GPU-h|10 GPU-h|1 GPU-h|9 GPU-h";
+        let node = "LUMI-G|1|5 node-h|0 node-h|0 node-h|0 node-h";
+        let by = |names: &str| [format!("{names}|{node}"), format!("{names}|{gpu}")];
+        assert_eq!(rows(&now, "partitions"), by("LUMI"));
+        assert_eq!(rows(&now, "modes"), by("C|Playground"));
+        // Of 100 node-hours, 50 were drawn and 10 came back.
+        assert_eq!(rows(&now, "offers"), ["LUMI|FI|LUMI-G|O|100 node-h|40 node-h|60 node-h"]);
+    }
+
+    #[test]
+    fn more_used_than_awarded_is_said_and_whether_it_was_explained() {
+        let mut lines = history();
+        lines.push((DAY, "allocation-A1", "UsageRecorded", r#"{"period":"2025-07","reported":{"partition":"LUMI-G","seconds":36000,"unit":"gpu"},"source":"H","time":{"partition":"LUMI-G","seconds":36000,"unit":"gpu"}}"#));
+        let row =
+            "A1|a|Playground|LUMI|LUMI-G|awarded|20 GPU-h|10 GPU-h|11 GPU-h|-1 GPU-h|2025-12-31";
+        let now = report("compute", &lines, None);
+        assert_eq!(rows(&now, "allocations")[0], format!("{row}|not explained"));
+        lines.push((DAY, "allocation-A1", "Overrun", r#"{"by":{"partition":"LUMI-G","seconds":3600,"unit":"gpu"},"reason":"r","tolerance":{"partition":"LUMI-G","seconds":0,"unit":"gpu"}}"#));
+        let now = report("compute", &lines, None);
+        assert_eq!(rows(&now, "allocations")[0], format!("{row}|explained"));
+    }
+
+    #[test]
+    fn the_hours_of_a_prize_are_shown_by_winner() {
+        let opened = r#"{"compute":{"partition":"pool","seconds":28800000000,"unit":"gpu"},"money":"EUR 1000000","rules":RULES,"title":"t","winners_max":4}"#;
+        let lines = [
+            (DAY, "prize-P", "Opened", opened),
+            (
+                DAY,
+                "prize-P",
+                "Awarded",
+                r#"{"split":[{"compute":{"partition":"pool","seconds":7200000000,"unit":"gpu"},"contestant":"W1","money":"EUR 250000"}]}"#,
+            ),
+            (
+                DAY,
+                "prize-P",
+                "ExtraAwarded",
+                r#"{"compute":{"partition":"LUMI-G","seconds":3600,"unit":"gpu"},"contestant":"W5"}"#,
+            ),
+        ];
+        let now = report("compute", &lines, None);
+        assert_eq!(
+            rows(&now, "prizes"),
+            ["P||8 000 000 GPU-h||", "P|W1||2 000 000 GPU-h|", "P|W5|||1 GPU-h"]
+        );
+    }
+}
