@@ -125,6 +125,15 @@ mod tests {
     }
 
     #[test]
+    fn an_award_leads_to_a_grant_in_preparation() {
+        let scenario = grant::fixture::awarded();
+        let reactions = react(&scenario.world, scenario.commits.last().unwrap());
+        let [reaction] = reactions.as_slice() else { panic!("one answer, not {reactions:?}") };
+        let data = reaction.wish.data.to_string();
+        scenario.when(&reaction.wish.command, &data).then(&["grant.Prepared"]);
+    }
+
+    #[test]
     fn what_nobody_waits_for_has_no_consequence() {
         let (world, commit) = commit();
         assert_eq!(react(&world, &commit), []);
