@@ -1,14 +1,22 @@
 //! Decides how the proposals of a round are judged: experts without conflicts of interest, individual
 //! reports, consensus, and one ranking that follows from them by the call's rules.
 
-use crate::command::Entry;
-use crate::ids::{ActorId, CallId, EvaluationId, Key, ProposalId, StreamKey};
-use crate::rejection::{Kind, Reason, Rule};
-use crate::rules::Comparator;
-use crate::world::{At, Decider};
+use crate::call::Round;
+use crate::command::{
+    Command, Decision, Declaration, Entry, Meta, NEW, Need, NewEvent, Role, check_list, check_text,
+    entry,
+};
+use crate::ids::{ActorId, CallId, EvaluationId, Key, ProposalId, StreamId, StreamKey};
+use crate::proposal::Phase;
+use crate::rejection::{Common, Kind, Reason, Refusal, Rule};
+use crate::rules::{self, Comparator, Stage};
+use crate::world::{At, Decider, World};
 use imbl::{OrdMap, OrdSet};
+use ranking::{Entrant, rank};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+mod ranking;
 
 /// The most proposals that one appointment may name.
 pub const PROPOSALS_MAX: usize = crate::call::PROPOSALS_PER_ROUND_MAX;
@@ -164,9 +172,6 @@ pub struct Consensus {
 #[strum(serialize_all = "snake_case")]
 #[expect(missing_docs, reason = "fields are the figures of the sentence")]
 pub enum Rejection {
-    /// The round has not closed.
-    #[error("cut-off {0} has not closed: there is no round to evaluate")]
-    RoundNotClosed(Key),
     /// The rules foresee no evaluation.
     #[error("the rules of the call foresee no evaluation")]
     NoEvaluation,
@@ -215,6 +220,9 @@ pub enum Rejection {
     /// A proposal whose eligibility is open.
     #[error("proposal {0} has not been checked for admissibility and eligibility")]
     NotChecked(ProposalId),
+    /// A panel's order without its reason.
+    #[error("the panel says why it orders proposals as it does")]
+    NoReason,
     /// The rules cannot tell them apart.
     #[error("no rule tells {0} apart: the panel must order them, with a reason")]
     Unresolved(String),
@@ -225,10 +233,9 @@ impl Reason for Rejection {
 
     fn rule(&self) -> Rule {
         match self {
-            Self::RoundNotClosed(_)
-            | Self::OpenedAlready(_)
-            | Self::NotInRound(_)
-            | Self::NotChecked(_) => Rule::ours("one evaluation per round (design.md, 5)"),
+            Self::OpenedAlready(_) | Self::NotInRound(_) | Self::NotChecked(_) => {
+                Rule::ours("one evaluation per round (design.md, 5)")
+            }
             Self::NoEvaluation | Self::NoStage(_) | Self::StageBefore(_) => {
                 Rule::of("rules document", "evaluation.stages")
             }
@@ -244,7 +251,9 @@ impl Reason for Rejection {
             Self::NoQuorum { .. } | Self::NoConsensus(_) => {
                 Rule::of("rules document", "evaluation.experts_min")
             }
-            Self::Unresolved(_) => Rule::of("rules document", "evaluation.tie_break"),
+            Self::NoReason | Self::Unresolved(_) => {
+                Rule::of("rules document", "evaluation.tie_break")
+            }
         }
     }
 
@@ -331,5 +340,483 @@ impl Evaluation {
     }
 }
 
-/// The commands.
-pub const COMMANDS: &[Entry] = &[];
+impl Evaluation {
+    /// The call, the round and the stage that it is for, with their rules.
+    fn context<'a>(&self, world: &'a World) -> Result<Context<'a>, Refusal> {
+        let missing = || Refusal::from(Common::NotFound("the evaluation's round".into()));
+        let id = self.call.clone().ok_or_else(missing)?;
+        let cut_off = self.cut_off.clone().ok_or_else(missing)?;
+        let stage = self.stage.as_ref().ok_or_else(missing)?;
+        Context::of(world, id, cut_off, stage)
+    }
+
+    fn check_no_conflict(&self, expert: &ActorId, proposal: &ProposalId) -> Result<(), Refusal> {
+        let known = self.conflicts.get(expert).is_some_and(|known| known.contains_key(proposal));
+        if known {
+            let (expert, proposal) = (expert.clone(), proposal.clone());
+            return Err(Rejection::InConflict { expert, proposal }.into());
+        }
+        Ok(())
+    }
+
+    fn valid_reports(&self, proposal: &ProposalId) -> impl Iterator<Item = (&ActorId, &Report)> {
+        self.reports.get(proposal).into_iter().flatten()
+    }
+}
+
+/// One stage of one round, and its rules.
+struct Context<'a> {
+    id: CallId,
+    cut_off: Key,
+    round: &'a Round,
+    rules: &'a rules::Evaluation,
+    /// Place of the stage among the stages.
+    index: usize,
+    stage: &'a Stage,
+}
+
+impl<'a> Context<'a> {
+    fn of(world: &'a World, id: CallId, cut_off: Key, stage: &Key) -> Result<Self, Refusal> {
+        let call = world.find(&world.calls, &id)?;
+        let round = call.round(&cut_off)?;
+        let rules = call.document()?.evaluation.as_ref().ok_or(Rejection::NoEvaluation)?;
+        let found = rules.stages.iter().enumerate().find(|(_, known)| known.key == *stage);
+        let (index, stage) =
+            found.ok_or_else(|| Refusal::from(Rejection::NoStage(stage.clone())).at("/stage"))?;
+        Ok(Self { id, cut_off, round, rules, index, stage })
+    }
+
+    /// The ranking of the stage before, if there is one.
+    fn before(&self, world: &'a World) -> Result<Option<&'a [Place]>, Refusal> {
+        let Some(before) = self.index.checked_sub(1).map(|index| &self.rules.stages[index].key)
+        else {
+            return Ok(None);
+        };
+        let found = world.evaluations.values().find(|other| {
+            other.call.as_ref() == Some(&self.id)
+                && other.cut_off.as_ref() == Some(&self.cut_off)
+                && other.stage.as_ref() == Some(before)
+                && other.ranked_by.is_some()
+        });
+        let found = found.ok_or_else(|| Rejection::StageBefore(before.clone()))?;
+        Ok(Some(&found.ranking))
+    }
+
+    /// The proposals of the round that passed the stage before.
+    fn proposals(&self, world: &'a World) -> Result<Vec<&'a ProposalId>, Refusal> {
+        let before = self.before(world)?;
+        let passed = |id: &ProposalId| {
+            before.is_none_or(|places| {
+                places.iter().any(|place| place.passed && place.proposal == *id)
+            })
+        };
+        Ok(self.round.admitted.iter().filter(|id| passed(id)).collect())
+    }
+
+    fn check_member(&self, world: &World, proposal: &ProposalId) -> Result<(), Refusal> {
+        if self.proposals(world)?.contains(&proposal) {
+            return Ok(());
+        }
+        Err(Rejection::NotInRound(proposal.clone()).into())
+    }
+
+    /// Each criterion of the stage once, on the scale.
+    fn check_scores(&self, scores: &[Score]) -> Result<(), Refusal> {
+        let at = |refusal: Refusal| refusal.at("/scores");
+        check_list("scores", scores, SCORES_MAX)?;
+        for criterion in &self.stage.criteria {
+            let times = scores.iter().filter(|score| score.criterion == criterion.key).count();
+            if times != 1 {
+                let message = format!("{} is scored {times} times", criterion.key);
+                return Err(at(Rejection::BadCriteria(message).into()));
+            }
+        }
+        let (max, step) = (self.rules.scale.max_tenths, self.rules.scale.step_tenths);
+        for Score { comment, criterion, tenths } in scores {
+            check_text("comment", comment).map_err(at)?;
+            if !self.stage.criteria.iter().any(|known| known.key == *criterion) {
+                let message = format!("{criterion} is not a criterion of this stage");
+                return Err(at(Rejection::BadCriteria(message).into()));
+            }
+            if *tenths > max || step == 0 || !tenths.is_multiple_of(step) {
+                let (criterion, tenths) = (criterion.clone(), *tenths);
+                return Err(at(Rejection::OffTheScale { criterion, tenths, max, step }.into()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The commands of an evaluation.
+pub const COMMANDS: &[Entry] = &[
+    entry::<Open>(),
+    entry::<Appoint>(),
+    entry::<DeclareConflict>(),
+    entry::<SubmitReport>(),
+    entry::<SubmitConsensus>(),
+    entry::<Rank>(),
+];
+
+const OFFICER: &[Role] = &[Role::ProgrammeOfficer];
+
+/// Opens the evaluation of a round.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Open {
+    /// The call.
+    pub call: CallId,
+    /// The cut-off whose round it is.
+    pub cut_off: Key,
+    /// The evaluation.
+    pub evaluation: EvaluationId,
+    /// The stage of the rules, for example `full`.
+    pub stage: Key,
+}
+
+impl Command for Open {
+    const DECLARATION: Declaration = Declaration {
+        name: "evaluation.open",
+        summary: "Open the evaluation of the round of a closed cut-off",
+        roles: OFFICER,
+        from: &[NEW],
+        needs: &[],
+        rule: Rule::of("rules document", "evaluation.stages"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.evaluation.stream()
+    }
+
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        let context = Context::of(world, self.call.clone(), self.cut_off.clone(), &self.stage)?;
+        context.before(world)?;
+        let same = world.evaluations.iter().find(|(_, other)| {
+            other.call.as_ref() == Some(&self.call)
+                && other.cut_off.as_ref() == Some(&self.cut_off)
+                && other.stage.as_ref() == Some(&self.stage)
+        });
+        if let Some((id, _)) = same {
+            return Err(Rejection::OpenedAlready(id.clone()).into());
+        }
+        let event = Event::Opened {
+            call: self.call.clone(),
+            cut_off: self.cut_off.clone(),
+            stage: self.stage.clone(),
+        };
+        Ok(vec![NewEvent::on(&self.evaluation, event)])
+    }
+}
+
+/// Appoints an expert to proposals.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Appoint {
+    /// The evaluation.
+    pub evaluation: EvaluationId,
+    /// The expert: an opaque id.
+    pub expert: ActorId,
+    /// What the expert evaluates.
+    #[schemars(length(min = 1, max = 100))]
+    pub proposals: Vec<ProposalId>,
+}
+
+impl Command for Appoint {
+    const DECLARATION: Declaration = Declaration {
+        name: "evaluation.appoint",
+        summary: "Appoint an expert to proposals",
+        roles: OFFICER,
+        from: &["open"],
+        needs: &[],
+        rule: Rule::of("rules document", "evaluation.experts_min"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.evaluation.stream()
+    }
+
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        let evaluation = world.find(&world.evaluations, &self.evaluation)?;
+        let different: OrdSet<&ProposalId> = self.proposals.iter().collect();
+        let count = self.proposals.len();
+        if count == 0 || count > PROPOSALS_MAX || different.len() < count {
+            return Err(Refusal::from(Rejection::BadList).at("/proposals"));
+        }
+        let members = evaluation.context(world)?.proposals(world)?;
+        for (index, proposal) in self.proposals.iter().enumerate() {
+            let at = |refusal: Refusal| refusal.at(format!("/proposals/{index}"));
+            if !members.contains(&proposal) {
+                return Err(at(Rejection::NotInRound(proposal.clone()).into()));
+            }
+            evaluation.check_no_conflict(&self.expert, proposal).map_err(at)?;
+        }
+        let known = evaluation.experts.get(&self.expert);
+        if known.is_some_and(|known| self.proposals.iter().all(|one| known.contains(one))) {
+            return Ok(Vec::new());
+        }
+        let (expert, proposals) = (self.expert.clone(), self.proposals.clone());
+        Ok(vec![NewEvent::on(&self.evaluation, Event::ExpertAppointed { expert, proposals })])
+    }
+}
+
+/// Declares a conflict of interest, whenever it is learnt.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeclareConflict {
+    /// The evaluation.
+    pub evaluation: EvaluationId,
+    /// The expert: an opaque id.
+    pub expert: ActorId,
+    /// What kind of conflict.
+    pub kind: ConflictKind,
+    /// How it became known.
+    #[schemars(length(max = 2000))]
+    pub learnt: String,
+    /// The proposal.
+    pub proposal: ProposalId,
+}
+
+impl Command for DeclareConflict {
+    const DECLARATION: Declaration = Declaration {
+        name: "evaluation.declare_conflict",
+        summary: "Declare a conflict of interest: what the expert did to the proposal is void",
+        roles: &[Role::ProgrammeOfficer, Role::Expert, Role::Rapporteur, Role::PanelChair],
+        from: &["open", "ranked"],
+        needs: &[],
+        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 61: conflict of interests"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.evaluation.stream()
+    }
+
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+        check_text("learnt", &self.learnt)?;
+        let evaluation = world.find(&world.evaluations, &self.evaluation)?;
+        if meta.actor.role != Role::ProgrammeOfficer && meta.actor.id != self.expert {
+            return Err(Refusal::from(Rejection::NotOwnConflict).at("/expert"));
+        }
+        let context = evaluation.context(world)?;
+        context.check_member(world, &self.proposal).map_err(|refusal| refusal.at("/proposal"))?;
+        if evaluation.check_no_conflict(&self.expert, &self.proposal).is_err() {
+            return Err(Rejection::DeclaredAlready.into());
+        }
+        let theirs = |report: &&(&ActorId, &Report)| *report.0 == self.expert;
+        let reports: Vec<_> = evaluation.valid_reports(&self.proposal).collect();
+        let void_reports: Vec<u32> =
+            reports.iter().filter(theirs).map(|(_, report)| report.number).collect();
+        let left = reports.len() - void_reports.len();
+        let quorum = count_is_at_least(left, context.rules.experts_min);
+        let consensus = evaluation.consensus.get(&self.proposal);
+        let void_consensus =
+            consensus.is_some_and(|known| known.rapporteur == self.expert || !quorum);
+        let ranked_by = evaluation.ranked_by.as_ref();
+        let void_ranking = ranked_by.is_some_and(|chair| void_consensus || *chair == self.expert);
+        let event = Event::ConflictDeclared {
+            expert: self.expert.clone(),
+            kind: self.kind,
+            learnt: self.learnt.clone(),
+            proposal: self.proposal.clone(),
+            void_consensus,
+            void_ranking,
+            void_reports,
+        };
+        Ok(vec![NewEvent::on(&self.evaluation, event)])
+    }
+}
+
+fn count_is_at_least(count: usize, least: u32) -> bool {
+    u32::try_from(count).is_ok_and(|count| count >= least)
+}
+
+/// An expert's individual evaluation report; again before the consensus replaces it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubmitReport {
+    /// The evaluation.
+    pub evaluation: EvaluationId,
+    /// The proposal.
+    pub proposal: ProposalId,
+    /// A score on each criterion.
+    #[schemars(length(max = 20))]
+    pub scores: Vec<Score>,
+}
+
+impl Command for SubmitReport {
+    const DECLARATION: Declaration = Declaration {
+        name: "evaluation.submit_report",
+        summary: "Submit your individual evaluation report on a proposal",
+        roles: &[Role::Expert],
+        from: &["open"],
+        needs: &[],
+        rule: Rule::of("rules document", "evaluation.stages.criteria"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.evaluation.stream()
+    }
+
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+        let evaluation = world.find(&world.evaluations, &self.evaluation)?;
+        let expert = &meta.actor.id;
+        evaluation.check_no_conflict(expert, &self.proposal)?;
+        let appointed = evaluation.experts.get(expert);
+        if !appointed.is_some_and(|appointed| appointed.contains(&self.proposal)) {
+            let (expert, proposal) = (expert.clone(), self.proposal.clone());
+            return Err(Rejection::NotAppointed { expert, proposal }.into());
+        }
+        if evaluation.consensus.contains_key(&self.proposal) {
+            return Err(Rejection::ConsensusReached(self.proposal.clone()).into());
+        }
+        evaluation.context(world)?.check_scores(&self.scores)?;
+        let event = Event::ReportSubmitted {
+            expert: expert.clone(),
+            number: evaluation.reports_submitted + 1,
+            proposal: self.proposal.clone(),
+            scores: self.scores.clone(),
+        };
+        Ok(vec![NewEvent::on(&self.evaluation, event)])
+    }
+}
+
+/// The scores that the experts agreed on; not an average.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubmitConsensus {
+    /// What a minority held, when they did not all agree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2000))]
+    pub dissent: Option<String>,
+    /// The evaluation.
+    pub evaluation: EvaluationId,
+    /// The proposal.
+    pub proposal: ProposalId,
+    /// A score on each criterion.
+    #[schemars(length(max = 20))]
+    pub scores: Vec<Score>,
+}
+
+impl Command for SubmitConsensus {
+    const DECLARATION: Declaration = Declaration {
+        name: "evaluation.submit_consensus",
+        summary: "Record the scores that the experts agreed on, with any dissent",
+        roles: &[Role::Rapporteur],
+        from: &["open"],
+        needs: &[Need::Quorum],
+        rule: Rule::of("rules document", "evaluation.experts_min"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.evaluation.stream()
+    }
+
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+        if let Some(dissent) = &self.dissent {
+            check_text("dissent", dissent)?;
+        }
+        let evaluation = world.find(&world.evaluations, &self.evaluation)?;
+        let context = evaluation.context(world)?;
+        context.check_member(world, &self.proposal).map_err(|refusal| refusal.at("/proposal"))?;
+        let rapporteur = meta.actor.id.clone();
+        evaluation.check_no_conflict(&rapporteur, &self.proposal)?;
+        let reports: Vec<u32> =
+            evaluation.valid_reports(&self.proposal).map(|(_, report)| report.number).collect();
+        let (valid, needed) = (reports.len(), context.rules.experts_min);
+        if !count_is_at_least(valid, needed) {
+            let proposal = self.proposal.clone();
+            return Err(Rejection::NoQuorum { proposal, valid, needed }.into());
+        }
+        context.check_scores(&self.scores)?;
+        let event = Event::ConsensusReached {
+            dissent: self.dissent.clone(),
+            proposal: self.proposal.clone(),
+            rapporteur,
+            reports,
+            scores: self.scores.clone(),
+        };
+        Ok(vec![NewEvent::on(&self.evaluation, event)])
+    }
+}
+
+/// Ranks the round.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rank {
+    /// The evaluation.
+    pub evaluation: EvaluationId,
+    /// What the panel decided on ties that no other rule decides.
+    #[serde(default)]
+    #[schemars(length(max = 100))]
+    pub ties: Vec<PanelOrder>,
+}
+
+/// An order that the panel decided.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PanelOrder {
+    /// The proposals, the best first.
+    #[schemars(length(min = 1, max = 100))]
+    pub proposals: Vec<ProposalId>,
+    /// Why.
+    #[schemars(length(min = 1, max = 2000))]
+    pub reason: String,
+}
+
+impl Command for Rank {
+    const DECLARATION: Declaration = Declaration {
+        name: "evaluation.rank",
+        summary: "Rank the round by the call's rules",
+        roles: &[Role::PanelChair],
+        from: &["open"],
+        needs: &[Need::Quorum],
+        rule: Rule::of("rules document", "evaluation.stages, evaluation.tie_break"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.evaluation.stream()
+    }
+
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+        check_list("ties", &self.ties, PROPOSALS_MAX)?;
+        for (index, order) in self.ties.iter().enumerate() {
+            let at = |refusal: Refusal| refusal.at(format!("/ties/{index}"));
+            check_text("reason", &order.reason).map_err(at)?;
+            check_list("proposals", &order.proposals, PROPOSALS_MAX).map_err(at)?;
+            if order.reason.trim().is_empty() {
+                return Err(at(Rejection::NoReason.into()));
+            }
+        }
+        let evaluation = world.find(&world.evaluations, &self.evaluation)?;
+        let context = evaluation.context(world)?;
+        let mut entrants = Vec::new();
+        for id in context.proposals(world)? {
+            let proposal = world.find(&world.proposals, id)?;
+            match proposal.phase {
+                Phase::Eligible => {}
+                Phase::Admitted => return Err(Rejection::NotChecked(id.clone()).into()),
+                _ => continue,
+            }
+            evaluation.check_no_conflict(&meta.actor.id, id)?;
+            let consensus = evaluation.consensus.get(id);
+            let consensus = consensus.ok_or_else(|| Rejection::NoConsensus(id.clone()))?;
+            let scores = consensus.scores.iter();
+            entrants.push(Entrant {
+                proposal: id.clone(),
+                content: &proposal.content,
+                received_at: proposal
+                    .submission
+                    .as_ref()
+                    .map_or(meta.received_at, |one| one.received_at),
+                scores: scores.map(|score| (score.criterion.clone(), score.tenths)).collect(),
+            });
+        }
+        let (ranking, ties) =
+            rank(context.rules, context.stage, &entrants, &self.ties).map_err(|equal| {
+                let names: Vec<&str> = equal.iter().map(ProposalId::as_str).collect();
+                Refusal::from(Rejection::Unresolved(names.join(", "))).at("/ties")
+            })?;
+        Ok(vec![NewEvent::on(&self.evaluation, Event::Ranked { ranking, ties })])
+    }
+}
+
+#[cfg(test)]
+mod tests;
