@@ -429,3 +429,8 @@ impl ActivateReserve {
         fund::individual_within(fund, &wish, rest).map(Some)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod fixtures;
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ pub struct Scenario {
     pub commits: Vec<Commit>,
     actor: Actor,
     now: Timestamp,
+    received: Option<Timestamp>,
     evidence: Option<Evidence>,
     answer: Option<Result<Vec<String>, Refusal>>,
 }
@@ -29,6 +30,7 @@ pub fn given() -> Scenario {
         commits: Vec::new(),
         actor: actor("someone", Role::ProgrammeOfficer),
         now: "2024-09-10T08:00:00Z".parse().expect("a literal instant"),
+        received: None,
         evidence: None,
         answer: None,
     }
@@ -57,6 +59,13 @@ impl Scenario {
     #[must_use]
     pub fn at_time(mut self, instant: &str) -> Self {
         self.now = instant.parse().expect("a literal instant");
+        self
+    }
+
+    /// From here on commands were received at this instant, although they are recorded later.
+    #[must_use]
+    pub fn received_at(mut self, instant: &str) -> Self {
+        self.received = Some(instant.parse().expect("a literal instant"));
         self
     }
 
@@ -163,7 +172,7 @@ impl Scenario {
             command_id: format!("test/{number}").parse().expect("a literal command id"),
             correlation_id: None,
             causation_id: None,
-            received_at: self.now,
+            received_at: self.received.unwrap_or(self.now),
             recorded_at: self.now,
             effective_at: None,
             evidence: self.evidence.clone(),

@@ -1,1 +1,173 @@
-//! Tests.
+use super::*;
+use crate::round::fixtures::{
+    agreed, closed, eligible, opened, opening, ranked, reported, rules, score, submitted,
+};
+use crate::testing::{Scenario, given};
+
+fn round() -> Scenario {
+    eligible(closed(submitted(opened(), &["A", "B"])), &["A", "B"])
+}
+
+fn evaluation(scenario: &Scenario) -> &Evaluation {
+    scenario.world.evaluations.values().next().unwrap()
+}
+
+fn open(scenario: Scenario, payload: &str) -> Scenario {
+    scenario.by(Role::ProgrammeOfficer).when("evaluation.open", payload)
+}
+
+fn conflict(expert: &str, proposal: &str) -> String {
+    format!(
+        r#"{{"evaluation":"E","expert":"{expert}","proposal":"{proposal}",
+            "kind":"employed_3_years","learnt":"a letter"}}"#
+    )
+}
+
+fn rank(scenario: Scenario) -> Scenario {
+    scenario.by(Role::PanelChair).when("evaluation.rank", r#"{"evaluation":"E"}"#)
+}
+
+#[test]
+fn an_evaluation_is_for_one_stage_of_one_closed_round() {
+    let payload = r#"{"evaluation":"E","call":"C","cut_off":"R1","stage":"full"}"#;
+    let scenario = open(opened(), payload).refused("call.cut_off_open");
+    let scenario = open(closed(scenario), payload).then(&["evaluation.Opened"]);
+    let scenario = open(scenario, &payload.replace(r#""E""#, r#""E2""#));
+    let scenario = scenario.refused("evaluation.opened_already");
+    let scenario = open(scenario, &payload.replace("full", "half").replace(r#""E""#, r#""E2""#));
+    scenario.refused("evaluation.no_stage").at("/stage");
+}
+
+#[test]
+fn a_call_without_evaluation_rules_is_not_evaluated() {
+    let scenario = closed(given().done("call.open", &opening(&rules("playground"))));
+    let payload = r#"{"evaluation":"E","call":"C","cut_off":"R1","stage":"full"}"#;
+    open(scenario, payload).refused("evaluation.no_evaluation");
+}
+
+#[test]
+fn the_second_stage_waits_for_the_first() {
+    let scenario = closed(given().done("call.open", &opening(&rules("horizon-two-stage"))));
+    let stage = |id: &str, stage: &str| {
+        format!(r#"{{"evaluation":"{id}","call":"C","cut_off":"R1","stage":"{stage}"}}"#)
+    };
+    let scenario = open(scenario, &stage("E2", "full")).refused("evaluation.stage_before");
+    let scenario = rank(open(scenario, &stage("E", "outline"))).then(&["evaluation.Ranked"]);
+    open(scenario, &stage("E2", "full")).then(&["evaluation.Opened"]);
+}
+
+#[test]
+fn experts_are_appointed_to_proposals_of_the_round() {
+    let scenario = reported(round(), &["A"]).by(Role::ProgrammeOfficer);
+    let appoint = |proposals: &str| {
+        format!(r#"{{"evaluation":"E","expert":"X1","proposals":[{proposals}]}}"#)
+    };
+    let scenario = scenario.when("evaluation.appoint", &appoint(r#""Z""#));
+    let scenario = scenario.refused("evaluation.not_in_round").at("/proposals/0");
+    let scenario = scenario.when("evaluation.appoint", &appoint(""));
+    let scenario = scenario.refused("evaluation.bad_list").at("/proposals");
+    let scenario = scenario.when("evaluation.appoint", &appoint(r#""A""#)).then(&[]);
+    scenario.when("evaluation.appoint", &appoint(r#""B""#)).then(&["evaluation.ExpertAppointed"]);
+}
+
+#[test]
+fn only_an_appointed_expert_reports_with_each_criterion_on_the_scale() {
+    let scenario = reported(round(), &["A"]).by_person("X9", Role::Expert);
+    let scenario = scenario.when("evaluation.submit_report", &score("E", "A", [30, 30, 30]));
+    let scenario = scenario.refused("evaluation.not_appointed").by_person("X1", Role::Expert);
+    for tenths in [[52, 30, 30], [55, 30, 30]] {
+        let payload = score("E", "A", tenths);
+        let scenario = reported(round(), &["A"]).by_person("X1", Role::Expert);
+        let scenario = scenario.when("evaluation.submit_report", &payload);
+        scenario.refused("evaluation.off_the_scale").at("/scores");
+    }
+    let twice = score("E", "A", [30, 30, 30]).replace("impact", "excellence");
+    let scenario = scenario.when("evaluation.submit_report", &twice);
+    scenario.refused("evaluation.bad_criteria");
+}
+
+#[test]
+fn consensus_needs_the_quorum_of_valid_reports_and_ends_reporting() {
+    let declared = reported(round(), &["A"])
+        .by_person("X3", Role::Expert)
+        .when("evaluation.declare_conflict", &conflict("X3", "A"))
+        .recorded(&["evaluation.ConflictDeclared"]);
+    let consensus = score("E", "A", [40, 40, 40]);
+    let scenario = declared.by(Role::Rapporteur).when("evaluation.submit_consensus", &consensus);
+    scenario.refused("evaluation.no_quorum");
+    let scenario = agreed(reported(round(), &["A"]), &[("A", [40, 40, 40])]);
+    let scenario = scenario.by_person("X1", Role::Expert);
+    let scenario = scenario.when("evaluation.submit_report", &consensus);
+    scenario.refused("evaluation.consensus_reached");
+}
+
+#[test]
+fn a_conflict_that_is_learnt_later_voids_report_consensus_and_ranking() {
+    let scenario = ranked().by(Role::ProgrammeOfficer);
+    assert_eq!(evaluation(&scenario).phase(), "ranked");
+    let scenario = scenario.when("evaluation.declare_conflict", &conflict("X2", "A"));
+    let scenario = scenario.recorded(&["evaluation.ConflictDeclared"]);
+    let state = evaluation(&scenario);
+    let a: ProposalId = "A".parse().unwrap();
+    assert_eq!((state.phase(), state.reports[&a].len()), ("open", 2));
+    assert!(!state.consensus.contains_key(&a));
+    let event = serde_json::to_value(&scenario.commits.last().unwrap().events[0].event).unwrap();
+    assert_eq!(event["data"]["void_reports"].as_array().unwrap().len(), 1);
+    let scenario = rank(scenario).refused("evaluation.no_consensus").by(Role::ProgrammeOfficer);
+    let scenario = scenario.when("evaluation.declare_conflict", &conflict("X2", "A"));
+    let scenario = scenario.refused("evaluation.declared_already");
+    let appoint = r#"{"evaluation":"E","expert":"X2","proposals":["A"]}"#;
+    let scenario = scenario.when("evaluation.appoint", appoint);
+    let scenario = scenario.refused("evaluation.in_conflict").at("/proposals/0");
+    let scenario = scenario.by_person("X2", Role::Expert);
+    let scenario = scenario.when("evaluation.submit_report", &score("E", "A", [30, 30, 30]));
+    scenario.refused("evaluation.in_conflict");
+}
+
+#[test]
+fn an_expert_declares_their_own_conflicts_only() {
+    let scenario = reported(round(), &["A"]).by_person("X1", Role::Expert);
+    let scenario = scenario.when("evaluation.declare_conflict", &conflict("X2", "A"));
+    scenario.refused("evaluation.not_own_conflict").at("/expert");
+}
+
+#[test]
+fn a_panel_chair_in_conflict_does_not_rank() {
+    let scenario = agreed(reported(round(), &["A"]), &[("A", [40, 40, 40])]);
+    let scenario = scenario.by(Role::PanelChair);
+    let scenario = scenario.when("evaluation.declare_conflict", &conflict("panel_chair", "A"));
+    rank(scenario).refused("evaluation.in_conflict");
+}
+
+#[test]
+fn a_round_is_ranked_when_every_proposal_is_checked_and_agreed_on() {
+    let scenario = eligible(closed(submitted(opened(), &["A", "B"])), &["A"]);
+    let scenario = agreed(reported(scenario, &["A"]), &[("A", [40, 40, 40])]);
+    let scenario = rank(scenario).refused("evaluation.not_checked");
+    rank(eligible(scenario, &["B"])).refused("evaluation.no_consensus");
+}
+
+#[test]
+fn a_tie_is_decided_by_the_panel_with_a_reason_or_not_at_all() {
+    let scenario = reported(round(), &["A", "B"]);
+    let scenario = agreed(scenario, &[("A", [40, 40, 40]), ("B", [40, 40, 40])]);
+    let scenario = rank(scenario).refused("evaluation.unresolved").at("/ties");
+    let ties = |reason: &str| {
+        format!(r#"{{"evaluation":"E","ties":[{{"proposals":["B","A"],"reason":"{reason}"}}]}}"#)
+    };
+    let scenario = scenario.when("evaluation.rank", &ties(" ")).refused("evaluation.no_reason");
+    let scenario = scenario.when("evaluation.rank", &ties("portfolio"));
+    let scenario = scenario.recorded(&["evaluation.Ranked"]);
+    let first = &evaluation(&scenario).ranking[0];
+    assert_eq!((first.proposal.as_str(), first.rank, first.total_tenths), ("B", 1, 120));
+}
+
+#[test]
+fn withdrawn_and_ineligible_proposals_are_not_ranked() {
+    let scenario = agreed(reported(round(), &["A"]), &[("A", [40, 40, 40])]);
+    let scenario = scenario
+        .by_person("of-B", Role::Applicant)
+        .done("proposal.withdraw", r#"{"proposal":"B","reason":"merged"}"#);
+    let scenario = rank(scenario).recorded(&["evaluation.Ranked"]);
+    assert_eq!(evaluation(&scenario).ranking.len(), 1);
+}

@@ -1,0 +1,240 @@
+use super::fixtures::{closed, eligible, opened, opening, ranked, rules, submitted};
+use crate::command::Role;
+use crate::money::Money;
+use crate::testing::Scenario;
+
+const REJECTED: &str = r#""rejected":[{"proposal":"G","reason":"below the threshold"}]"#;
+
+/// The payload of an award: total and commitment, then the awards, reserve D and reject G.
+fn award(money: &str, funded: &str) -> String {
+    format!(
+        r#"{{"call":"C","cut_off":"R1",{money}"funded":[{funded}],"reserve":["D"],{REJECTED}}}"#
+    )
+}
+
+const MONEY: &str = r#""commitment":"K1","union":"EUR 900","#;
+const A: &str = r#"{"proposal":"A","grant":"GA","union":"EUR 400"}"#;
+const B: &str = r#"{"proposal":"B","grant":"GB"}"#;
+
+fn decide(scenario: Scenario, payload: &str) -> Scenario {
+    scenario.by(Role::GoverningBoard).when("call.award_round", payload)
+}
+
+fn awarded() -> Scenario {
+    let both = format!("{A},{B}");
+    decide(ranked(), &award(MONEY, &both)).recorded(&[
+        "call.RoundAwarded",
+        "proposal.Awarded",
+        "proposal.Awarded",
+        "proposal.Reserved",
+        "proposal.Rejected",
+        "fund.GloballyCommitted",
+        "fund.IndividuallyCommitted",
+    ])
+}
+
+#[test]
+fn a_round_is_decided_in_one_commit_over_call_proposals_and_fund() {
+    let scenario = awarded();
+    let fund = scenario.world.funds.values().next().unwrap();
+    let global = fund.commitments.values().next().unwrap();
+    assert_eq!((global.amount, global.individual), (Money::euro(900), Money::euro(400)));
+    let call = scenario.world.calls.values().next().unwrap();
+    assert_eq!(call.awarded, Money::euro(900), "the total counts, not the parts known so far");
+    let phases: Vec<&str> =
+        scenario.world.proposals.values().map(|proposal| proposal.phase.into()).collect();
+    assert_eq!(phases, ["awarded", "awarded", "reserved", "rejected", "ineligible"]);
+}
+
+#[test]
+fn a_round_is_decided_once() {
+    decide(awarded(), &award(MONEY, A)).refused("call.round_decided");
+}
+
+#[test]
+fn a_round_is_decided_by_the_governing_board_after_its_cut_off() {
+    let scenario = opened().when("call.award_round", &award(MONEY, A));
+    let scenario = scenario.refused("command.role_not_allowed");
+    decide(scenario, &award(MONEY, A)).refused("call.cut_off_open").at("/cut_off");
+}
+
+#[test]
+fn a_decision_names_every_eligible_proposal_once_and_no_other() {
+    let cases = [
+        (award(MONEY, A), "call.left_out"),
+        (award(MONEY, &format!("{A},{A}")), "call.grant_exists"),
+        (award(MONEY, &format!(r#"{A},{{"proposal":"A","grant":"G2"}}"#)), "call.named_twice"),
+        (award(MONEY, r#"{"proposal":"Z","grant":"GZ"}"#), "call.not_in_round"),
+        (award(MONEY, &format!(r#"{A},{B},{{"proposal":"I","grant":"GI"}}"#)), "call.not_eligible"),
+        (award(MONEY, &format!("{A},{B}")).replace("below the threshold", " "), "call.no_reason"),
+    ];
+    for (payload, code) in cases {
+        decide(ranked(), &payload).refused(code);
+    }
+}
+
+#[test]
+fn nothing_unchecked_and_nothing_unranked_is_decided() {
+    let payload =
+        format!(r#"{{"call":"C","cut_off":"R1","funded":[{{"proposal":"A","grant":"GA"}}]}}"#);
+    let scenario = closed(submitted(opened(), &["A"]));
+    let scenario = decide(scenario, &payload).refused("call.not_checked");
+    decide(eligible(scenario, &["A"]), &payload).refused("call.not_ranked");
+}
+
+#[test]
+fn a_ranking_binds_the_decision() {
+    let funded = |ids: &[&str], rest: &str| {
+        let funded: Vec<String> =
+            ids.iter().map(|id| format!(r#"{{"proposal":"{id}","grant":"G{id}"}}"#)).collect();
+        format!(r#"{{"call":"C","cut_off":"R1","funded":[{}],{rest}}}"#, funded.join(","))
+    };
+    let cases = [
+        (funded(&["A", "G"], r#""reserve":["B","D"]"#), "call.below_threshold"),
+        (funded(&["A"], r#""reserve":["B","D","G"]"#), "call.below_threshold"),
+        (funded(&["A", "D"], &format!(r#""reserve":["B"],{REJECTED}"#)), "call.passed_over"),
+        (
+            funded(&["A"], &format!(r#""reserve":["D","B"],{REJECTED}"#)),
+            "call.reserve_out_of_order",
+        ),
+    ];
+    for (payload, code) in cases {
+        decide(ranked(), &payload).refused(code);
+    }
+    let reasons = r#""rejected":[{"proposal":"B","reason":"double funding"},
+        {"proposal":"G","reason":"below the threshold"}]"#;
+    decide(ranked(), &funded(&["A", "D"], reasons)).then(&[
+        "call.RoundAwarded",
+        "proposal.Awarded",
+        "proposal.Awarded",
+        "proposal.Rejected",
+        "proposal.Rejected",
+    ]);
+}
+
+#[test]
+fn an_award_stays_within_request_total_envelope_and_commitment() {
+    let both = format!("{A},{B}");
+    let money = |union: &str| format!(r#""commitment":"K1","union":"{union}","#);
+    let cases = [
+        (award(MONEY, &both.replace("400", "601")), "call.more_than_requested"),
+        (award(MONEY, &both.replace("400", "0")), "call.not_positive"),
+        (award(&money("EUR 399.99"), &both), "call.parts_exceed_total"),
+        (award(&money("EUR 1000.01"), &both), "call.envelope_exceeded"),
+        (award(r#""union":"EUR 900","#, &both), "call.no_commitment"),
+        (award(r#""commitment":"K1","#, &both), "fund.no_commitment"),
+    ];
+    for (payload, code) in cases {
+        decide(ranked(), &payload).refused(code);
+    }
+}
+
+#[test]
+fn a_refusal_for_money_says_what_was_asked_and_what_is_left() {
+    let payload = award(r#""commitment":"K1","union":"EUR 1000.01","#, &format!("{A},{B}"));
+    let parsed = crate::Parsed::read("call.award_round", payload.as_bytes()).unwrap();
+    let scenario = ranked();
+    let meta = crate::Meta {
+        actor: crate::Actor {
+            id: "board".parse().unwrap(),
+            on_behalf_of: None,
+            role: Role::GoverningBoard,
+        },
+        command_id: "x".parse().unwrap(),
+        correlation_id: None,
+        causation_id: None,
+        received_at: scenario.world.recorded_at,
+        recorded_at: scenario.world.recorded_at,
+        effective_at: None,
+        evidence: None,
+    };
+    let refusal = scenario.world.decide(&parsed, &meta).unwrap_err();
+    assert_eq!(
+        refusal.message,
+        "EUR 1000.01 is more than the EUR 1000.00 left of the call's envelope"
+    );
+    assert_eq!(refusal.field.as_deref(), Some("/union"));
+}
+
+fn committed(call: &str) -> Scenario {
+    ranked().by(Role::AuthorisingOfficer).done(
+        "fund.commit_globally",
+        &format!(
+            r#"{{"fund":"F","line":"02 04","source":"DEP","call":"{call}","commitment":"K1",
+                "amount":"EUR 300"}}"#
+        ),
+    )
+}
+
+#[test]
+fn an_award_may_draw_on_a_commitment_that_was_made_before() {
+    let both = |amount: &str| format!("{},{B}", A.replace("400", amount));
+    let key = r#""commitment":"K1","#;
+    decide(committed("X"), &award(key, &both("300"))).refused("call.other_commitment");
+    let short = decide(committed("C"), &award(key, &both("301")));
+    let scenario = short.refused("fund.global_commitment_exceeded");
+    let scenario = decide(scenario, &award(key, &both("300")));
+    let last = scenario.commits.len();
+    let scenario = scenario.recorded(&[
+        "call.RoundAwarded",
+        "proposal.Awarded",
+        "proposal.Awarded",
+        "proposal.Reserved",
+        "proposal.Rejected",
+        "fund.IndividuallyCommitted",
+    ]);
+    assert_eq!(scenario.commits.len(), last);
+}
+
+#[test]
+fn a_call_without_budget_awards_no_known_money() {
+    let opening = opening(&rules("playground"));
+    let start = opening.find(r#""budget""#).unwrap();
+    let opening = format!("{}}}", opening[..start].trim_end().trim_end_matches(','));
+    let scenario = closed(crate::testing::given().done("call.open", &opening));
+    let award = |money: &str| format!(r#"{{"call":"C","cut_off":"R1",{money}"funded":[]}}"#);
+    let scenario = decide(scenario, &award(r#""union":"EUR 1","#)).refused("call.no_budget");
+    decide(scenario, &award("")).then(&["call.RoundAwarded"]);
+}
+
+fn activate(scenario: Scenario, proposal: &str, grant: &str, union: &str) -> Scenario {
+    scenario.by(Role::GoverningBoard).when(
+        "call.activate_reserve",
+        &format!(r#"{{"call":"C","proposal":"{proposal}","grant":"{grant}","union":"{union}"}}"#),
+    )
+}
+
+#[test]
+fn the_reserve_is_activated_in_rank_order_within_the_commitment() {
+    let payload = format!(
+        r#"{{"call":"C","cut_off":"R1",{MONEY}"funded":[{A}],"reserve":["B","D"],{REJECTED}}}"#
+    );
+    let scenario = decide(ranked(), &payload);
+    let scenario = activate(scenario, "G", "GG", "EUR 1").refused("call.not_in_reserve");
+    let scenario = activate(scenario, "D", "GD", "EUR 1").refused("call.not_next_in_reserve");
+    let scenario = activate(scenario, "B", "GA", "EUR 1").refused("call.grant_exists");
+    let scenario =
+        activate(scenario, "B", "GB", "EUR 501").refused("fund.global_commitment_exceeded");
+    let scenario = activate(scenario, "B", "GB", "EUR 500").recorded(&[
+        "call.ReserveActivated",
+        "proposal.Awarded",
+        "fund.IndividuallyCommitted",
+    ]);
+    let call = scenario.world.calls.values().next().unwrap();
+    assert_eq!(call.awarded, Money::euro(900), "the total of the round was counted once");
+}
+
+#[test]
+fn a_withdrawn_reserve_makes_room_for_the_next() {
+    let payload = format!(
+        r#"{{"call":"C","cut_off":"R1",{MONEY}"funded":[{A}],"reserve":["B","D"],{REJECTED}}}"#
+    );
+    let scenario = decide(ranked(), &payload)
+        .by_person("of-B", Role::Applicant)
+        .done("proposal.withdraw", r#"{"proposal":"B","reason":"other funding"}"#);
+    activate(scenario, "D", "GD", "EUR 100").then(&[
+        "call.ReserveActivated",
+        "proposal.Awarded",
+        "fund.IndividuallyCommitted",
+    ]);
+}
