@@ -1,7 +1,9 @@
 //! Decides the award of a round: one decision over the call, every proposal of the round and the fund.
 //! These are commands of a call; its events and rejections are in `call.rs`.
 
-use crate::call::{Call, Event, Funded, PROPOSALS_PER_ROUND_MAX, Rejected, Rejection, Round};
+use crate::call::{
+    Call, Event, Funded, PROPOSALS_PER_ROUND_MAX, Rejected, Rejection, Round, RoundDecision,
+};
 use crate::command::{
     Command, Decision, Declaration, Meta, Need, NewEvent, Role, check_list, check_text,
 };
@@ -380,12 +382,9 @@ impl Command for ActivateReserve {
             union: self.union,
         };
         check_award(world, &award)?;
-        let commitment = self.commitment.as_ref().or(decision.commitment.as_ref());
-        // The total of the round has been taken from the envelope already.
-        let counted = decision.union.is_some() && commitment == decision.commitment.as_ref();
-        let money = self.money(world, call, cut_off, commitment, counted)?;
+        let money = self.money(world, call, cut_off, decision)?;
         let activated = Event::ReserveActivated {
-            commitment: commitment.cloned(),
+            commitment: self.commitment_of(decision).cloned(),
             cut_off: cut_off.clone(),
             grant: self.grant.clone(),
             proposal: self.proposal.clone(),
@@ -402,17 +401,23 @@ impl Command for ActivateReserve {
 }
 
 impl ActivateReserve {
+    fn commitment_of<'a>(&'a self, decision: &'a RoundDecision) -> Option<&'a Key> {
+        self.commitment.as_ref().or(decision.commitment.as_ref())
+    }
+
     fn money(
         &self,
         world: &World,
         call: &Call,
         cut_off: &Key,
-        commitment: Option<&Key>,
-        counted: bool,
+        decision: &RoundDecision,
     ) -> Result<Option<NewEvent>, Refusal> {
         let Some(asked) = self.union else { return Ok(None) };
         let budget = call.budget.as_ref().ok_or(Rejection::NoBudget)?;
         let left = budget.envelope.minus(call.awarded)?;
+        let commitment = self.commitment_of(decision);
+        // The total of the round has been taken from the envelope already.
+        let counted = decision.union.is_some() && commitment == decision.commitment.as_ref();
         if !counted && asked > left {
             let refusal = Refusal::from(Rejection::EnvelopeExceeded { asked, left });
             return Err(refusal.at("/union"));

@@ -75,11 +75,10 @@ fn a_decision_names_every_eligible_proposal_once_and_no_other() {
 
 #[test]
 fn nothing_unchecked_and_nothing_unranked_is_decided() {
-    let payload =
-        format!(r#"{{"call":"C","cut_off":"R1","funded":[{{"proposal":"A","grant":"GA"}}]}}"#);
+    let payload = r#"{"call":"C","cut_off":"R1","funded":[{"proposal":"A","grant":"GA"}]}"#;
     let scenario = closed(submitted(opened(), &["A"]));
-    let scenario = decide(scenario, &payload).refused("call.not_checked");
-    decide(eligible(scenario, &["A"]), &payload).refused("call.not_ranked");
+    let scenario = decide(scenario, payload).refused("call.not_checked");
+    decide(eligible(scenario, &["A"]), payload).refused("call.not_ranked");
 }
 
 #[test]
