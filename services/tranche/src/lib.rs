@@ -1,1 +1,4 @@
-//! Under construction.
+//! The `tranche` library: the engine and everything around it.
+
+pub mod clock;
+pub mod engine;

@@ -1,0 +1,331 @@
+//! The engine: one deciding thread per log, durable before it answers (design.md, section 4).
+//!
+//! ```text
+//! submit -> inbox -> writer -----> appender ------> publisher -> answer
+//!                    decides       makes durable    folds, shows
+//!                      ^---- durable, lost ---'
+//! ```
+//!
+//! Three threads, one batch in each at most: while one batch is shown and the next is made durable,
+//! the third is decided. Every answer, a refusal too, waits for the batch that it was decided with.
+
+mod appender;
+mod follower;
+mod inbox;
+mod ledger;
+mod metrics;
+mod publisher;
+mod reactions;
+mod reader;
+mod replay;
+mod request;
+mod snapshot;
+mod state;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod writer;
+
+pub use follower::Follower;
+pub use metrics::Metrics;
+pub use reader::{Digests, Published, ReadError, Reader, Stored};
+pub use replay::{OnProgress, OpenError, Progress, ReplayReport, replay};
+pub use request::{Receipt, Request, SubmitError};
+pub use state::Managers;
+
+use crate::clock::Clock;
+use appender::{Appender, Batch, RETRY_AFTER_OUTAGE};
+use eventlog::{GROUP_BYTES_MAX, GROUP_ENTRIES_MAX, Log};
+use inbox::{Inbox, Wish};
+use jiff::Timestamp;
+use ledger::Line;
+use projections::{AsOf, Query, Report};
+use publisher::Publisher;
+use replay::{Loaded, load};
+use request::Answer;
+use snapshot::{Shelf, Snapshots};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::{self, JoinHandle};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use writer::{Limits, Writer};
+
+/// The most requests that may be without an answer.
+pub const QUEUE_MAX: usize = 16_384;
+/// A snapshot is written every so many commits.
+pub const SNAPSHOT_EVERY: u64 = 50_000;
+
+/// How an engine runs.
+#[derive(Clone)]
+pub struct Options {
+    /// The most requests that may be without an answer; the next one is told that we are busy.
+    pub queue_max: usize,
+    /// The most commits of a group.
+    pub group_commits_max: usize,
+    /// Where snapshots are kept; without a place, every start reads the whole log.
+    pub snapshots: Option<PathBuf>,
+    /// A snapshot is written every so many commits.
+    pub snapshot_every: u64,
+    /// The process managers.
+    pub managers: Managers,
+    /// Told how far the reading of history is, at the start.
+    pub progress: Option<OnProgress>,
+    /// What it counts; its own figures when `None`.
+    pub metrics: Option<Metrics>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            queue_max: QUEUE_MAX,
+            group_commits_max: GROUP_ENTRIES_MAX,
+            snapshots: None,
+            snapshot_every: SNAPSHOT_EVERY,
+            managers: domain::react::react,
+            progress: None,
+            metrics: None,
+        }
+    }
+}
+
+/// A handle of a running engine; its clones are one engine. It ends when the last handle is dropped,
+/// or with [`Engine::stop`].
+#[derive(Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    inbox: Arc<Inbox>,
+    clock: Clock,
+    reader: Reader,
+    metrics: Metrics,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    is_stopping: Arc<AtomicBool>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.inbox.close();
+    }
+}
+
+impl Engine {
+    /// Reads the log and starts deciding. Timers that came due meanwhile fire, and reactions that a
+    /// crash left behind are decided.
+    ///
+    /// # Errors
+    /// When the log cannot be read to its end, or a thread cannot be started.
+    pub async fn open(
+        log: Arc<dyn Log>,
+        clock: Clock,
+        options: Options,
+    ) -> Result<Self, OpenError> {
+        let runtime = Handle::current();
+        let shelf = options.snapshots.clone().map(|dir| Shelf {
+            dir,
+            log: Arc::clone(&log),
+            runtime: runtime.clone(),
+        });
+        let loaded =
+            load(Arc::clone(&log), shelf.clone(), options.managers, options.progress.clone())
+                .await?;
+        let metrics = options.metrics.clone().map_or_else(Metrics::new, Ok)?;
+        let snapshots =
+            shelf.map(|shelf| Snapshots::new(shelf, options.snapshot_every, loaded.from_snapshot));
+        let inbox = Arc::new(Inbox::new(options.queue_max));
+        let listener = Arc::downgrade(&inbox);
+        clock.on_move(move || listener.upgrade().map(|inbox| inbox.moved()).is_some());
+        let parts = Parts { log, clock, runtime, inbox, metrics, snapshots };
+        parts.start(loaded, options.group_commits_max)
+    }
+
+    /// Gives a command, and waits until it is durable and shown.
+    ///
+    /// # Errors
+    /// A rule says no, or the decision could not be made durable (see [`SubmitError`]).
+    pub async fn submit(&self, request: Request) -> Result<Receipt, SubmitError> {
+        let line = Line::new(&request.command_id, &request.parsed.hash);
+        let answer = self.ask(Wish::Decide(Box::new((request, line)))).await;
+        let result = match answer {
+            Ok(Answer::Recorded(commit)) => Ok(Receipt::of(&commit, false)),
+            Ok(Answer::Done(receipt)) => Ok(receipt),
+            Ok(Answer::Known(position)) => self.first_receipt(position).await,
+            Ok(Answer::Not(error)) | Err(error) => Err(error),
+            Ok(Answer::Settled(_)) => Err(SubmitError::Stopping),
+        };
+        self.shared.metrics.answered(&result);
+        result
+    }
+
+    async fn first_receipt(&self, position: u64) -> Result<Receipt, SubmitError> {
+        let reason = match self.shared.reader.read_commit(position).await {
+            Ok(Some(stored)) => return Ok(Receipt::of(&stored.commit, true)),
+            Ok(None) => format!("the log has no commit {position}"),
+            Err(error) => error.to_string(),
+        };
+        Err(SubmitError::Unavailable { reason: reason.into(), retry_after: RETRY_AFTER_OUTAGE })
+    }
+
+    async fn ask(&self, wish: Wish) -> Result<Answer, SubmitError> {
+        let answered = self.shared.inbox.push(wish, || self.shared.clock.now())?;
+        // Without an answer, the thread that had the request has ended.
+        answered.await.map_err(|_| SubmitError::Stopping)
+    }
+
+    /// Waits until every command given so far is durable and shown, with all that follows from it,
+    /// and no timer is due. Returns when the next timer is due.
+    ///
+    /// # Errors
+    /// When the log does not answer.
+    pub async fn settle(&self) -> Result<Option<Timestamp>, SubmitError> {
+        match self.ask(Wish::Settle).await? {
+            Answer::Settled(next) => Ok(next),
+            Answer::Not(error) => Err(error),
+            _ => Err(SubmitError::Stopping),
+        }
+    }
+
+    /// Moves the manual clock of this engine on to an instant, stopping at every timer on the way,
+    /// so that each fires at its own due time, with everything that follows.
+    ///
+    /// # Errors
+    /// When the log does not answer, or the clock is the system's.
+    pub async fn advance_to(&self, instant: Timestamp) -> Result<(), SubmitError> {
+        let Some(hands) = self.shared.clock.by_hand() else {
+            let reason = "the system's clock cannot be moved".into();
+            return Err(SubmitError::Unavailable { reason, retry_after: RETRY_AFTER_OUTAGE });
+        };
+        while let Some(due) = self.settle().await?.filter(|due| *due <= instant) {
+            hands.set(due);
+        }
+        hands.set(instant);
+        self.settle().await?;
+        Ok(())
+    }
+
+    /// What readers see: also while the engine is busy, and after it has stopped.
+    #[must_use]
+    pub fn reader(&self) -> Reader {
+        self.shared.reader.clone()
+    }
+
+    /// The newest durable state and views.
+    #[must_use]
+    pub fn now(&self) -> Arc<Published> {
+        self.shared.reader.now()
+    }
+
+    /// Waits until a position is shown.
+    ///
+    /// # Errors
+    /// When the engine stops before.
+    pub async fn wait_for(&self, position: u64) -> Result<Arc<Published>, ReadError> {
+        self.shared.reader.wait_for(position).await
+    }
+
+    /// A view as of a moment; `None` when there is no such view.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn as_of(&self, view: &str, moment: AsOf) -> Result<Option<Report>, ReadError> {
+        self.shared.reader.report(view, Query::at(moment)).await
+    }
+
+    /// The clock that decisions are made by.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.shared.clock.clone()
+    }
+
+    /// What it counts.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// Decides what is in the queue, makes it durable, writes a snapshot, and ends. The log is free
+    /// for another writer when all handles and readers are gone too.
+    pub async fn stop(&self) {
+        self.shared.is_stopping.store(true, Ordering::Release);
+        self.shared.inbox.close();
+        let threads = {
+            let mut threads = self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut *threads)
+        };
+        let joined = tokio::task::spawn_blocking(move || {
+            threads.into_iter().for_each(|thread| {
+                // A thread that panicked has said so itself.
+                let _ = thread.join();
+            });
+        });
+        let _ = joined.await;
+    }
+}
+
+/// What the threads are made of.
+struct Parts {
+    log: Arc<dyn Log>,
+    clock: Clock,
+    runtime: Handle,
+    inbox: Arc<Inbox>,
+    metrics: Metrics,
+    snapshots: Option<Snapshots>,
+}
+
+impl Parts {
+    fn start(self, loaded: Loaded, group_commits_max: usize) -> Result<Engine, OpenError> {
+        let Self { log, clock, runtime, inbox, metrics, snapshots } = self;
+        let Loaded { state, ledger, history, lines, .. } = loaded;
+        metrics.durable(state.world.position);
+        metrics.shown(state.world.position);
+        let published = Published { state: state.clone(), history: history.clone() };
+        let (shown, readers) = watch::channel(Arc::new(published));
+        let (to_appender, batches) = mpsc::channel::<Batch>();
+        let (to_publisher, durable) = mpsc::channel::<Batch>();
+        let limits = Limits {
+            commits: group_commits_max.clamp(1, GROUP_ENTRIES_MAX),
+            bytes: GROUP_BYTES_MAX,
+        };
+        let writer = Writer::new(
+            (clock.clone(), limits, metrics.clone()),
+            Arc::clone(&inbox),
+            to_appender,
+            (state.clone(), ledger),
+        );
+        let appender = Appender {
+            log: Arc::clone(&log),
+            runtime: runtime.clone(),
+            inbox: Arc::clone(&inbox),
+            publisher: to_publisher,
+            metrics: metrics.clone(),
+            state,
+            failures: 0,
+        };
+        let is_stopping = Arc::<AtomicBool>::default();
+        let publisher = Publisher {
+            inbox: Arc::clone(&inbox),
+            history,
+            lines,
+            shown,
+            snapshots,
+            metrics: metrics.clone(),
+            is_stopping: Arc::clone(&is_stopping),
+        };
+        let threads = vec![
+            thread("decide", move || writer.run())?,
+            thread("append", move || appender.run(&batches))?,
+            thread("publish", move || publisher.run(&durable))?,
+        ];
+        let reader = Reader { shown: readers, log, runtime };
+        let threads = Mutex::new(threads);
+        let shared = Shared { inbox, clock, reader, metrics, threads, is_stopping };
+        Ok(Engine { shared: Arc::new(shared) })
+    }
+}
+
+fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.to_owned()).spawn(work)
+}

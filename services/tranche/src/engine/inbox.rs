@@ -1,0 +1,175 @@
+//! The way to the deciding thread: a bounded queue of requests, and reports that overtake them.
+
+use super::appender::Report;
+use super::ledger::Line;
+use super::request::{Answer, Request, SubmitError};
+use jiff::Timestamp;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// Where an answer goes. It frees the place in the queue when it is gone.
+pub(crate) struct Reply {
+    answer: oneshot::Sender<Answer>,
+    _place: Place,
+}
+
+impl Reply {
+    /// Gives the answer; nobody may be waiting any more.
+    pub fn give(self, answer: Answer) {
+        // A caller that has gone away reads the log, or asks again with the same id.
+        let _ = self.answer.send(answer);
+    }
+}
+
+struct Place(Arc<AtomicUsize>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What is asked of the deciding thread.
+pub(crate) enum Wish {
+    /// Decide a command; its line is made by the caller, so that the deciding thread need not.
+    Decide(Box<(Request, Line)>),
+    /// Say when nothing is left to do.
+    Settle,
+}
+
+/// A wish in the queue.
+pub(crate) struct Item {
+    pub wish: Wish,
+    /// When it was put there: a timer that was due by then comes before it.
+    pub queued_at: Timestamp,
+    pub reply: Reply,
+}
+
+#[derive(Default)]
+struct State {
+    reports: Vec<Report>,
+    items: VecDeque<Item>,
+    is_moved: bool,
+    is_closed: bool,
+}
+
+/// The queue. Bounded by the number of requests that have no answer yet, wherever they are.
+pub(crate) struct Inbox {
+    state: Mutex<State>,
+    changed: Condvar,
+    closing: Condvar,
+    unanswered: Arc<AtomicUsize>,
+    limit: usize,
+}
+
+impl Inbox {
+    pub fn new(limit: usize) -> Self {
+        Self {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            closing: Condvar::new(),
+            unanswered: Arc::default(),
+            limit,
+        }
+    }
+
+    /// Requests without an answer.
+    pub fn depth(&self) -> usize {
+        self.unanswered.load(Ordering::Relaxed)
+    }
+
+    /// Puts a wish in the queue.
+    pub fn push(
+        &self,
+        wish: Wish,
+        now: impl FnOnce() -> Timestamp,
+    ) -> Result<oneshot::Receiver<Answer>, SubmitError> {
+        let before = self.unanswered.fetch_add(1, Ordering::Relaxed);
+        let place = Place(Arc::clone(&self.unanswered));
+        if before >= self.limit {
+            return Err(SubmitError::Busy);
+        }
+        let (answer, answered) = oneshot::channel();
+        let reply = Reply { answer, _place: place };
+        let mut state = self.lock();
+        if state.is_closed {
+            return Err(SubmitError::Stopping);
+        }
+        // Under the lock, so that the order in the queue is the order of these instants.
+        state.items.push_back(Item { wish, queued_at: now(), reply });
+        let was_empty = state.items.len() == 1;
+        drop(state);
+        if was_empty {
+            self.changed.notify_one();
+        }
+        Ok(answered)
+    }
+
+    pub fn report(&self, report: Report) {
+        self.lock().reports.push(report);
+        self.changed.notify_one();
+    }
+
+    /// The clock has moved.
+    pub fn moved(&self) {
+        self.lock().is_moved = true;
+        self.changed.notify_one();
+    }
+
+    /// Takes no more requests; what is in the queue is still done.
+    pub fn close(&self) {
+        self.lock().is_closed = true;
+        self.changed.notify_one();
+        self.closing.notify_all();
+    }
+
+    /// Sleeps, and says whether the inbox was closed meanwhile.
+    pub fn sleep(&self, length: Duration) -> bool {
+        let state = self.lock();
+        let slept = self.closing.wait_timeout_while(state, length, |state| !state.is_closed);
+        slept.unwrap_or_else(PoisonError::into_inner).0.is_closed
+    }
+
+    /// Takes the reports, and the requests too if there is a place for them, and says whether the
+    /// inbox is closed. Sleeps while there is nothing, `sleep` at most; forever without it.
+    pub fn take(
+        &self,
+        sleep: Option<Duration>,
+        mut items: Option<&mut VecDeque<Item>>,
+    ) -> (Vec<Report>, bool) {
+        let wants_items = items.is_some();
+        let is_idle = |state: &mut State| {
+            let for_items = !state.items.is_empty() || state.is_moved || state.is_closed;
+            state.reports.is_empty() && !(wants_items && for_items)
+        };
+        let state = self.lock();
+        let mut state = match sleep {
+            None => self.changed.wait_while(state, is_idle).unwrap_or_else(PoisonError::into_inner),
+            Some(sleep) => {
+                let waited = self.changed.wait_timeout_while(state, sleep, is_idle);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        if let Some(items) = &mut items {
+            state.is_moved = false;
+            std::mem::swap(&mut state.items, items);
+        }
+        (std::mem::take(&mut state.reports), state.is_closed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes the inbox when a thread ends: without all of them the engine cannot answer.
+pub(crate) struct CloseAtEnd(pub Arc<Inbox>);
+
+impl Drop for CloseAtEnd {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}

@@ -1,0 +1,140 @@
+//! The command ledger: which commands are recorded, and where. It lasts as long as the log.
+
+use domain::Commit;
+use domain::canonical::Sha256Hex;
+use domain::ids::CommandId;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// Bytes of a [`Line`] in a snapshot.
+pub(crate) const LINE_BYTES: usize = 32;
+
+/// A recorded command: 128 bits of the hash of its id and of the hash of its content. Among a
+/// billion commands the chance of one collision is below 10^-20.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    id: u128,
+    content: u128,
+}
+
+impl Line {
+    pub fn new(id: &CommandId, content: &Sha256Hex) -> Self {
+        Self { id: half(&Sha256Hex::of(id.as_str().as_bytes())), content: half(content) }
+    }
+
+    pub fn of(commit: &Commit) -> Self {
+        Self::new(&commit.command_id, &commit.command_hash)
+    }
+
+    pub fn to_bytes(self) -> [u8; LINE_BYTES] {
+        let mut bytes = [0; LINE_BYTES];
+        bytes[..16].copy_from_slice(&self.id.to_be_bytes());
+        bytes[16..].copy_from_slice(&self.content.to_be_bytes());
+        bytes
+    }
+
+    pub fn from_bytes(bytes: &[u8; LINE_BYTES]) -> Self {
+        let part = |from: usize| {
+            let mut part = [0; 16];
+            part.copy_from_slice(&bytes[from..from + 16]);
+            u128::from_be_bytes(part)
+        };
+        Self { id: part(0), content: part(16) }
+    }
+}
+
+fn half(digest: &Sha256Hex) -> u128 {
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest.0[..16]);
+    u128::from_be_bytes(bytes)
+}
+
+/// What the ledger knows of a command.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Nothing.
+    New,
+    /// It is recorded at this position.
+    At(u64),
+    /// Its id is recorded with other content.
+    Other,
+}
+
+/// Every recorded command by id.
+#[derive(Default)]
+pub(crate) struct Ledger {
+    places: HashMap<u128, (u128, u64), BuildHasherDefault<AsItIs>>,
+}
+
+impl Ledger {
+    pub fn find(&self, line: Line) -> Found {
+        match self.places.get(&line.id) {
+            None => Found::New,
+            Some((content, position)) if *content == line.content => Found::At(*position),
+            Some(_) => Found::Other,
+        }
+    }
+
+    pub fn contains(&self, id: &CommandId) -> bool {
+        self.places.contains_key(&half(&Sha256Hex::of(id.as_str().as_bytes())))
+    }
+
+    pub fn add(&mut self, line: Line, position: u64) {
+        self.places.insert(line.id, (line.content, position));
+    }
+
+    /// Takes back what was never recorded.
+    pub fn forget(&mut self, lines: &[Line]) {
+        for line in lines {
+            self.places.remove(&line.id);
+        }
+    }
+}
+
+/// The keys are hashes already.
+#[derive(Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.0 ^= u64::from_le_bytes(word);
+        }
+    }
+
+    fn write_u128(&mut self, key: u128) {
+        self.write(&key.to_le_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(id: &str, content: &str) -> Line {
+        Line::new(&id.parse().unwrap(), &Sha256Hex::of(content.as_bytes()))
+    }
+
+    #[test]
+    fn the_same_id_with_other_content_is_told_apart() {
+        let mut ledger = Ledger::default();
+        assert_eq!(ledger.find(line("a", "x")), Found::New);
+        ledger.add(line("a", "x"), 7);
+        assert_eq!(ledger.find(line("a", "x")), Found::At(7));
+        assert_eq!(ledger.find(line("a", "y")), Found::Other);
+        assert!(ledger.contains(&"a".parse().unwrap()));
+        ledger.forget(&[line("a", "x")]);
+        assert_eq!(ledger.find(line("a", "x")), Found::New);
+    }
+
+    #[test]
+    fn a_line_survives_its_bytes() {
+        assert_eq!(Line::from_bytes(&line("a", "x").to_bytes()), line("a", "x"));
+    }
+}

@@ -1,0 +1,216 @@
+//! What readers see: the state and the views of one durable position. Reading never waits for the
+//! deciding thread.
+
+use super::state::State;
+use domain::canonical::{self, Sha256Hex};
+use domain::commit::DecodeError;
+use domain::{Commit, World};
+use eventlog::Log;
+use jiff::Timestamp;
+use projections::{AsOf, CommitSource, History, Query, Report, SourceError, Views};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+/// How much is read from the log at once, in bytes.
+const READ_BYTES: usize = 1 << 20;
+
+/// The state and the views of one durable position: never changes, and costs nothing to keep.
+#[derive(Clone)]
+pub struct Published {
+    pub(crate) state: State,
+    pub(crate) history: History,
+}
+
+impl Published {
+    /// The last commit that it shows.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.state.world.position
+    }
+
+    /// When that commit was recorded.
+    #[must_use]
+    pub fn recorded_at(&self) -> Timestamp {
+        self.state.world.recorded_at
+    }
+
+    /// The state of every stream.
+    #[must_use]
+    pub fn world(&self) -> &World {
+        &self.state.world
+    }
+
+    /// The views.
+    #[must_use]
+    pub fn views(&self) -> &Views {
+        self.history.views()
+    }
+
+    /// When the next timer is due.
+    #[must_use]
+    pub fn next_timer(&self) -> Option<Timestamp> {
+        self.state.next_due()
+    }
+
+    /// The digest of the world and of every view.
+    ///
+    /// # Errors
+    /// When one of them holds a number that has no canonical form.
+    pub fn digests(&self) -> Result<Digests, serde_json::Error> {
+        Ok(Digests { world: canonical::digest(self.world())?, views: self.views().digests()? })
+    }
+}
+
+/// Digests at one position: equal states have equal digests.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Digests {
+    /// Of the state of every stream.
+    pub world: Sha256Hex,
+    /// Of every view.
+    pub views: BTreeMap<&'static str, Sha256Hex>,
+}
+
+/// A commit with the bytes that are stored and hashed.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// As it is in the log.
+    pub bytes: bytes::Bytes,
+    /// As it is read.
+    pub commit: Arc<Commit>,
+}
+
+/// Why the log cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The log says no.
+    #[error(transparent)]
+    Log(#[from] eventlog::Error),
+    /// An entry is not a commit that this program knows.
+    #[error("position {position}: {error}")]
+    Decode {
+        /// Where.
+        position: u64,
+        /// Why.
+        error: DecodeError,
+    },
+    /// An entry is the commit of another position.
+    #[error("position {0} holds the commit of another position")]
+    Misplaced(u64),
+    /// The one who publishes has ended.
+    #[error("the engine has stopped")]
+    Stopped,
+    /// A view cannot be asked for the past.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+}
+
+pub(crate) fn decode(position: u64, entry: &[u8]) -> Result<Commit, ReadError> {
+    let commit = Commit::decode(entry).map_err(|error| ReadError::Decode { position, error })?;
+    if commit.position == position { Ok(commit) } else { Err(ReadError::Misplaced(position)) }
+}
+
+/// Reads what an engine or a follower publishes, and the log. Cheap to clone.
+#[derive(Clone)]
+pub struct Reader {
+    pub(crate) shown: watch::Receiver<Arc<Published>>,
+    pub(crate) log: Arc<dyn Log>,
+    pub(crate) runtime: Handle,
+}
+
+impl Reader {
+    /// The newest state and views.
+    #[must_use]
+    pub fn now(&self) -> Arc<Published> {
+        Arc::clone(&self.shown.borrow())
+    }
+
+    /// Waits until a position is shown: a write that a person must see.
+    ///
+    /// # Errors
+    /// When nothing more will be published.
+    pub async fn wait_for(&self, position: u64) -> Result<Arc<Published>, ReadError> {
+        let mut shown = self.shown.clone();
+        let reached = shown.wait_for(|shown| shown.position() >= position).await;
+        reached.map(|shown| Arc::clone(&shown)).map_err(|_| ReadError::Stopped)
+    }
+
+    /// A view as of a moment; `None` when there is no such view.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn as_of(&self, view: &str, moment: AsOf) -> Result<Option<Report>, ReadError> {
+        self.report(view, Query::at(moment)).await
+    }
+
+    /// What a view answers, now or about the past; `None` when there is no such view.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn report(&self, view: &str, query: Query) -> Result<Option<Report>, ReadError> {
+        let history = self.now().history.clone();
+        let source = Source { log: Arc::clone(&self.log), runtime: self.runtime.clone() };
+        let view = view.to_owned();
+        let asked = self.runtime.spawn_blocking(move || history.report(&view, &query, &source));
+        Ok(asked.await.map_err(|_| ReadError::Stopped)??)
+    }
+
+    /// At most `limit` commits from a position on, in order.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn read_commits(&self, from: u64, limit: usize) -> Result<Vec<Stored>, ReadError> {
+        read(&*self.log, from.max(1), limit).await
+    }
+
+    /// The commit of a position, if the log is that long.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn read_commit(&self, position: u64) -> Result<Option<Stored>, ReadError> {
+        Ok(self.read_commits(position, 1).await?.pop())
+    }
+
+    /// The last durable position of the log.
+    ///
+    /// # Errors
+    /// When the log does not answer.
+    pub async fn head(&self) -> Result<u64, ReadError> {
+        Ok(self.log.head().await?)
+    }
+}
+
+async fn read(log: &dyn Log, from: u64, limit: usize) -> Result<Vec<Stored>, ReadError> {
+    let mut read = Vec::new();
+    while read.len() < limit {
+        let next = from + read.len() as u64;
+        // One group is enough for one commit.
+        let bytes_max = if limit == 1 { 1 } else { READ_BYTES };
+        let groups = log.read(next, bytes_max).await?;
+        if groups.is_empty() {
+            break;
+        }
+        let entries = groups.iter().flat_map(eventlog::Group::iter);
+        for (position, bytes) in entries.take(limit - read.len()) {
+            let commit = Arc::new(decode(position, bytes)?);
+            read.push(Stored { bytes: bytes.clone(), commit });
+        }
+    }
+    Ok(read)
+}
+
+/// The log as the views want it, for a thread that may block.
+struct Source {
+    log: Arc<dyn Log>,
+    runtime: Handle,
+}
+
+impl CommitSource for Source {
+    fn read(&self, from: u64, to: u64) -> Result<Vec<Arc<Commit>>, SourceError> {
+        let limit = usize::try_from((to + 1).saturating_sub(from)).unwrap_or(usize::MAX);
+        let read = self.runtime.block_on(read(&*self.log, from, limit));
+        let stored = read.map_err(|error| SourceError::Log(Box::new(error)))?;
+        Ok(stored.into_iter().map(|stored| stored.commit).collect())
+    }
+}

@@ -1,0 +1,229 @@
+//! Snapshots: a cache of the folds beside the log, so that a start need not read all of history.
+//! Never the truth: one that does not fit the log or this build in every detail is left alone, and
+//! the folds are made again.
+//!
+//! A file is a line of JSON (the header), the folds as JSON, and the ledger in 32 bytes a command.
+
+use super::ledger::{LINE_BYTES, Ledger, Line};
+use super::state::Reactions;
+use domain::World;
+use domain::canonical::Sha256Hex;
+use eventlog::Log;
+use imbl::Vector;
+use projections::Views;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use tokio::runtime::Handle;
+
+/// So many snapshots are kept: the newest, and one for the case that it is damaged.
+const KEPT: usize = 2;
+/// The hash of the sources that define the shapes of the folds (see `build.rs`).
+const SHAPES: &str = env!("TRANCHE_SHAPES");
+const EXTENSION: &str = "snapshot";
+
+/// What a snapshot holds, at one position.
+pub(crate) struct Content {
+    pub world: World,
+    pub reactions: Reactions,
+    pub views: Views,
+    pub lines: Vector<Line>,
+}
+
+impl Content {
+    pub fn ledger(&self) -> Ledger {
+        let mut ledger = Ledger::default();
+        (1..).zip(&self.lines).for_each(|(position, line)| ledger.add(*line, position));
+        ledger
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Header {
+    position: u64,
+    /// SHA-256 of the commit at that position.
+    commit: Sha256Hex,
+    shapes: String,
+    /// Bytes of the JSON after this line.
+    json_bytes: usize,
+    /// SHA-256 of everything after this line.
+    digest: Sha256Hex,
+}
+
+#[derive(Serialize)]
+struct Folds<'a> {
+    world: &'a World,
+    reactions: &'a Reactions,
+    views: &'a Views,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredFolds {
+    world: World,
+    reactions: Reactions,
+    views: Views,
+}
+
+/// The snapshots of one log.
+#[derive(Clone)]
+pub(crate) struct Shelf {
+    pub dir: PathBuf,
+    pub log: Arc<dyn Log>,
+    pub runtime: Handle,
+}
+
+impl Shelf {
+    /// The newest snapshot that fits. Blocks.
+    pub fn load(&self, head: u64) -> Option<Content> {
+        let files = match files(&self.dir) {
+            Ok(files) => files,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                tracing::warn!(%error, dir = %self.dir.display(), "no snapshot can be read");
+                return None;
+            }
+        };
+        files.iter().rev().find_map(|file| {
+            let read = self.read(file, head);
+            let warn = |why| tracing::warn!(file = %file.display(), why, "ignoring a snapshot");
+            read.map_err(|why| warn(why)).ok()
+        })
+    }
+
+    fn read(&self, file: &Path, head: u64) -> Result<Content, String> {
+        let text = |error: &dyn std::fmt::Display| error.to_string();
+        let bytes = fs::read(file).map_err(|error| text(&error))?;
+        let end = bytes.iter().position(|byte| *byte == b'\n').ok_or("it has no header")?;
+        let (header, body) = (&bytes[..end], &bytes[end + 1..]);
+        let header: Header = serde_json::from_slice(header).map_err(|error| text(&error))?;
+        if header.shapes != SHAPES {
+            return Err("another build made it".to_owned());
+        }
+        if Sha256Hex::of(body) != header.digest {
+            return Err("its digest is wrong".to_owned());
+        }
+        if header.position > head {
+            return Err(format!("it is at {}, and the log ends at {head}", header.position));
+        }
+        if self.commit_hash(header.position)? != header.commit {
+            return Err(format!("the log has another commit at {}", header.position));
+        }
+        let (json, lines) = body.split_at_checked(header.json_bytes).ok_or("it is cut off")?;
+        let StoredFolds { world, reactions, views } =
+            serde_json::from_slice(json).map_err(|error| text(&error))?;
+        let (lines, rest) = lines.as_chunks::<LINE_BYTES>();
+        let lines: Vector<Line> = lines.iter().map(Line::from_bytes).collect();
+        let positions = [world.position, views.position, lines.len() as u64];
+        if !rest.is_empty() || positions.iter().any(|position| *position != header.position) {
+            return Err("its parts are of different positions".to_owned());
+        }
+        Ok(Content { world, reactions, views, lines })
+    }
+
+    fn commit_hash(&self, position: u64) -> Result<Sha256Hex, String> {
+        let read = self.runtime.block_on(self.log.read(position, 1));
+        let groups = read.map_err(|error| error.to_string())?;
+        let entry = groups.first().filter(|group| group.first == position);
+        let entry = entry.and_then(|group| group.entries.first());
+        Ok(Sha256Hex::of(entry.ok_or("the log has no such commit")?))
+    }
+
+    /// Writes a snapshot: whole, under its name, or not at all. Blocks.
+    fn write(&self, content: &Content) -> Result<(), String> {
+        let position = content.world.position;
+        let Content { world, reactions, views, lines } = content;
+        let folds = Folds { world, reactions, views };
+        let mut body = serde_json::to_vec(&folds).map_err(|error| error.to_string())?;
+        let json_bytes = body.len();
+        body.reserve(lines.len() * LINE_BYTES);
+        lines.iter().for_each(|line| body.extend_from_slice(&line.to_bytes()));
+        let header = Header {
+            position,
+            commit: self.commit_hash(position)?,
+            shapes: SHAPES.to_owned(),
+            json_bytes,
+            digest: Sha256Hex::of(&body),
+        };
+        let mut header = serde_json::to_vec(&header).map_err(|error| error.to_string())?;
+        header.push(b'\n');
+        self.store(position, &header, &body).map_err(|error| error.to_string())
+    }
+
+    fn store(&self, position: u64, header: &[u8], body: &[u8]) -> io::Result<()> {
+        fs::create_dir_all(&self.dir)?;
+        let file = self.dir.join(format!("{position:020}.{EXTENSION}"));
+        let unfinished = file.with_extension("tmp");
+        let mut out = File::create(&unfinished)?;
+        out.write_all(header)?;
+        out.write_all(body)?;
+        out.sync_all()?;
+        fs::rename(&unfinished, &file)?;
+        #[cfg(unix)]
+        File::open(&self.dir)?.sync_all()?;
+        let files = files(&self.dir)?;
+        let old = files.iter().rev().skip(KEPT);
+        old.map(fs::remove_file).collect()
+    }
+}
+
+/// The snapshots in a directory, the oldest first: their names are their positions.
+fn files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(dir)?.map(|entry| entry.map(|entry| entry.path()));
+    let mut files: Vec<PathBuf> = entries.collect::<io::Result<_>>()?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == EXTENSION));
+    files.sort();
+    Ok(files)
+}
+
+/// Writes snapshots beside the work.
+pub(crate) struct Snapshots {
+    shelf: Shelf,
+    every: u64,
+    last: u64,
+    writing: Option<JoinHandle<()>>,
+}
+
+impl Snapshots {
+    pub fn new(shelf: Shelf, every: u64, last: u64) -> Self {
+        Self { shelf, every, last, writing: None }
+    }
+
+    pub fn is_due(&self, position: u64) -> bool {
+        let is_idle = || self.writing.as_ref().is_none_or(JoinHandle::is_finished);
+        position >= self.last + self.every && is_idle()
+    }
+
+    /// Writes one in the background.
+    pub fn write(&mut self, content: Content) {
+        self.last = content.world.position;
+        let shelf = self.shelf.clone();
+        let spawned = thread::Builder::new()
+            .name("snapshot".to_owned())
+            .spawn(move || report(&shelf, &content));
+        self.writing = spawned.ok();
+    }
+
+    /// Writes the last one, unless there is nothing new.
+    pub fn write_last(&mut self, content: &Content) {
+        if let Some(writing) = self.writing.take() {
+            // If it panicked, it has said so itself.
+            let _ = writing.join();
+        }
+        if content.world.position > self.last {
+            report(&self.shelf, content);
+        }
+    }
+}
+
+fn report(shelf: &Shelf, content: &Content) {
+    let position = content.world.position;
+    match shelf.write(content) {
+        Ok(()) => tracing::info!(position, "wrote a snapshot"),
+        Err(error) => tracing::warn!(%error, position, "a snapshot could not be written"),
+    }
+}
