@@ -5,10 +5,18 @@ use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+const SOURCES: [&str; 5] = [
+    "../../domain/src",
+    "../../projections/src",
+    "src/engine/ledger.rs",
+    "src/engine/snapshot.rs",
+    "src/engine/state.rs",
+];
+
 fn main() -> io::Result<()> {
     let root = PathBuf::from(std::env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?);
     let mut hash = Sha256::new();
-    for sources in ["../../domain/src", "../../projections/src", "src/engine"] {
+    for sources in SOURCES {
         println!("cargo:rerun-if-changed={sources}");
         add(&mut hash, &root.join(sources))?;
     }

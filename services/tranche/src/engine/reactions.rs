@@ -11,14 +11,14 @@ use domain::rejection::{Common, Refusal};
 
 impl Writer {
     /// Decides the first reaction that is due.
-    pub(super) fn react(&mut self, reaction: Reaction) {
+    pub(super) fn react(&mut self, reaction: &Reaction) {
         let outcome = reaction.wish.read().and_then(|parsed| {
-            let meta = self.reaction_meta(&reaction, reaction.command_id.clone());
+            let meta = self.reaction_meta(reaction, reaction.command_id.clone());
             self.decide_own(&parsed, &meta)
         });
         let settled = match outcome {
             Ok(recorded) => Ok(recorded),
-            Err(refusal) => self.park(&reaction, refusal),
+            Err(refusal) => self.park(reaction, refusal),
         };
         match settled {
             // Recording has taken it off the list.

@@ -91,7 +91,7 @@ impl Shelf {
         files.iter().rev().find_map(|file| {
             let read = self.read(file, head);
             let warn = |why| tracing::warn!(file = %file.display(), why, "ignoring a snapshot");
-            read.map_err(|why| warn(why)).ok()
+            read.map_err(warn).ok()
         })
     }
 
@@ -166,8 +166,8 @@ impl Shelf {
         #[cfg(unix)]
         File::open(&self.dir)?.sync_all()?;
         let files = files(&self.dir)?;
-        let old = files.iter().rev().skip(KEPT);
-        old.map(fs::remove_file).collect()
+        let mut old = files.iter().rev().skip(KEPT);
+        old.try_for_each(fs::remove_file)
     }
 }
 

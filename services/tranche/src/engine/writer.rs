@@ -159,7 +159,7 @@ impl Writer {
             return false;
         }
         if let Some(reaction) = self.state.reactions.first().cloned() {
-            self.react(reaction);
+            self.react(&reaction);
             return true;
         }
         let next = self.state.timers.get_min().cloned();
