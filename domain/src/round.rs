@@ -68,7 +68,7 @@ impl Command for AwardRound {
         }
         self.check_members(world, round)?;
         if call.document()?.evaluation.is_some() {
-            self.check_ranking(world, final_ranking(world, &self.call, call, &self.cut_off)?)?;
+            self.check_ranking(final_ranking(world, &self.call, call, &self.cut_off)?)?;
         }
         for (index, award) in self.funded.iter().enumerate() {
             check_award(world, award).map_err(|refusal| refusal.at(format!("/funded/{index}")))?;
@@ -147,7 +147,7 @@ impl AwardRound {
     }
 
     /// Nothing below a threshold is funded or reserved, and nothing is passed over without a reason.
-    fn check_ranking(&self, world: &World, ranking: &[Place]) -> Result<(), Refusal> {
+    fn check_ranking(&self, ranking: &[Place]) -> Result<(), Refusal> {
         let place = |proposal: &ProposalId| {
             ranking
                 .iter()
@@ -170,11 +170,9 @@ impl AwardRound {
             rank = found.rank;
         }
         let Some(last) = last else { return Ok(()) };
-        let skipped = ranking.iter().find(|place| {
-            place.rank < last.rank
-                && self.reserve.contains(&place.proposal)
-                && world.proposals.contains_key(&place.proposal)
-        });
+        let skipped = ranking
+            .iter()
+            .find(|place| place.rank < last.rank && self.reserve.contains(&place.proposal));
         match skipped {
             Some(skipped) => Err(Rejection::PassedOver {
                 skipped: skipped.proposal.clone(),
