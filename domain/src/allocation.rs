@@ -1,7 +1,7 @@
 //! Decides who gets compute time, and accounts for it: used <= awarded, or an overrun says by how
 //! much and why. Amounts of different units meet only through the machine's conversion table.
 
-use crate::call::{self, CutOffStatus};
+use crate::call;
 use crate::canonical::Sha256Hex;
 use crate::command::{
     Actor, Command, Decision, Declaration, Entry, Meta, NEW, Need, NewEvent, Role, check_list,
@@ -461,9 +461,8 @@ fn counted_from(world: &World, call: &CallId, access: &Access, meta: &Meta) -> O
     match access.counted_from {
         CountedFrom::Submission => Some(meta.received_at),
         CountedFrom::CutOff => {
-            let cut_offs = world.calls.get(call)?.cut_offs.values();
-            let ahead = cut_offs.filter(|cut_off| cut_off.status != CutOffStatus::Cancelled);
-            ahead.map(|cut_off| cut_off.instant).filter(|at| meta.received_at <= *at).min()
+            let next = world.calls.get(call)?.cut_off_for(meta.received_at);
+            next.map(|(_, cut_off)| cut_off.instant)
         }
     }
 }
@@ -609,7 +608,9 @@ impl Command for Ask {
             return Err(Refusal::from(other).at("/applicant"));
         }
         let (access, _) = access_rules(world, &self.call)?;
-        if world.find(&world.calls, &self.call)?.phase != call::Phase::Open {
+        let call = world.find(&world.calls, &self.call)?;
+        let over = call.end()?.is_some_and(|end| meta.received_at > end);
+        if over || call.phase != call::Phase::Open {
             return Err(Refusal::from(Rejection::CallNotOpen(self.call.clone())).at("/call"));
         }
         check_time(&self.time)?;

@@ -1,78 +1,54 @@
 //! The rules of allocations, as sentences.
 
 use super::*;
-use crate::call::{Call, CutOff};
 use crate::rules::Document;
 use crate::testing::{Scenario, given};
-use crate::time::LocalTime;
 use proptest::prelude::*;
-use std::sync::Arc;
 
-/// A fixture in the shape of the Fast Lane mode. Its tolerance is invented.
-const RULES: &str = r#"
-id = "fast-lane"
-kind = "access"
-title = "Fixture: access like the Fast Lane"
-version = 1
-zone = "Europe/Luxembourg"
-legal = { page = "fixture" }
-[access]
-counted_from = "submission"
-decision_working_days = 4
-final_report_days = 90
-holidays = ["2025-06-09"]
-max_gpu_hours = 50000
-months = [1, 2, 3]
-overrun_tolerance = "1/20"
-source = "page"
-[deadlines]
-inform_days = 0
-report_days = 0
-review_request_days = 0
-sign_days = 0
-source = "page"
-[eligibility]
-questions = []
-source = "page"
-[retention]
-years = 5
-[submission]
-documents = []
-questions = []
-source = "page"
-"#;
+/// The Fast Lane as shipped.
+const FAST_LANE: &str = include_str!("../../rules/fast-lane.toml");
+
+/// The Fast Lane with a holiday and a tolerance, both invented.
+fn rules() -> String {
+    let holiday = "[access]\nholidays = [\"2025-06-09\"]";
+    FAST_LANE
+        .replace("[access]", holiday)
+        .replace("overrun_tolerance = \"0/1\"", "overrun_tolerance = \"1/20\"")
+}
 
 const REQUEST: &str = r#"{"allocation":"A","applicant":"applicant","call":"C","mode":"Fast Lane",
     "months":3,"purpose":"training","system":"LUMI",
     "time":{"partition":"LUMI-G","seconds":3600000,"unit":"node"}}"#;
 
-/// Puts a call into the world, without the commands of a call: its decider has its own tests.
-fn with_call(mut scenario: Scenario, rules: &str, change: impl FnOnce(&mut Call)) -> Scenario {
+/// Call C opens with these rules and cut-offs.
+fn open_call(scenario: Scenario, rules: &str, more: &str) -> Scenario {
     let document: Document = toml::from_str(rules).unwrap();
-    let mut call = Call { rules: Some(Arc::new(document)), ..Call::default() };
-    change(&mut call);
-    scenario.world.calls.insert("C".parse().unwrap(), Arc::new(call));
-    scenario
+    let document = serde_json::to_string(&document).unwrap();
+    let payload = format!(r#"{{"call":"C","title":"C","rules":{document},{more}}}"#);
+    scenario.by(Role::ProgrammeOfficer).done("call.open", &payload)
 }
 
-/// LUMI is in service, with an offer of 3000 node-hours (500 to 2000 per project), and call C is open.
-fn open_with(rules: &str) -> Scenario {
+/// LUMI is in service, with an offer of 3000 node-hours (500 to 2000 per project).
+fn machine() -> Scenario {
     let machine = given().by(Role::AccessOfficer).done(
         "system.register",
         r#"{"system":"LUMI","country":"FI","partitions":[
             {"partition":"LUMI-G","nodes":2560,"gpus_per_node":4},
             {"partition":"LUMI-C","nodes":1536,"gpus_per_node":0}]}"#,
     );
-    let offer = machine.done(
+    machine.done(
         "system.offer",
         r#"{"system":"LUMI","offer":"O","partition":"LUMI-G","unit":"node","seconds":10800000,
             "min_seconds":1800000,"max_seconds":7200000}"#,
-    );
-    with_call(offer, rules, |_| ())
+    )
+}
+
+fn open_with(rules: &str) -> Scenario {
+    open_call(machine(), rules, r#""cut_offs":[]"#)
 }
 
 fn open() -> Scenario {
-    open_with(RULES)
+    open_with(&rules())
 }
 
 fn request(scenario: Scenario, payload: &str) -> Scenario {
@@ -153,20 +129,21 @@ fn a_decision_is_due_after_working_days_in_the_zone_of_the_call() {
 
 #[test]
 fn a_decision_may_be_due_after_the_next_cut_off() {
-    let rules = RULES.replace("submission\"\ndecision", "cut-off\"\ndecision");
-    let scenario = with_call(open(), &rules, |call| {
-        for (key, day, status) in [
-            ("past", "2026-01-15", CutOffStatus::Open),
-            ("cancelled", "2026-01-30", CutOffStatus::Cancelled),
-            ("next", "2026-02-16", CutOffStatus::Open),
-            ("later", "2026-02-27", CutOffStatus::Open),
-        ] {
-            let local = format!("{day}T10:00:00").parse().unwrap();
-            let at = LocalTime { local, zone: "Europe/Luxembourg".to_owned() };
-            let instant = at.instant().unwrap();
-            call.cut_offs.insert(key.parse().unwrap(), CutOff { at, instant, status });
-        }
-    });
+    let rules = rules().replace("\"submission\"", "\"cut-off\"");
+    let line = |key: &str, day: &str| {
+        format!(r#"{{"key":"{key}","at":{{"local":"{day}T10:00:00","zone":"Europe/Luxembourg"}}}}"#)
+    };
+    let calendar = [
+        line("past", "2026-01-15"),
+        line("cancelled", "2026-01-30"),
+        line("next", "2026-02-16"),
+        line("later", "2026-02-27"),
+    ];
+    let calendar = format!(r#""cut_offs":[{}]"#, calendar.join(","));
+    let scenario = open_call(machine(), &rules, &calendar).done(
+        "call.amend_calendar",
+        r#"{"call":"C","cut_off":"cancelled","reason":"no reviewers"}"#,
+    );
     let scenario = request(scenario.at_time("2026-01-20T09:00:00Z"), REQUEST);
     let due = state(&scenario).request.as_ref().unwrap().decide_by.unwrap();
     assert_eq!(due.to_string(), "2026-02-20T22:59:59.999999Z");
@@ -179,7 +156,7 @@ fn amounts_are_compared_in_gpu_hours() {
     };
     let scenario = ask(open(), 12_501).refused("allocation.too_much").at("/time/seconds");
     ask(scenario, 12_500).then(&["allocation.Requested"]);
-    let large = RULES.replace("max_gpu_hours = 50000", "min_gpu_hours = 50000");
+    let large = FAST_LANE.replace("max_gpu_hours = 50000", "min_gpu_hours = 50000");
     let scenario = ask(open_with(&large), 12_499).refused("allocation.too_little");
     ask(scenario, 12_500).then(&["allocation.Requested"]);
     ask(open(), 0).refused("allocation.nothing").at("/time/seconds");
@@ -207,14 +184,32 @@ fn nobody_asks_in_the_name_of_another() {
 
 #[test]
 fn a_request_needs_an_open_call_that_gives_compute_time_and_a_machine_in_service() {
-    let start = RULES.find("[access]").unwrap();
-    let end = RULES.find("[deadlines]").unwrap();
-    let without = RULES.replace(&RULES[start..end], "");
-    request(open_with(&without), REQUEST).refused("allocation.no_access").at("/call");
-    let closed = with_call(open(), RULES, |call| call.phase = call::Phase::Closed);
+    let grants = open_with(include_str!("../../rules/ai-factory-antennas.toml"));
+    request(grants, REQUEST).refused("allocation.no_access").at("/call");
+    let closed = open().done("call.close", r#"{"call":"C","reason":"done"}"#);
     request(closed, REQUEST).refused("allocation.call_not_open").at("/call");
-    let retired = open().done("system.retire", r#"{"system":"LUMI","reason":"old"}"#);
+    let until =
+        r#""cut_offs":[],"opens_until":{"local":"2025-01-31T17:00:00","zone":"Europe/Luxembourg"}"#;
+    let late = open_call(machine(), FAST_LANE, until).at_time("2025-01-31T16:00:00.000001Z");
+    request(late, REQUEST).refused("allocation.call_not_open");
+    let retired =
+        open().by(Role::AccessOfficer).done("system.retire", r#"{"system":"LUMI","reason":"old"}"#);
     request(retired, REQUEST).refused("system.out_of_service").at("/system");
+}
+
+#[test]
+fn the_playground_as_shipped_answers_in_two_working_days() {
+    let playground = include_str!("../../rules/playground.toml");
+    let ask = |scenario: Scenario, hours: i64| {
+        let amount = format!(r#""seconds":{},"unit":"gpu""#, hours * 3600);
+        request(scenario, &REQUEST.replace(r#""seconds":3600000,"unit":"node""#, &amount))
+    };
+    // A Friday.
+    let friday = open_with(playground).at_time("2025-05-16T08:00:00Z");
+    let scenario = ask(friday, 10_001).refused("allocation.too_much");
+    let scenario = ask(scenario, 10_000).recorded(&["allocation.Requested"]);
+    let due = state(&scenario).request.as_ref().unwrap().decide_by.unwrap();
+    assert_eq!(due.to_string(), "2025-05-20T21:59:59.999999Z");
 }
 
 #[test]
