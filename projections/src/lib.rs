@@ -11,9 +11,12 @@ pub mod report;
 
 mod books;
 mod proposals;
+mod tasks;
 
 pub mod budget;
 pub mod compute;
+pub mod deadlines;
+pub mod inbox;
 pub mod matching;
 pub mod pipeline;
 pub mod portfolio;
@@ -148,6 +151,8 @@ macro_rules! views {
 views! {
     budget: budget::Budget;
     compute: compute::Compute;
+    deadlines: deadlines::Deadlines;
+    inbox: inbox::Inbox;
     matching: matching::Match;
     pipeline: pipeline::Pipeline;
     portfolio: portfolio::Portfolio;

@@ -1,0 +1,448 @@
+//! What waits for somebody: the part that the views `inbox` and `deadlines` share. Events open and
+//! close tasks; who may do one is what its command declares.
+
+use domain::command::Role;
+use domain::commit::Recorded;
+use domain::ids::{ActorId, CallId, GrantId, Key, ProposalId, StreamId, StreamKey};
+use domain::money::Money;
+use domain::rules::{Deadlines, Payments};
+use domain::{
+    Event, allocation, call, evaluation, grant, payment, pledge, process, proposal, timer,
+};
+use imbl::{OrdMap, OrdSet};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// The open tasks, and what is needed to say by when.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Tasks {
+    /// By `stream/what`, so that the tasks of a stream are neighbours.
+    pub open: OrdMap<String, Arc<Task>>,
+    /// Pledges that never count as a match.
+    apart: OrdSet<StreamId>,
+    /// Who asked for an allocation: the final report is theirs.
+    applicants: OrdMap<String, ActorId>,
+    /// Days from a cut-off to the result.
+    inform_days: OrdMap<CallId, u32>,
+    grants: OrdMap<GrantId, Arc<Terms>>,
+}
+
+/// Something that somebody has to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Task {
+    /// The command that does it.
+    pub command: String,
+    pub stream: StreamId,
+    /// Who, when it is one person's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub person: Option<ActorId>,
+    /// Since when.
+    pub since: Timestamp,
+    /// By when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Due>,
+    /// About what.
+    pub about: String,
+    /// How much, for what is done in steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount: Option<Money>,
+}
+
+/// An instant, or the end of a day.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Due {
+    At(Timestamp),
+    On(Date),
+}
+
+impl Due {
+    /// The last instant that is in time. A day ends at midnight UTC: a view has no zone.
+    pub fn instant(self) -> Timestamp {
+        match self {
+            Self::At(instant) => instant,
+            Self::On(date) => {
+                let next = date.tomorrow().and_then(|next| next.to_zoned(TimeZone::UTC));
+                next.map_or(Timestamp::MAX, |next| next.timestamp())
+            }
+        }
+    }
+
+    fn days_after(instant: Timestamp, days: u32) -> Option<Self> {
+        let date = instant.to_zoned(TimeZone::UTC).date();
+        Self::days_after_date(date, days)
+    }
+
+    fn days_after_date(date: Date, days: u32) -> Option<Self> {
+        date.checked_add(i64::from(days).days()).ok().map(Self::On)
+    }
+}
+
+/// What a grant says about time.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Terms {
+    applicant: Option<ActorId>,
+    deadlines: Option<Deadlines>,
+    payments: Option<Payments>,
+    /// When each report came in.
+    reports: OrdMap<Key, Timestamp>,
+    signed: Option<Timestamp>,
+}
+
+/// The roles that may do a task, from the declaration of its command.
+pub(crate) fn roles(command: &str) -> Vec<Role> {
+    let entry = domain::world::entry(command);
+    let roles = entry.map_or(&[][..], |entry| entry.declaration.roles);
+    roles.iter().copied().filter(|role| *role != Role::System).collect()
+}
+
+fn key(stream: &StreamId, what: &str) -> String {
+    format!("{stream}/{what}")
+}
+
+impl Tasks {
+    /// Takes an event in.
+    pub fn apply(&mut self, event: &Recorded) {
+        match &event.event {
+            Event::Call(inner) => self.call(event, inner),
+            Event::Proposal(inner) => self.proposal(event, inner),
+            Event::Evaluation(inner) => self.evaluation(event, inner),
+            Event::Grant(inner) => self.grant(event, inner),
+            Event::Payment(inner) => self.payment(event, inner),
+            Event::Pledge(inner) => self.pledge(event, inner),
+            Event::Allocation(inner) => self.allocation(event, inner),
+            Event::Timer(inner) => self.timer(event, inner),
+            Event::Process(inner) => self.process(event, inner),
+            _ => {}
+        }
+    }
+
+    /// Opens a task; one that waits already stays.
+    fn open(&mut self, event: &Recorded, command: &str, about: &str) -> &mut Task {
+        let name = key(&event.stream, &format!("{command}/{about}"));
+        let task = self.open.entry(name).or_insert_with(|| {
+            Arc::new(Task {
+                command: command.to_owned(),
+                stream: event.stream.clone(),
+                person: None,
+                since: event.effective_at,
+                due: None,
+                about: about.to_owned(),
+                amount: None,
+            })
+        });
+        Arc::make_mut(task)
+    }
+
+    fn close(&mut self, event: &Recorded, command: &str, about: &str) -> Option<Arc<Task>> {
+        self.open.remove(&key(&event.stream, &format!("{command}/{about}")))
+    }
+
+    /// Closes every task of the stream whose command and subject begin so.
+    fn close_all(&mut self, event: &Recorded, beginning: &str) {
+        let prefix = key(&event.stream, beginning);
+        let from = self.open.range(prefix.clone()..);
+        let names: Vec<String> = from
+            .map(|(name, _)| name.clone())
+            .take_while(|name| name.starts_with(&prefix))
+            .collect();
+        for name in names {
+            self.open.remove(&name);
+        }
+    }
+
+    fn call(&mut self, event: &Recorded, inner: &call::Event) {
+        use call::Event as E;
+        let Some(id) = CallId::of_stream(&event.stream) else { return };
+        match inner {
+            E::Opened { rules, .. } => {
+                self.inform_days.insert(id, rules.deadlines.inform_days);
+            }
+            E::CutOffClosed { at, cut_off, .. } => {
+                let days = self.inform_days.get(&id).copied();
+                let closed = at.instant().ok();
+                let due = closed.zip(days).and_then(|(at, days)| Due::days_after(at, days));
+                self.open(event, "call.award_round", cut_off.as_str()).due = due;
+            }
+            E::RoundAwarded { cut_off, .. } => {
+                self.close(event, "call.award_round", cut_off.as_str());
+            }
+            E::CutOffAdded { .. }
+            | E::CutOffMoved { .. }
+            | E::CutOffCancelled { .. }
+            | E::AdmittedAfterClosing { .. }
+            | E::BudgetRaised { .. }
+            | E::ReserveActivated { .. }
+            | E::Exhausted { .. }
+            | E::Closed { .. } => {}
+        }
+    }
+
+    fn proposal(&mut self, event: &Recorded, inner: &proposal::Event) {
+        use proposal::Event as E;
+        match inner {
+            E::Admitted { .. } => {
+                self.open(event, "proposal.check_admissibility", "");
+            }
+            E::Admissible { .. } => {
+                self.close_all(event, "");
+                self.open(event, "proposal.check_eligibility", "");
+            }
+            E::Inadmissible { .. }
+            | E::Eligible { .. }
+            | E::Ineligible { .. }
+            | E::Withdrawn { .. }
+            | E::Awarded { .. }
+            | E::Reserved { .. }
+            | E::Rejected { .. } => self.close_all(event, ""),
+            E::Drafted { .. } | E::Revised { .. } | E::Submitted(_) => {}
+        }
+    }
+
+    fn evaluation(&mut self, event: &Recorded, inner: &evaluation::Event) {
+        use evaluation::Event as E;
+        const REPORT: &str = "evaluation.submit_report";
+        const CONSENSUS: &str = "evaluation.submit_consensus";
+        const RANK: &str = "evaluation.rank";
+        let of = |proposal: &ProposalId, expert: &ActorId| format!("{proposal} by {expert}");
+        match inner {
+            E::Opened { .. } => {
+                self.open(event, RANK, "");
+            }
+            E::ExpertAppointed { expert, proposals } => {
+                for proposal in proposals {
+                    let task = self.open(event, REPORT, &of(proposal, expert));
+                    task.person = Some(expert.clone());
+                    self.open(event, CONSENSUS, proposal.as_str());
+                }
+            }
+            E::ConflictDeclared { expert, proposal, void_consensus, void_ranking, .. } => {
+                self.close(event, REPORT, &of(proposal, expert));
+                if *void_consensus {
+                    self.open(event, CONSENSUS, proposal.as_str());
+                }
+                if *void_ranking {
+                    self.open(event, RANK, "");
+                }
+            }
+            E::ReportSubmitted { expert, proposal, .. } => {
+                self.close(event, REPORT, &of(proposal, expert));
+            }
+            // Whose report is missing when the experts have agreed, need not write it any more.
+            E::ConsensusReached { proposal, .. } => {
+                self.close(event, CONSENSUS, proposal.as_str());
+                self.close_all(event, &format!("{REPORT}/{proposal} by "));
+            }
+            E::Ranked { .. } => self.close_all(event, ""),
+        }
+    }
+
+    fn grant(&mut self, event: &Recorded, inner: &grant::Event) {
+        use grant::Event as E;
+        let Some(id) = GrantId::of_stream(&event.stream) else { return };
+        match inner {
+            E::Prepared(origin) => self.prepared(event, &id, origin),
+            E::HostingAgreed { .. } => self.close_all(event, "grant.accept/"),
+            E::Accepted {} => {
+                let accepted = self.close(event, "grant.accept", "");
+                self.open(event, "grant.sign", "").due = accepted.and_then(|task| task.due);
+            }
+            E::Signed(agreement) => {
+                self.close_all(event, "grant.accept/");
+                self.close_all(event, "grant.sign/");
+                self.terms(&id).signed = Some(event.effective_at);
+                self.final_report(event, &id, agreement.ends);
+            }
+            E::AmendmentRequested { amendment, .. } => {
+                self.open(event, "grant.decide_amendment", amendment.as_str());
+            }
+            E::Amended { amendment, ends, .. } => {
+                self.close(event, "grant.decide_amendment", amendment.as_str());
+                self.final_report(event, &id, *ends);
+            }
+            E::AmendmentRefused { amendment, .. } => {
+                self.close(event, "grant.decide_amendment", amendment.as_str());
+            }
+            E::ReportSubmitted { kind, report, .. } => {
+                self.terms(&id).reports.insert(report.clone(), event.effective_at);
+                self.open(event, "grant.assess_report", report.as_str());
+                if *kind == grant::ReportKind::Final {
+                    self.close_all(event, "grant.submit_report/");
+                }
+            }
+            E::ReportAssessed { report, .. } => {
+                self.close(event, "grant.assess_report", report.as_str());
+            }
+            E::Closed {} => self.close_all(event, ""),
+            E::Terminated { .. } => {
+                self.close_all(event, "grant.accept/");
+                self.close_all(event, "grant.sign/");
+                self.close_all(event, "grant.decide_amendment/");
+            }
+            E::BudgetSet(_)
+            | E::ProcurementStarted { .. }
+            | E::ContractSigned(_)
+            | E::Suspended { .. }
+            | E::Resumed { .. } => {}
+        }
+    }
+
+    fn terms(&mut self, id: &GrantId) -> &mut Terms {
+        Arc::make_mut(self.grants.entry(id.clone()).or_default())
+    }
+
+    fn prepared(&mut self, event: &Recorded, id: &GrantId, origin: &grant::Origin) {
+        let terms = self.terms(id);
+        terms.applicant.clone_from(&origin.applicant);
+        terms.deadlines.clone_from(&origin.rules.deadlines);
+        terms.payments.clone_from(&origin.rules.payments);
+        let days = terms.deadlines.as_ref().map(|deadlines| deadlines.sign_days);
+        let task = self.open(event, "grant.accept", "");
+        task.due = days.and_then(|days| Due::days_after(event.effective_at, days));
+        task.person.clone_from(&origin.applicant);
+    }
+
+    fn final_report(&mut self, event: &Recorded, id: &GrantId, ends: Date) {
+        let terms = self.terms(id);
+        let person = terms.applicant.clone();
+        let days = terms.deadlines.as_ref().map(|deadlines| deadlines.report_days);
+        let task = self.open(event, "grant.submit_report", "final");
+        task.due = days.and_then(|days| Due::days_after_date(ends, days));
+        task.person = person;
+    }
+
+    fn payment(&mut self, event: &Recorded, inner: &payment::Event) {
+        use payment::Event as E;
+        let step = |tasks: &mut Self, from: &str, to: &str| {
+            let before = tasks.close(event, from, "");
+            tasks.open(event, to, "").due = before.and_then(|task| task.due);
+        };
+        match inner {
+            E::Initiated(order) => {
+                let due = self.payment_due(order);
+                self.open(event, "payment.verify", "").due = due;
+            }
+            E::Verified {} => step(self, "payment.verify", "payment.authorise"),
+            E::Authorised {} => step(self, "payment.authorise", "payment.execute"),
+            E::Executed { .. } | E::Rejected { .. } | E::Returned { .. } => {
+                self.close_all(event, "");
+            }
+        }
+    }
+
+    /// From the receipt of the report that it rests on, or from the signature of the grant.
+    fn payment_due(&self, order: &payment::Order) -> Option<Due> {
+        let terms = self.grants.get(&order.grant)?;
+        let payments = terms.payments.as_ref()?;
+        match (order.kind, &order.report) {
+            (payment::Kind::PreFinancing, _) => {
+                Due::days_after(terms.signed?, payments.prefinancing_days)
+            }
+            (payment::Kind::Interim | payment::Kind::Balance, Some(report)) => {
+                Due::days_after(*terms.reports.get(report)?, payments.payment_days)
+            }
+            (payment::Kind::Interim | payment::Kind::Balance, None)
+            | (payment::Kind::Recovery, _) => None,
+        }
+    }
+
+    fn pledge(&mut self, event: &Recorded, inner: &pledge::Event) {
+        use pledge::Event as E;
+        match inner {
+            E::Reported { amount } => self.owe(event, "pledge.certify", *amount),
+            E::Certified { amount, .. } => {
+                self.settle(event, "pledge.certify", *amount);
+                if !self.apart.contains(&event.stream) {
+                    self.owe(event, "pledge.count", *amount);
+                }
+            }
+            E::Counted { amount } => self.settle(event, "pledge.count", *amount),
+            E::Withdrawn { .. } => self.close_all(event, ""),
+            E::Made(promise) => {
+                if matches!(promise.kind, pledge::Kind::Regional | pledge::Kind::Rrf) {
+                    self.apart.insert(event.stream.clone());
+                }
+            }
+            E::Raised { .. } | E::Signed { .. } => {}
+        }
+    }
+
+    fn owe(&mut self, event: &Recorded, command: &str, amount: Money) {
+        self.open(event, command, "").amount.get_or_insert_default().add(amount);
+    }
+
+    fn settle(&mut self, event: &Recorded, command: &str, amount: Money) {
+        let name = key(&event.stream, &format!("{command}/"));
+        let Some(task) = self.open.get_mut(&name) else { return };
+        let owed = Arc::make_mut(task).amount.get_or_insert_default();
+        owed.subtract(amount);
+        if !owed.is_positive() {
+            self.open.remove(&name);
+        }
+    }
+
+    fn allocation(&mut self, event: &Recorded, inner: &allocation::Event) {
+        use allocation::Event as E;
+        let id = event.stream.as_str();
+        match inner {
+            E::Requested { applicant, decide_by, .. } => {
+                self.applicants.insert(id.to_owned(), applicant.clone());
+                self.open(event, "allocation.check", "").due = decide_by.map(Due::At);
+            }
+            E::Checked { .. } => {
+                let checked = self.close(event, "allocation.check", "");
+                self.open(event, "allocation.award", "").due = checked.and_then(|task| task.due);
+            }
+            E::Awarded { .. } | E::GrantedDirectly { .. } => {
+                self.close_all(event, "");
+                self.open(event, "allocation.provision", "");
+            }
+            E::Rejected { .. } | E::Withdrawn { .. } | E::FinalReported { .. } => {
+                self.close_all(event, "");
+                self.applicants.remove(id);
+            }
+            E::Provisioned { .. } => self.close_all(event, ""),
+            E::Ended { report_by, .. } => {
+                self.close_all(event, "");
+                if let Some(report_by) = report_by {
+                    let person = self.applicants.get(id).cloned();
+                    let task = self.open(event, "allocation.final_report", "");
+                    task.due = Some(Due::On(*report_by));
+                    task.person = person;
+                }
+            }
+            E::UsageRecorded { .. }
+            | E::UsageCorrected { .. }
+            | E::Overrun { .. }
+            | E::Extended { .. } => {}
+        }
+    }
+
+    fn timer(&mut self, event: &Recorded, inner: &timer::Event) {
+        match inner {
+            // Set again or cancelled by a person who saw why it failed.
+            timer::Event::Set { .. } | timer::Event::Cancelled { .. } => self.close_all(event, ""),
+            timer::Event::Fired { refused, .. } => {
+                self.close_all(event, "");
+                if let Some(refused) = refused {
+                    self.open(event, "timer.set", &refused.message);
+                }
+            }
+        }
+    }
+
+    fn process(&mut self, event: &Recorded, inner: &process::Event) {
+        match inner {
+            process::Event::Parked { reaction, refused, .. } => {
+                let about = format!("{reaction}: {}", refused.message);
+                self.open(event, "process.resolve", &about);
+            }
+            process::Event::Resolved { reaction, .. } => {
+                self.close_all(event, &format!("process.resolve/{reaction}: "));
+            }
+        }
+    }
+}
