@@ -1,0 +1,370 @@
+//! The same over HTTP: commands, views, the log, and one page. What is refused is an RFC 9457 problem;
+//! what may be asked is described by `/openapi.json`, made from the declarations.
+//!
+//! There is no login in this version: the caller says who it is. So the server belongs on loopback, or
+//! behind something that knows who is asking.
+
+mod about;
+mod assets;
+mod commands;
+mod format;
+mod ids;
+mod log;
+mod openapi;
+mod page;
+mod problem;
+mod request;
+mod sankey;
+mod views;
+
+use crate::engine::{Engine, Reader};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header::{ALLOW, HOST};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::serve::ListenerExt as _;
+use problem::Problem;
+use prometheus::{HistogramOpts, HistogramVec, IntGauge, Registry, exponential_buckets};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+
+/// The longest body of a request, in bytes.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// The most callers that may read the log at once.
+pub const LOG_READERS_MAX: usize = 256;
+/// How long a request may wait for a position.
+pub const WAIT_MAX: Duration = Duration::from_secs(10);
+/// How far the views may be behind the log while we call ourselves ready, in commits.
+pub const LAG_MAX: u64 = 10_000;
+/// How long requests may take to end when the server stops.
+pub const DRAIN_MAX: Duration = Duration::from_secs(10);
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
+
+/// What every answer carries. The page needs its own style sheet, script and fetches, nothing else.
+const ALWAYS: &[(&str, &str)] = &[
+    (
+        "content-security-policy",
+        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
+         connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    ("referrer-policy", "no-referrer"),
+    ("x-content-type-options", "nosniff"),
+];
+
+/// What all requests share.
+struct Shared {
+    engine: Engine,
+    reader: Reader,
+    registry: Registry,
+    requests: HistogramVec,
+    uptime: IntGauge,
+    started: Instant,
+    stopping: Stopping,
+    streams: Arc<Semaphore>,
+    is_loopback: bool,
+    calendar: Mutex<Option<Arc<page::calendar::Calendar>>>,
+}
+
+/// Tells long answers that the server stops.
+#[derive(Clone)]
+struct Stopping(watch::Receiver<bool>);
+
+impl Stopping {
+    fn is_set(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    async fn wait(&mut self) {
+        // An error says that the server is gone, which is the same.
+        let _ = self.0.wait_for(|stopping| *stopping).await;
+    }
+}
+
+/// A server that has its address and does not answer yet.
+pub struct Server {
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+}
+
+impl Server {
+    /// Takes the address.
+    ///
+    /// # Errors
+    /// When the address cannot be had.
+    pub async fn bind(engine: Engine, address: SocketAddr) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let is_loopback = listener.local_addr()?.ip().is_loopback();
+        let (stop, stopping) = watch::channel(false);
+        let shared =
+            Shared::new(engine, Stopping(stopping), is_loopback).map_err(std::io::Error::other)?;
+        Ok(Self { listener, shared: Arc::new(shared), stop })
+    }
+
+    /// The address it has.
+    ///
+    /// # Errors
+    /// When the operating system does not say.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Answers until `shutdown` is done; then ends what has begun, for at most [`DRAIN_MAX`], and
+    /// stops the engine, which writes its snapshot.
+    ///
+    /// # Errors
+    /// When the listener breaks.
+    pub async fn run(
+        self,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> std::io::Result<()> {
+        let Self { listener, shared, stop } = self;
+        let engine = shared.engine.clone();
+        let mut stopping = shared.stopping.clone();
+        // An answer is one small packet: waiting for more to send would only delay it.
+        let listener = listener.tap_io(|stream| {
+            let _ = stream.set_nodelay(true);
+        });
+        let begun = async move {
+            shutdown.await;
+            stop.send_replace(true);
+        };
+        let server = axum::serve(listener, router(shared)).with_graceful_shutdown(begun);
+        let overdue = async move {
+            stopping.wait().await;
+            tokio::time::sleep(DRAIN_MAX).await;
+        };
+        let ended = tokio::select! {
+            ended = server => ended,
+            () = overdue => {
+                tracing::warn!("some requests did not end in time and were cut off");
+                Ok(())
+            }
+        };
+        engine.stop().await;
+        ended
+    }
+}
+
+/// Done when the process is told to stop: SIGTERM, or SIGINT (Ctrl-C).
+///
+/// # Errors
+/// When signals cannot be heard.
+pub fn told_to_stop() -> std::io::Result<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// The OpenAPI document, as `/openapi.json` gives it.
+#[must_use]
+pub fn openapi() -> &'static str {
+    &openapi::DOCUMENT
+}
+
+impl Shared {
+    fn new(
+        engine: Engine,
+        stopping: Stopping,
+        is_loopback: bool,
+    ) -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        engine.metrics().register(&registry)?;
+        let buckets = exponential_buckets(0.000_25, 2.0, 16)?;
+        let options =
+            HistogramOpts::new("tranche_http_request_seconds", "Time to answer a request");
+        let requests = HistogramVec::new(options.buckets(buckets), &["method", "route", "status"])?;
+        let uptime = IntGauge::new("tranche_uptime_seconds", "Time since the server started")?;
+        registry.register(Box::new(requests.clone()))?;
+        registry.register(Box::new(uptime.clone()))?;
+        Ok(Self {
+            reader: engine.reader(),
+            engine,
+            registry,
+            requests,
+            uptime,
+            started: Instant::now(),
+            stopping,
+            streams: Arc::new(Semaphore::new(LOG_READERS_MAX)),
+            is_loopback,
+            calendar: Mutex::default(),
+        })
+    }
+}
+
+fn router(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/", get(page::handler::show))
+        .route("/assets/{name}", get(assets::serve))
+        .route("/commands", get(commands::list))
+        .route("/commands/{name}", post(commands::submit).get(commands::one))
+        .route("/views", get(views::list))
+        .route("/views/{view}", get(views::one))
+        .route("/log", get(log::read))
+        .route("/log/{position}", get(log::one))
+        .route("/streams/{stream}", get(views::stream))
+        .route("/problems", get(about::problems))
+        .route("/problems/{code}", get(about::problem))
+        .route("/openapi.json", get(about::document))
+        .route("/metrics", get(about::metrics))
+        .route("/healthz", get(about::alive))
+        .route("/readyz", get(about::ready))
+        .fallback(nothing_here)
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), around))
+        .with_state(shared)
+}
+
+async fn nothing_here() -> Problem {
+    Problem::own("http.not_found", "nothing is at this address; see /openapi.json")
+}
+
+/// The routes, as labels of figures: an address that a caller makes up is none.
+const ROUTES: &[&str] = &[
+    "commands",
+    "views",
+    "log",
+    "streams",
+    "problems",
+    "openapi.json",
+    "metrics",
+    "healthz",
+    "readyz",
+    "assets",
+];
+
+fn route(path: &str) -> &'static str {
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    if first.is_empty() {
+        return "page";
+    }
+    ROUTES.iter().find(|route| **route == first).copied().unwrap_or("other")
+}
+
+/// Around every request: its name, its time, the headers of every answer, and problems in one form.
+async fn around(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = ids::fresh();
+    let (method, route) = (request.method().clone(), route(request.uri().path()));
+    let mut response = if shared.is_loopback && !is_ours(request.headers()) {
+        let detail = "the server listens on loopback: call it localhost or 127.0.0.1";
+        Problem::own("http.wrong_host", detail).into_response()
+    } else {
+        next.run(request).await
+    };
+    if let Some(problem) = problem_of(&response) {
+        let mut written = problem.response(Some(format!("urn:uuid:{id}")));
+        if problem.status().is_server_error() {
+            tracing::warn!(%id, code = problem.code(), detail = problem.detail(), "problem");
+        }
+        std::mem::swap(response.headers_mut(), written.headers_mut());
+        written.headers_mut().extend(std::mem::take(response.headers_mut()));
+        response = written;
+    }
+    finish(response.headers_mut(), &id);
+    let status = response.status();
+    let labels = [method_label(&method), route, status.as_str()];
+    shared.requests.with_label_values(&labels).observe(started.elapsed().as_secs_f64());
+    response
+}
+
+/// The problem of an answer: one of ours, or one that the router made without a body.
+fn problem_of(response: &Response) -> Option<Arc<Problem>> {
+    if let Some(problem) = response.extensions().get::<Arc<Problem>>() {
+        return Some(Arc::clone(problem));
+    }
+    let bare =
+        response.headers().get("content-type").is_none_or(|media| media != "application/json");
+    let status = response.status();
+    let own = |code, detail| Some(Arc::new(Problem::own(code, detail)));
+    match status.as_u16() {
+        405 => {
+            let allow = response.headers().get(ALLOW).cloned();
+            let detail = "this address is not used with this method";
+            Some(Arc::new(Problem::own("http.method_not_allowed", detail).allowing(allow)))
+        }
+        400 if bare => own("http.bad_path", "a part of the address cannot be read"),
+        _ if status.is_server_error() && bare => own("http.internal", "something went wrong here"),
+        _ => None,
+    }
+}
+
+fn finish(headers: &mut HeaderMap, id: &uuid::Uuid) {
+    for (name, value) in ALWAYS {
+        headers.insert(*name, HeaderValue::from_static(value));
+    }
+    if let Ok(value) =
+        HeaderValue::from_str(id.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()))
+    {
+        headers.insert(REQUEST_ID, value);
+    }
+}
+
+/// Whether the caller means us: a page of another site can make its own name lead to loopback, and
+/// would then be taken for us by the browser.
+fn is_ours(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(HOST).and_then(|host| host.to_str().ok()) else {
+        return !headers.contains_key(HOST);
+    };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    let is_loopback = |ip: std::net::IpAddr| ip.is_loopback();
+    name.eq_ignore_ascii_case("localhost") || bare.parse().is_ok_and(is_loopback)
+}
+
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_never_holds_what_a_caller_made_up() {
+        assert_eq!(route("/"), "page");
+        assert_eq!(route("/views/budget"), "views");
+        assert_eq!(route("/etc/passwd"), "other");
+        assert_eq!(method_label(&Method::from_bytes(b"BREW").unwrap()), "other");
+    }
+
+    #[test]
+    fn only_loopback_names_are_ours() {
+        let host = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(HOST, HeaderValue::from_static(value));
+            is_ours(&headers)
+        };
+        for good in
+            ["localhost", "localhost:8080", "127.0.0.1:80", "[::1]:8080", "[::1]", "LOCALHOST"]
+        {
+            assert!(host(good), "{good}");
+        }
+        for bad in ["evil.example", "evil.example:8080", "127.0.0.1.evil.example", "10.0.0.1", ""] {
+            assert!(!host(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! `POST /commands/{name}`: one wish, one answer. `GET /commands`: what is declared.
+
+use super::problem::Problem;
+use super::{BODY_BYTES_MAX, Shared, request};
+use crate::engine::{Receipt, Request, SubmitError};
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, Query, State};
+use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use domain::Parsed;
+use domain::command::{Declaration, Entry};
+use domain::ids::{CommandId, StreamId};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// The position that an answer rests on.
+pub const POSITION: HeaderName = HeaderName::from_static("tranche-position");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// What may stand in the address.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Options {
+    dry_run: Option<String>,
+}
+
+/// The body of an accepted command.
+#[derive(Serialize)]
+struct Accepted<'a> {
+    command_id: &'a CommandId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    commit_id: Option<domain::commit::CommitId>,
+    dry_run: bool,
+    events: &'a [&'static str],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<u64>,
+    recorded_at: jiff::Timestamp,
+    replayed: bool,
+    streams: Vec<Written<'a>>,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    stream: &'a StreamId,
+    version: u64,
+}
+
+/// JSON Schema of the body of an accepted command.
+pub(super) fn receipt_schema() -> Value {
+    json!({
+        "type": "object",
+        "required": ["command_id", "dry_run", "events", "recorded_at", "replayed", "streams"],
+        "properties": {
+            "command_id": { "type": "string" },
+            "commit_id": { "type": "string", "description": "Absent when nothing was recorded." },
+            "dry_run": { "type": "boolean" },
+            "events": { "type": "array", "items": { "type": "string" } },
+            "position": { "type": "integer", "description": "Absent when nothing was recorded." },
+            "recorded_at": { "type": "string", "format": "date-time" },
+            "replayed": { "type": "boolean" },
+            "streams": { "type": "array", "items": {
+                "type": "object", "required": ["stream", "version"],
+                "properties": {
+                    "stream": { "type": "string" }, "version": { "type": "integer" },
+                },
+            } },
+        },
+    })
+}
+
+/// The names of all commands.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    entries().map(|entry| entry.declaration.name)
+}
+
+fn entries() -> impl Iterator<Item = &'static Entry> {
+    domain::world::COMMANDS.iter().flat_map(|table| table.iter())
+}
+
+fn declared(declaration: &Declaration) -> Value {
+    json!({
+        "name": declaration.name,
+        "summary": declaration.summary,
+        "roles": declaration.roles,
+        "from": declaration.from,
+        "needs": declaration.needs,
+        "rule": declaration.rule,
+    })
+}
+
+/// `GET /commands`.
+pub(super) async fn list() -> Json<Value> {
+    Json(entries().map(|entry| declared(entry.declaration)).collect())
+}
+
+/// `GET /commands/{name}`.
+pub(super) async fn one(Path(name): Path<String>) -> Result<Json<Value>, Problem> {
+    let entry = domain::world::entry(&name).ok_or_else(|| unknown(&name))?;
+    let mut described = declared(entry.declaration);
+    described["schema"] = (entry.schema)().to_value();
+    Ok(Json(described))
+}
+
+fn unknown(name: &str) -> Problem {
+    // A name that is not in the table is refused before its payload is looked at.
+    match Parsed::read(name, b"{}") {
+        Err(refusal) => refusal.into(),
+        Ok(_) => Problem::own("http.not_found", "no such command"),
+    }
+}
+
+/// `POST /commands/{name}`.
+pub(super) async fn submit(
+    State(shared): State<Arc<Shared>>,
+    Path(name): Path<String>,
+    options: Result<Query<Options>, axum::extract::rejection::QueryRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let Query(options) =
+        options.map_err(|error| Problem::query("the address", error.body_text()))?;
+    let dry_run = request::yes("dry_run", options.dry_run.as_deref())?;
+    if domain::world::entry(&name).is_none() {
+        return Err(unknown(&name));
+    }
+    let json = receive(&headers, body).await?;
+    let parsed = Parsed::read(&name, &json)?;
+    let command_id = match request::command_id(&headers, "idempotency-key")? {
+        Some(id) => id,
+        None => super::ids::command_id()
+            .ok_or_else(|| Problem::own("http.internal", "no command id could be made"))?,
+    };
+    let conditional = request::expected_version(&headers)?;
+    let asked = Request {
+        actor: request::actor(&headers)?,
+        command_id: command_id.clone(),
+        correlation_id: request::command_id(&headers, "tranche-correlation-id")?,
+        causation_id: request::command_id(&headers, "tranche-causation-id")?,
+        effective_at: request::effective_at(&headers)?,
+        evidence: request::evidence(&headers)?,
+        expected_version: conditional,
+        received_at: None,
+        dry_run,
+        parsed,
+    };
+    let subject = asked.parsed.command.subject();
+    match shared.engine.submit(asked).await {
+        Ok(receipt) => Ok(accepted(&command_id, &receipt, dry_run, &subject)),
+        Err(error) => Err(refused(error, conditional.is_some())),
+    }
+}
+
+/// The body, at most [`BODY_BYTES_MAX`] long and said to be JSON.
+async fn receive(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
+    let media = request::header(headers, "content-type")?.unwrap_or_default();
+    let media = media.split(';').next().unwrap_or_default().trim();
+    if !media.eq_ignore_ascii_case("application/json") {
+        let detail = "a command is sent with Content-Type: application/json";
+        return Err(Problem::own("http.media_type", detail));
+    }
+    let declared = request::parsed::<u64>(headers, "content-length")?;
+    let too_large = || {
+        let detail = format!("a command has at most {BODY_BYTES_MAX} bytes");
+        Problem::own("http.too_large", detail)
+    };
+    if declared.is_some_and(|length| length > BODY_BYTES_MAX as u64) {
+        return Err(too_large());
+    }
+    axum::body::to_bytes(body, BODY_BYTES_MAX).await.map_err(|error| {
+        let text = error.into_inner().to_string();
+        if text.contains("limit") { too_large() } else { Problem::own("http.bad_body", text) }
+    })
+}
+
+fn accepted(
+    command_id: &CommandId,
+    receipt: &Receipt,
+    dry_run: bool,
+    subject: &StreamId,
+) -> Response {
+    let streams = receipt.streams.iter();
+    let body = Accepted {
+        command_id,
+        commit_id: receipt.commit_id,
+        dry_run,
+        events: &receipt.events,
+        position: receipt.position,
+        recorded_at: receipt.recorded_at,
+        replayed: receipt.replayed,
+        streams: streams.map(|(stream, version)| Written { stream, version: *version }).collect(),
+    };
+    let json = serde_json::to_vec(&body).unwrap_or_default();
+    let is_new = receipt.position.is_some() && !receipt.replayed;
+    let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
+    let mut response = (status, json).into_response();
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Ok(value) = HeaderValue::from_str(command_id.as_str()) {
+        headers.insert(IDEMPOTENCY_KEY, value);
+    }
+    if let Some(position) = receipt.position {
+        headers.insert(POSITION, HeaderValue::from(position));
+        if let Ok(place) = HeaderValue::from_str(&format!("/log/{position}")) {
+            headers.insert(LOCATION, place);
+        }
+    }
+    if receipt.replayed {
+        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    let version = receipt.streams.iter().find(|(stream, _)| stream == subject);
+    if let Some((_, version)) = version.filter(|_| !dry_run)
+        && let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\""))
+    {
+        headers.insert(ETAG, tag);
+    }
+    response
+}
+
+fn refused(error: SubmitError, conditional: bool) -> Problem {
+    match error {
+        // RFC 9110, 13.1.1: a condition that does not hold has its own status.
+        SubmitError::Refused(refusal) if conditional && refusal.code == "command.wrong_version" => {
+            Problem::from(refusal).with_status(StatusCode::PRECONDITION_FAILED)
+        }
+        SubmitError::Refused(refusal) => refusal.into(),
+        SubmitError::Unavailable { reason, retry_after } => {
+            Problem::own("http.unavailable", &*reason).retry_after(retry_after)
+        }
+        SubmitError::Busy => Problem::own("http.busy", "too many commands are waiting"),
+        SubmitError::Stopping => Problem::own("http.stopping", "the server is stopping"),
+    }
+}

@@ -1,0 +1,397 @@
+//! What the page shows, taken from the reports of the views. Nothing is added up here that a view has
+//! added up; a figure that no view knows is unknown.
+
+use crate::http::format::{cents_short, exact, grouped};
+use crate::http::sankey::{Flow, Kind};
+use domain::money::Money;
+use projections::{Cell, Report, Table};
+use std::collections::BTreeMap;
+
+/// What the colours mean.
+pub const LEGEND: &[(Kind, &str)] = &[
+    (Kind::Union, "Union"),
+    (Kind::National, "Member States"),
+    (Kind::Joint, "Both together"),
+    (Kind::Open, "Not bound yet"),
+];
+
+/// A figure of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tile {
+    /// What it is.
+    pub label: &'static str,
+    /// The colour of the flow it belongs to.
+    pub kind: Option<Kind>,
+    /// The figure, short; `None` is unknown.
+    pub figure: Option<String>,
+    /// The figure to the cent.
+    pub exact: Option<String>,
+    /// What goes with it.
+    pub note: Option<String>,
+}
+
+/// All that the page shows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Model {
+    /// The heading.
+    pub title: String,
+    /// The figures.
+    pub tiles: Vec<Tile>,
+    /// The picture.
+    pub flow: Flow,
+    /// What the picture says, in words.
+    pub description: String,
+    /// Tables below the picture.
+    pub tables: Vec<Table>,
+    /// What a reader must know.
+    pub notes: Vec<String>,
+}
+
+/// The reports that the page rests on, by name of the view.
+pub type Reports = BTreeMap<&'static str, Report>;
+
+/// The views that are asked.
+pub const VIEWS: &[&str] = &["budget", "match", "pipeline", "compute"];
+
+/// What a reader sees in the colours of the picture when a sum is not known.
+const NOT_PUBLISHED: &str = "Recipient\u{2019}s amount not published";
+
+/// A row of a table, read by the keys of its columns.
+#[derive(Clone, Copy)]
+struct Row<'a> {
+    table: &'a Table,
+    cells: &'a [Cell],
+}
+
+impl<'a> Row<'a> {
+    fn get(self, key: &str) -> Option<&'a Cell> {
+        let index = self.table.columns.iter().position(|column| column.key == key)?;
+        self.cells.get(index)
+    }
+
+    fn text(self, key: &str) -> Option<&'a str> {
+        match self.get(key)? {
+            Cell::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn money(self, key: &str) -> Option<Money> {
+        match self.get(key)? {
+            Cell::Money(money) => Some(*money),
+            _ => None,
+        }
+    }
+
+    fn cents(self, key: &str) -> Option<i64> {
+        self.money(key).map(Money::in_cents)
+    }
+
+    fn count(self, key: &str) -> Option<u64> {
+        match self.get(key)? {
+            Cell::Count(count) => Some(*count),
+            _ => None,
+        }
+    }
+}
+
+fn rows<'a>(report: Option<&'a Report>, key: &str) -> Vec<Row<'a>> {
+    let table = report.and_then(|report| report.table(key));
+    let rows = table.into_iter().flat_map(|table| table.rows.iter().map(move |row| (table, row)));
+    rows.map(|(table, cells)| Row { table, cells }).collect()
+}
+
+fn totals<'a>(report: Option<&'a Report>, key: &str) -> Option<Row<'a>> {
+    let table = report?.table(key)?;
+    Some(Row { table, cells: table.totals.as_deref()? })
+}
+
+impl Model {
+    /// The page of some reports.
+    #[must_use]
+    pub fn read(title: &str, reports: &Reports) -> Self {
+        let budget = reports.get("budget");
+        let table = |key| budget.and_then(|report| report.table(key)).cloned();
+        let flow = Picture::new(reports).draw();
+        Self {
+            title: title.to_owned(),
+            tiles: tiles(reports),
+            description: describe(reports),
+            flow,
+            tables: ["claims", "rounds", "lines"].into_iter().filter_map(table).collect(),
+            notes: budget.map(|report| report.notes.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+fn amount(label: &'static str, kind: Kind, money: Option<Money>, note: Option<String>) -> Tile {
+    Tile {
+        label,
+        kind: Some(kind),
+        figure: money.map(|money| cents_short(money.in_cents())),
+        exact: money.map(exact),
+        note,
+    }
+}
+
+fn tiles(reports: &Reports) -> Vec<Tile> {
+    let lines = totals(reports.get("budget"), "lines");
+    let calls = totals(reports.get("budget"), "calls");
+    let sides = totals(reports.get("match"), "rounds");
+    let of = |row: Option<Row<'_>>, key: &str| row.and_then(|row| row.money(key));
+    let short = |money: Money| cents_short(money.in_cents());
+    let appropriated = of(lines, "appropriation").map(|all| format!("of {} voted", short(all)));
+    let signed = of(sides, "signed").map(|signed| format!("promised; {} signed", short(signed)));
+    vec![
+        amount("Union committed", Kind::Union, of(lines, "committed"), appropriated),
+        amount("National match", Kind::National, of(sides, "promised"), signed),
+        amount(
+            "Joint",
+            Kind::Joint,
+            of(calls, "joint"),
+            Some("Union and Member States".to_owned()),
+        ),
+        amount("Left", Kind::Open, of(lines, "left"), Some("voted and not committed".to_owned())),
+        funded(reports),
+        compute(reports),
+    ]
+}
+
+/// How many were funded, call by call.
+fn funded(reports: &Reports) -> Tile {
+    let budget = reports.get("budget");
+    let all = totals(budget, "calls").and_then(|row| row.count("funded"));
+    let titles = titles(reports);
+    let parts: Vec<String> = rows(budget, "calls")
+        .into_iter()
+        .filter_map(|row| {
+            let (call, count) =
+                (row.text("call")?, row.count("funded").filter(|count| *count > 0)?);
+            Some(format!("{count} {}", titles.get(call).copied().unwrap_or(call)))
+        })
+        .collect();
+    Tile {
+        label: "Selected",
+        kind: None,
+        figure: all.map(grouped),
+        exact: None,
+        note: (!parts.is_empty()).then(|| parts.join(", ")),
+    }
+}
+
+/// GPU-hours awarded, as far as the view of compute time knows.
+fn compute(reports: &Reports) -> Tile {
+    let awarded =
+        totals(reports.get("compute"), "units").and_then(|row| row.count("awarded_gpu_hours"));
+    Tile {
+        label: "GPU-hours awarded",
+        kind: None,
+        figure: awarded.map(grouped),
+        exact: None,
+        note: None,
+    }
+}
+
+/// The titles of calls.
+fn titles(reports: &Reports) -> BTreeMap<&str, &str> {
+    let calls = rows(reports.get("pipeline"), "calls").into_iter();
+    calls.filter_map(|row| Some((row.text("call")?, row.text("title")?))).collect()
+}
+
+fn describe(reports: &Reports) -> String {
+    let lines = totals(reports.get("budget"), "lines");
+    let sides = totals(reports.get("match"), "rounds");
+    let say = |row: Option<Row<'_>>, key: &str| {
+        row.and_then(|row| row.money(key)).map_or_else(|| "an unknown amount".to_owned(), exact)
+    };
+    format!(
+        "The Union voted {} and committed {} to calls and rounds; Member States promised {}. \
+         Of the Union's money, {} is committed to recipients by name, {} is under contract and {} is \
+         paid. The table below has every flow.",
+        say(lines, "appropriation"),
+        say(lines, "committed"),
+        say(sides, "promised"),
+        say(lines, "individual"),
+        say(lines, "legal"),
+        say(lines, "paid"),
+    )
+}
+
+/// From who pays, over calls and rounds, to what is paid.
+struct Picture<'a> {
+    reports: &'a Reports,
+    flow: Flow,
+    /// Node of each call.
+    calls: BTreeMap<&'a str, usize>,
+    /// Nodes of rounds with the Union's and the states' part.
+    rounds: Vec<(usize, Option<i64>, Option<i64>)>,
+}
+
+impl<'a> Picture<'a> {
+    fn new(reports: &'a Reports) -> Self {
+        let columns = ["Who pays", "Call", "Round", "Recipient", "Signed", "Paid or certified"];
+        let columns = columns.into_iter().map(str::to_owned).collect();
+        let flow = Flow { columns, ..Flow::default() };
+        Self { reports, flow, calls: BTreeMap::new(), rounds: Vec::new() }
+    }
+
+    fn budget(&self, table: &str) -> Vec<Row<'a>> {
+        rows(self.reports.get("budget"), table)
+    }
+
+    fn draw(mut self) -> Flow {
+        if self.budget("lines").is_empty() {
+            return Flow::default();
+        }
+        self.payers();
+        self.rounds();
+        self.union();
+        self.national();
+        self.flow
+    }
+
+    /// Budget lines and Member States, and what each brings to each call.
+    fn payers(&mut self) {
+        let lines: Vec<usize> = self
+            .budget("lines")
+            .into_iter()
+            .map(|row| {
+                let (source, line) =
+                    (row.text("source").unwrap_or(""), row.text("line").unwrap_or(""));
+                let label = format!("{source}: {line}");
+                self.flow.node(0, label, row.cents("appropriation"), Kind::Union)
+            })
+            .collect();
+        let promised =
+            totals(self.reports.get("match"), "rounds").and_then(|row| row.cents("promised"));
+        let states = self.flow.node(0, "Member States", promised, Kind::National);
+        let titles = titles(self.reports);
+        for row in self.budget("calls") {
+            let (Some(call), Some(_)) = (row.text("call"), row.get("union")) else { continue };
+            if row.cents("union") == Some(0) && row.cents("national") == Some(0) {
+                continue;
+            }
+            let label = titles.get(call).copied().unwrap_or(call);
+            let worth = row.cents("joint").or(row.cents("union"));
+            let node = self.flow.node(1, label, worth, Kind::Joint);
+            self.calls.insert(call, node);
+        }
+        for (row, line) in self.budget("lines").into_iter().zip(lines) {
+            for (&call, &node) in &self.calls {
+                let bound = self.bound(row, call);
+                self.flow.link(line, node, Some(bound), Kind::Union);
+            }
+            let left = row.cents("left");
+            if left != Some(0) {
+                let node = self.flow.node(1, "Not committed", left, Kind::Open);
+                self.flow.link(line, node, left, Kind::Open);
+            }
+        }
+        for row in self.budget("calls") {
+            if let Some(&node) = row.text("call").and_then(|call| self.calls.get(call)) {
+                self.flow.link(states, node, row.cents("national"), Kind::National);
+            }
+        }
+    }
+
+    /// What of a budget line is committed to a call: the sum of its commitments.
+    fn bound(&self, line: Row<'_>, call: &str) -> i64 {
+        let mine = self.budget("commitments").into_iter().filter(|row| {
+            let same = |key| row.text(key) == line.text(key);
+            same("fund") && same("line") && same("source") && row.text("call") == Some(call)
+        });
+        mine.filter_map(|row| row.cents("committed")).fold(0, i64::saturating_add)
+    }
+
+    fn rounds(&mut self) {
+        for row in self.budget("rounds") {
+            let Some(&call) = row.text("call").and_then(|call| self.calls.get(call)) else {
+                continue;
+            };
+            let (union, national) = (row.cents("union"), row.cents("national"));
+            if union == Some(0) && national == Some(0) {
+                continue;
+            }
+            let label = match (row.text("round"), row.count("funded")) {
+                (None, _) => "No round".to_owned(),
+                (Some(round), None | Some(0)) => format!("Round {round}"),
+                (Some(round), Some(funded)) => format!("Round {round}, {funded} selected"),
+            };
+            let node = self.flow.node(2, label, row.cents("joint").or(union), Kind::Joint);
+            self.flow.link(call, node, union, Kind::Union);
+            self.flow.link(call, node, national, Kind::National);
+            self.rounds.push((node, union, national));
+        }
+    }
+
+    /// What became of the Union's money: known recipients, contracts, payments.
+    fn union(&mut self) {
+        let lines = totals(self.reports.get("budget"), "lines");
+        let of = |key| lines.and_then(|row| row.cents(key));
+        let rest = of("committed").zip(of("individual")).map(|(all, named)| all - named);
+        let named = self.add(3, "Committed by name", of("individual"), Kind::Union);
+        let unnamed = self.add(3, NOT_PUBLISHED, rest, Kind::Open);
+        let rounds: Vec<_> = self.named_by_round();
+        for (round, by_name, committed) in rounds {
+            if let Some(named) = named {
+                self.flow.link(round, named, by_name, Kind::Union);
+            }
+            if let Some(unnamed) = unnamed {
+                let rest = committed.zip(by_name).map(|(all, named)| all - named);
+                self.flow.link(round, unnamed, rest, Kind::Union);
+            }
+        }
+        let legal = self.add(4, "Under contract", of("legal"), Kind::Union);
+        let paid = self.add(5, "Paid", of("paid"), Kind::Union);
+        for (from, to, cents) in [(named, legal, of("legal")), (legal, paid, of("paid"))] {
+            if let (Some(from), Some(to)) = (from, to) {
+                self.flow.link(from, to, cents, Kind::Union);
+            }
+        }
+    }
+
+    /// Per round: its node, what is committed by name, and what is committed.
+    fn named_by_round(&self) -> Vec<(usize, Option<i64>, Option<i64>)> {
+        let named = |call: Option<&str>, round: Option<&str>| {
+            let of_round = self.budget("commitments").into_iter().filter(|row| {
+                row.text("call") == call && row.text("round").filter(|key| !key.is_empty()) == round
+            });
+            of_round.filter_map(|row| row.cents("individual")).fold(0, i64::saturating_add)
+        };
+        let shown = self.budget("rounds").into_iter().filter(|row| {
+            let is_drawn = row.text("call").is_some_and(|call| self.calls.contains_key(call));
+            is_drawn && !(row.cents("union") == Some(0) && row.cents("national") == Some(0))
+        });
+        shown
+            .zip(&self.rounds)
+            .map(|(row, (node, union, _))| {
+                (*node, Some(named(row.text("call"), row.text("round"))), *union)
+            })
+            .collect()
+    }
+
+    /// What became of the states' promises: signed, then certified.
+    fn national(&mut self) {
+        let sides = totals(self.reports.get("match"), "rounds");
+        let of = |key| sides.and_then(|row| row.cents(key));
+        let promised = self.add(3, "Promised by states", of("promised"), Kind::National);
+        let signed = self.add(4, "Signed by states", of("signed"), Kind::National);
+        let certified = self.add(5, "Certified", of("certified"), Kind::National);
+        if let Some(promised) = promised {
+            for (round, _, national) in self.rounds.clone() {
+                self.flow.link(round, promised, national, Kind::National);
+            }
+        }
+        let steps = [(promised, signed, of("signed")), (signed, certified, of("certified"))];
+        for (from, to, cents) in steps {
+            if let (Some(from), Some(to)) = (from, to) {
+                self.flow.link(from, to, cents, Kind::National);
+            }
+        }
+    }
+
+    /// A bar, unless it is known to be nothing.
+    fn add(&mut self, column: usize, label: &str, cents: Option<i64>, kind: Kind) -> Option<usize> {
+        (cents != Some(0)).then(|| self.flow.node(column, label, cents, kind))
+    }
+}

@@ -1,0 +1,291 @@
+//! Reading what comes with a request: headers and parameters, each with a limit, each named when it
+//! cannot be read.
+
+use super::problem::Problem;
+use axum::http::{HeaderMap, HeaderName};
+use domain::command::{Actor, Confidence, Evidence};
+use domain::ids::{ActorId, CommandId};
+use domain::time::end_of_day;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use projections::AsOf;
+use std::str::FromStr;
+
+/// The zone in which a date alone is read, unless the request names another: the seat of EuroHPC.
+pub const ZONE: &str = "Europe/Luxembourg";
+/// The longest moment in a header or an address.
+const MOMENT_CHARS_MAX: usize = 64;
+/// The longest source.
+const SOURCE_CHARS_MAX: usize = 200;
+
+/// A header as text, if it is there once.
+pub fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, Problem> {
+    let mut values = headers.get_all(HeaderName::from_static(name)).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Problem::header(name, "is given more than once"));
+    }
+    let text = value.to_str().map_err(|_| Problem::header(name, "is not plain ASCII text"))?;
+    Ok(Some(text.trim()))
+}
+
+/// A header that is of some type.
+pub fn parsed<T: FromStr>(headers: &HeaderMap, name: &'static str) -> Result<Option<T>, Problem>
+where
+    T::Err: std::fmt::Display,
+{
+    let text = header(headers, name)?;
+    text.map(str::parse).transpose().map_err(|error| Problem::header(name, error))
+}
+
+/// Who acts, as the request says.
+pub fn actor(headers: &HeaderMap) -> Result<Actor, Problem> {
+    let id: Option<ActorId> = parsed(headers, "tranche-actor")?;
+    let id = id.ok_or_else(|| Problem::header("Tranche-Actor", "is missing: say who acts"))?;
+    let role = header(headers, "tranche-role")?
+        .ok_or_else(|| Problem::header("Tranche-Role", "is missing: say in which role"))?;
+    let role = role.parse().map_err(|_| {
+        let role: String = role.chars().take(40).collect();
+        Problem::header("Tranche-Role", format!("there is no role {role:?}; see /openapi.json"))
+    })?;
+    Ok(Actor { id, on_behalf_of: parsed(headers, "tranche-on-behalf-of")?, role })
+}
+
+/// Where the fact comes from, as the request says.
+pub fn evidence(headers: &HeaderMap) -> Result<Option<Evidence>, Problem> {
+    let confidence = header(headers, "tranche-confidence")?;
+    let Some(source) = header(headers, "tranche-source")? else {
+        return match confidence {
+            Some(_) => Err(Problem::header("Tranche-Confidence", "goes with Tranche-Source only")),
+            None => Ok(None),
+        };
+    };
+    if source.is_empty() || source.chars().count() > SOURCE_CHARS_MAX {
+        let limit = format!("is 1 to {SOURCE_CHARS_MAX} characters");
+        return Err(Problem::header("Tranche-Source", limit));
+    }
+    let confidence = match confidence {
+        None | Some("published") => Confidence::Published,
+        Some("unconfirmed") => Confidence::Unconfirmed,
+        Some("derived") => Confidence::Derived,
+        Some("fixture") => Confidence::Fixture,
+        Some(_) => {
+            let words = "is one of published, unconfirmed, derived, fixture";
+            return Err(Problem::header("Tranche-Confidence", words));
+        }
+    };
+    Ok(Some(Evidence { confidence, note: None, source: source.to_owned() }))
+}
+
+/// The command ids of a request: its own, the conversation's and the cause's.
+pub fn command_id(headers: &HeaderMap, name: &'static str) -> Result<Option<CommandId>, Problem> {
+    parsed(headers, name)
+}
+
+/// The version that the caller saw: `If-Match: "7"`.
+pub fn expected_version(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+    let Some(text) = header(headers, "if-match")? else { return Ok(None) };
+    let number = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    let number = number.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let version = number.and_then(|digits| digits.parse().ok());
+    match version {
+        Some(version) => Ok(Some(version)),
+        None => Err(Problem::header("If-Match", "is one version in quotes, like \"7\"")),
+    }
+}
+
+/// When it was true, as the request says.
+pub fn effective_at(headers: &HeaderMap) -> Result<Option<Timestamp>, Problem> {
+    parsed(headers, "tranche-effective-at")
+}
+
+/// Parameters that ask for the past.
+#[derive(Clone, Debug, Default)]
+pub struct Moment {
+    /// Only what was true by then.
+    pub as_of: Option<String>,
+    /// Only what was recorded by then.
+    pub known_at: Option<String>,
+    /// Only the log up to here.
+    pub at_position: Option<String>,
+    /// The zone of a date alone.
+    pub zone: Option<String>,
+}
+
+impl Moment {
+    /// The moment asked for.
+    pub fn read(&self) -> Result<AsOf, Problem> {
+        let zone = self.zone.as_deref().unwrap_or(ZONE);
+        let at = |name, text: &Option<String>| {
+            text.as_deref().map(|text| moment(name, text, zone)).transpose()
+        };
+        Ok(AsOf {
+            as_of: at("as_of", &self.as_of)?,
+            known_at: at("known_at", &self.known_at)?,
+            position: number("at_position", self.at_position.as_deref())?,
+        })
+    }
+}
+
+/// A moment: an instant, or a date, which is the end of that day in a zone.
+pub fn moment(name: &str, text: &str, zone: &str) -> Result<Timestamp, Problem> {
+    let bad = |why: &dyn std::fmt::Display| Problem::query(name, why);
+    if text.len() > MOMENT_CHARS_MAX {
+        return Err(bad(&format!("is longer than {MOMENT_CHARS_MAX} characters")));
+    }
+    if let Ok(instant) = text.parse::<Timestamp>() {
+        return Ok(instant);
+    }
+    // A plus sign in an address is a space, unless it was written as %2B.
+    let offset = text.split_once('T').filter(|(_, time)| time.contains(' '));
+    if offset.is_some()
+        && let Ok(instant) = text.replace(' ', "+").parse::<Timestamp>()
+    {
+        return Ok(instant);
+    }
+    let is_date = text.len() == 10;
+    match text.parse::<Date>() {
+        Ok(date) if is_date => end_of_day(date, zone).map_err(|error| bad(&error)),
+        _ => Err(bad(&"is a date like 2024-12-10 or an instant like 2024-12-10T17:00:00Z")),
+    }
+}
+
+/// A position or another whole number of an address, at most 2^53 - 1.
+pub fn number(name: &str, text: Option<&str>) -> Result<Option<u64>, Problem> {
+    let Some(text) = text else { return Ok(None) };
+    let limit = domain::canonical::INTEGER_MAX;
+    let digits =
+        !text.is_empty() && text.len() <= 16 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let number = if digits { text.parse().ok() } else { None };
+    match number.filter(|number| *number <= limit) {
+        Some(number) => Ok(Some(number)),
+        None => Err(Problem::query(name, format_args!("is a whole number from 0 to {limit}"))),
+    }
+}
+
+/// A yes or no of an address.
+pub fn yes(name: &str, text: Option<&str>) -> Result<bool, Problem> {
+    match text {
+        None | Some("false" | "0") => Ok(false),
+        Some("" | "true" | "1") => Ok(true),
+        Some(_) => Err(Problem::query(name, "is true or false")),
+    }
+}
+
+/// Whether the request takes a media type, and how gladly; 0 is not at all. An absent `Accept` takes
+/// all. Weights are in thousandths, as HTTP gives them.
+pub fn accepts(headers: &HeaderMap, media: &str) -> u32 {
+    let Some(accept) = headers.get("accept").and_then(|value| value.to_str().ok()) else {
+        return 1_000;
+    };
+    let family = media.split('/').next().unwrap_or_default();
+    let mut best: Option<(u32, u32)> = None;
+    for range in accept.split(',') {
+        let mut parts = range.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default();
+        let precise = match name.split_once('/') {
+            _ if name.eq_ignore_ascii_case(media) => 3,
+            Some((one, "*")) if one.eq_ignore_ascii_case(family) => 2,
+            Some(("*", "*")) => 1,
+            _ => continue,
+        };
+        let weight = parts
+            .find_map(|part| part.strip_prefix("q="))
+            .map_or(1_000, |weight| thousandths(weight).unwrap_or(0));
+        if best.is_none_or(|(known, _)| precise > known) {
+            best = Some((precise, weight));
+        }
+    }
+    best.map_or(0, |(_, weight)| weight)
+}
+
+fn thousandths(weight: &str) -> Option<u32> {
+    let (whole, fraction) = weight.split_once('.').unwrap_or((weight, ""));
+    let whole: u32 = whole.parse().ok().filter(|whole| *whole <= 1)?;
+    let fraction = format!("{fraction:0<3}");
+    Some((whole * 1_000 + fraction.get(..3)?.parse::<u32>().ok()?).min(1_000))
+}
+
+/// The media type, of those on offer in the order of our preference, that the request likes best.
+pub fn choose(headers: &HeaderMap, offered: &[&'static str]) -> Result<&'static str, Problem> {
+    let mut best: Option<(u32, &'static str)> = None;
+    for media in offered {
+        let weight = accepts(headers, media);
+        if weight > best.map_or(0, |(known, _)| known) {
+            best = Some((weight, media));
+        }
+    }
+    best.map(|(_, media)| media).ok_or_else(|| {
+        Problem::own("http.not_acceptable", format!("this is given as {}", offered.join(" or ")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs {
+            map.append(*name, HeaderValue::from_static(value));
+        }
+        map
+    }
+
+    #[test]
+    fn a_date_alone_is_the_end_of_that_day_there() {
+        let at = moment("as_of", "2024-12-10", ZONE).unwrap();
+        assert_eq!(at.to_string(), "2024-12-10T22:59:59.999999Z");
+        let at = moment("as_of", "2024-12-10T17:00:00 01:00", ZONE).unwrap();
+        assert_eq!(at.to_string(), "2024-12-10T16:00:00Z");
+        for bad in ["", "yesterday", "2024-13-01", "2024-12-10T17:00:00", "99999-01-01"] {
+            assert_eq!(moment("as_of", bad, ZONE).unwrap_err().code(), "http.bad_query", "{bad}");
+        }
+        assert!(moment("as_of", "2024-12-10", "Mars/Base").is_err());
+    }
+
+    #[test]
+    fn numbers_in_addresses_are_bounded() {
+        assert_eq!(number("from", Some("9007199254740991")).unwrap(), Some(9_007_199_254_740_991));
+        for bad in ["9007199254740992", "-1", "+1", "1e3", "", " 1", "0x1", "99999999999999999999"]
+        {
+            assert!(number("from", Some(bad)).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_version_is_one_number_in_quotes() {
+        assert_eq!(expected_version(&headers(&[("if-match", "\"7\"")])).unwrap(), Some(7));
+        for bad in ["7", "\"\"", "\"-1\"", "\"+1\"", "W/\"7\"", "*", "\"1\", \"2\""] {
+            let mut map = HeaderMap::new();
+            map.insert("if-match", HeaderValue::from_str(bad).unwrap());
+            assert!(expected_version(&map).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_header_twice_is_refused() {
+        let twice = headers(&[("tranche-actor", "a"), ("tranche-actor", "b")]);
+        assert_eq!(actor(&twice).unwrap_err().code(), "http.bad_header");
+    }
+
+    #[test]
+    fn the_media_type_is_the_one_liked_best() {
+        let offered = &["application/json", "text/csv"];
+        let chosen = |accept| choose(&headers(&[("accept", accept)]), offered);
+        assert_eq!(choose(&HeaderMap::new(), offered).unwrap(), "application/json");
+        assert_eq!(chosen("*/*").unwrap(), "application/json");
+        assert_eq!(chosen("text/csv").unwrap(), "text/csv");
+        assert_eq!(chosen("application/json;q=0.5, text/*").unwrap(), "text/csv");
+        assert_eq!(chosen("text/csv;q=0, */*;q=0.1").unwrap(), "application/json");
+        assert_eq!(chosen("image/png").unwrap_err().code(), "http.not_acceptable");
+    }
+
+    #[test]
+    fn a_confidence_without_a_source_is_refused() {
+        assert!(evidence(&headers(&[("tranche-confidence", "fixture")])).is_err());
+        let both = headers(&[("tranche-source", "evertiq1"), ("tranche-confidence", "derived")]);
+        assert_eq!(evidence(&both).unwrap().unwrap().confidence, Confidence::Derived);
+    }
+}

@@ -1,0 +1,186 @@
+//! `GET /views`: what the read models answer, now or as of any moment of the past.
+
+use super::commands::POSITION;
+use super::problem::Problem;
+use super::request::{self, Moment};
+use super::{Shared, WAIT_MAX};
+use crate::engine::ReadError;
+use axum::Json;
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use domain::canonical::Sha256Hex;
+use domain::ids::StreamId;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// At most so many rows, unless the request says otherwise.
+pub const ROWS_USUAL: u64 = 1_000;
+/// The most rows that a request may ask for.
+pub const ROWS_MAX: u64 = 100_000;
+
+/// What may stand in the address.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    as_of: Option<String>,
+    known_at: Option<String>,
+    at_position: Option<String>,
+    wait_for: Option<String>,
+    zone: Option<String>,
+    actor: Option<String>,
+    category: Option<String>,
+    limit: Option<String>,
+    role: Option<String>,
+    stream: Option<String>,
+}
+
+impl Asked {
+    fn moment(&self) -> Moment {
+        Moment {
+            as_of: self.as_of.clone(),
+            known_at: self.known_at.clone(),
+            at_position: self.at_position.clone(),
+            zone: self.zone.clone(),
+        }
+    }
+
+    fn query(&self) -> Result<projections::Query, Problem> {
+        fn read<T: std::str::FromStr>(
+            name: &str,
+            text: Option<&String>,
+        ) -> Result<Option<T>, Problem>
+        where
+            T::Err: std::fmt::Display,
+        {
+            text.map(|text| text.parse()).transpose().map_err(|error| Problem::query(name, error))
+        }
+        let limit = request::number("limit", self.limit.as_deref())?.unwrap_or(ROWS_USUAL);
+        if limit == 0 || limit > ROWS_MAX {
+            return Err(Problem::query("limit", format!("is 1 to {ROWS_MAX}")));
+        }
+        let known = |category: &&String| domain::world::CATEGORIES.contains(&category.as_str());
+        if let Some(category) = self.category.as_ref().filter(|category| !known(category)) {
+            let shown: String = category.chars().take(40).collect();
+            return Err(Problem::query("category", format!("no streams are called {shown:?}")));
+        }
+        Ok(projections::Query {
+            actor: read("actor", self.actor.as_ref())?,
+            category: self.category.clone(),
+            limit: usize::try_from(limit).ok(),
+            moment: self.moment().read()?,
+            now: None,
+            role: read("role", self.role.as_ref())?,
+            stream: read("stream", self.stream.as_ref())?,
+        })
+    }
+}
+
+/// `GET /views`.
+pub(super) async fn list() -> Json<Value> {
+    let views = projections::VIEWS.iter();
+    let views = views.map(|(name, summary)| {
+        json!({ "name": name, "summary": summary, "href": format!("/views/{name}") })
+    });
+    Json(views.collect())
+}
+
+/// `GET /views/{view}`.
+pub(super) async fn one(
+    State(shared): State<Arc<Shared>>,
+    Path(view): Path<String>,
+    asked: Result<Query<Asked>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let Query(asked) = asked.map_err(|error| Problem::query("the address", error.body_text()))?;
+    if !projections::names().any(|name| name == view) {
+        let detail =
+            format!("there is no such view; GET /views lists {}", projections::VIEWS.len());
+        return Err(Problem::own("http.not_found", detail));
+    }
+    let query = asked.query()?;
+    let media = request::choose(&headers, &["application/json", "text/csv"])?;
+    wait(&shared, asked.wait_for.as_deref()).await?;
+    let report = shared.reader.report(&view, query).await.map_err(unreadable)?;
+    let report = report.ok_or_else(|| Problem::own("http.not_found", "there is no such view"))?;
+    let body = match media {
+        "text/csv" => report.to_csv().into_bytes(),
+        _ => serde_json::to_vec(&report)
+            .map_err(|error| Problem::own("http.internal", error.to_string()))?,
+    };
+    Ok(tagged(&headers, media, report.position, body))
+}
+
+/// An answer with the digest of its bytes, or none when the caller has these bytes.
+fn tagged(headers: &HeaderMap, media: &'static str, position: u64, body: Vec<u8>) -> Response {
+    let tag = format!("\"{}\"", Sha256Hex::of(&body));
+    let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let same = known
+        .flat_map(|list| list.split(','))
+        .map(|one| one.trim().trim_start_matches("W/"))
+        .any(|one| one == "*" || one == tag);
+    let mut response = if same {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let media = if media == "text/csv" { "text/csv; charset=utf-8" } else { media };
+        ([(CONTENT_TYPE, media)], Body::from(body)).into_response()
+    };
+    let answer = response.headers_mut();
+    answer.insert(POSITION, HeaderValue::from(position));
+    answer.insert(VARY, HeaderValue::from_static("Accept"));
+    answer.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        answer.insert(ETAG, tag);
+    }
+    response
+}
+
+async fn wait(shared: &Shared, position: Option<&str>) -> Result<(), Problem> {
+    let Some(position) = request::number("wait_for", position)? else { return Ok(()) };
+    match tokio::time::timeout(WAIT_MAX, shared.reader.wait_for(position)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(unreadable(error)),
+        Err(_) => {
+            let at = shared.reader.now().position();
+            let detail = format!("position {position} was not reached; the log is at {at}");
+            Err(Problem::own("http.timeout", detail))
+        }
+    }
+}
+
+/// The log cannot be read.
+pub(super) fn unreadable(error: ReadError) -> Problem {
+    match error {
+        ReadError::Stopped => Problem::own("http.stopping", "the server is stopping"),
+        error => Problem::own("http.unavailable", error.to_string()),
+    }
+}
+
+/// `GET /streams/{stream}`.
+pub(super) async fn stream(
+    State(shared): State<Arc<Shared>>,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    let stream: StreamId =
+        name.parse().map_err(|error| Problem::own("http.bad_path", format!("{error}")))?;
+    let now = shared.reader.now();
+    let version = now.world().version(&stream);
+    if version == 0 {
+        return Err(domain::Refusal::from(domain::rejection::Common::NotFound(name)).into());
+    }
+    let body = json!({
+        "stream": stream, "version": version, "phase": now.world().phase(&stream),
+        "position": now.position(),
+    });
+    let mut response = Json(body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(POSITION, HeaderValue::from(now.position()));
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
+        headers.insert(ETAG, tag);
+    }
+    Ok(response)
+}
