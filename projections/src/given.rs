@@ -1,5 +1,6 @@
 //! Histories for the tests of views, one event per line.
 
+use crate::sample::RULES;
 use crate::{AsOf, CommitSource, History, Query, Report};
 use domain::Commit;
 use jiff::{Timestamp, ToSpan};
@@ -7,9 +8,6 @@ use std::sync::Arc;
 
 /// When it was true (a day means noon), stream, type (`?` before it: a fixture), data.
 pub type Line<'a> = (&'a str, &'a str, &'a str, &'a str);
-
-/// A document of rules, as short as it can be.
-pub const RULES: &str = r#"{"id":"r","kind":"grant","eligibility":{"questions":[],"source":"s"},"deadlines":{"inform_days":150,"report_days":60,"review_request_days":30,"sign_days":240,"source":"s"},"legal":{"s":"s"},"retention":{"years":5},"submission":{"documents":[],"questions":[],"source":"s"},"title":"Rules","version":1,"zone":"Europe/Luxembourg"}"#;
 
 /// One commit per line, all recorded in 2026, long after they were true. `RULES` in the data stands
 /// for [`RULES`], `H` in quotes for a hash.

@@ -139,3 +139,23 @@ fn a_question_about_a_recent_moment_reads_no_log() {
         Err(crate::SourceError::Missing(1))
     ));
 }
+
+#[test]
+fn the_samples_have_every_category_of_event() {
+    for category in domain::world::CATEGORIES {
+        let prefix = format!("{category}-");
+        let known = TEMPLATES.iter().any(|(stream, ..)| stream.starts_with(&prefix));
+        assert!(known, "add samples of the events of {category} to sample.rs");
+    }
+}
+
+#[test]
+fn every_sample_is_read_and_every_view_takes_it_alone() {
+    for template in 0..TEMPLATES.len() {
+        let pick = Pick { template, a: 1, b: 1, n: 1, effective_at: hour(0) };
+        let views = fold(&[sample::commit(1, hour(1), &[pick])]);
+        for name in names() {
+            assert!(views.report(name, &Query::default()).is_some(), "{name}");
+        }
+    }
+}
