@@ -31,6 +31,7 @@ pub mod timer;
 pub mod canonical;
 pub mod compute;
 pub mod ids;
+pub mod invariants;
 pub mod money;
 pub mod rules;
 
