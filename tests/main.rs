@@ -1,3 +1,4 @@
 //! One test binary.
 
+mod cli;
 mod tidy;

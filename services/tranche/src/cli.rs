@@ -1,0 +1,143 @@
+//! The command line: what may be said, who does it, and how it ends.
+
+mod act;
+mod catalogue;
+mod export;
+mod failure;
+mod log;
+mod out;
+mod replay;
+mod rules;
+mod schema;
+mod show;
+mod source;
+mod times;
+mod verify;
+mod words;
+
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use failure::{EXIT_CODES, Exit, Failure};
+use jiff::Timestamp;
+use std::process::ExitCode;
+use tracing_subscriber::EnvFilter;
+
+/// Public grants from the call to the last report, in one log that anyone can check
+#[derive(Parser)]
+#[command(name = "tranche", version, after_help = EXIT_CODES, max_term_width = 100)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    task: Task,
+}
+
+/// What every sub-command takes.
+#[derive(clap::Args)]
+struct Global {
+    #[command(flatten)]
+    source: source::Source,
+    /// JSON instead of text, for data and for errors
+    #[arg(long, global = true)]
+    json: bool,
+    /// A clock that starts here and moves by hand: for tests and demonstrations
+    #[arg(long, global = true, hide = true, value_name = "INSTANT")]
+    clock: Option<Timestamp>,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Gives a command: decides by the rules and records what follows
+    Do(act::DoArgs),
+    /// Shows the commits of the log, a line each (with --json the stored bytes)
+    Log(log::LogArgs),
+    /// Shows a view, now or as of any moment of the past
+    Show(Box<show::ShowArgs>),
+    /// Folds the log from its first commit and compares with what is shown
+    Replay(replay::ReplayArgs),
+    /// Checks everything that the log can be checked for, and reports all that is wrong
+    Verify,
+    /// Writes the stored commits byte for byte, or a view as CSV or JSON
+    Export(Box<export::ExportArgs>),
+    /// Checks, lists and prints rules documents
+    #[command(subcommand)]
+    Rules(rules::RulesTask),
+    /// Prints a completion script for a shell
+    Completions {
+        /// For which shell
+        shell: Shell,
+    },
+}
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return not_understood(&error),
+    };
+    start_tracing();
+    let json = cli.global.json;
+    let result = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::File { what: "the threads of the program".to_owned(), error })
+        .and_then(|runtime| runtime.block_on(run(cli)));
+    let exit = match result {
+        Ok(()) => Exit::Done,
+        Err(failure) => {
+            failure.tell(json);
+            failure.exit()
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+async fn run(cli: Cli) -> Result<(), Failure> {
+    let Global { source, json, clock } = cli.global;
+    match cli.task {
+        Task::Do(act::DoArgs::List) => catalogue::list(json),
+        Task::Do(act::DoArgs::Give(entry, given)) => {
+            act::give(entry, &given, &source, &source::clock(clock), json).await
+        }
+        Task::Show(args) => show::show(&source, &args, json).await,
+        Task::Replay(args) => replay::replay(&source, &args, json).await,
+        Task::Log(args) => log::log(&source, &args, json).await,
+        Task::Verify => verify::verify(&source, json).await,
+        Task::Export(args) => export::export(&source, &args).await,
+        Task::Rules(task) => rules::rules(&task, json),
+        Task::Completions { shell } => completions(shell),
+    }
+}
+
+fn completions(shell: Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "tranche", &mut script);
+    let mut out = out::Out::stdout();
+    out.bytes(&script)?;
+    out.finish()
+}
+
+/// Help and version are answers; everything else that clap says is a mistake in the call.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    let asks_for_json = std::env::args_os().any(|arg| arg == "--json");
+    if error.use_stderr() && asks_for_json {
+        let text = error.render().to_string();
+        let text = text.strip_prefix("error: ").unwrap_or(&text).trim_end();
+        Failure::Usage(text.to_owned()).tell(true);
+    } else {
+        // Whoever closed the pipe has seen enough.
+        let _ = error.print();
+    }
+    ExitCode::from(if error.use_stderr() { Exit::Usage } else { Exit::Done } as u8)
+}
+
+/// The program's own log lines go to standard error: warnings, or what RUST_LOG asks for.
+fn start_tracing() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(
+            std::io::IsTerminal::is_terminal(&std::io::stderr())
+                && std::env::var_os("NO_COLOR").is_none(),
+        )
+        .init();
+}

@@ -1,0 +1,217 @@
+//! Why a call of the program did not do what it was asked, and the exit code that says so.
+
+use super::out::say;
+use domain::rejection::{Kind, Rule};
+use domain::{Refusal, canonical};
+use serde::Serialize;
+use std::io;
+use std::path::Path;
+use tranche::engine::{OpenError, ReadError, SubmitError};
+
+/// What the exit codes mean, as `--help` shows it.
+pub const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  a rule said no, or a check found something
+  2  the call or its input could not be understood
+  3  no such thing, or it is not in the state or at the version that was expected
+  4  the log or a file cannot be reached, or another process writes it
+  5  what is stored is not what was written
+
+Data goes to standard output, everything else to standard error. With --json both are JSON.";
+
+/// Why not.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A rule said no.
+    #[error("{0}")]
+    Refused(#[from] Refusal),
+    /// The check ran, and what it found has been printed.
+    #[error("{0}")]
+    Found(String),
+    /// The call or its input makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// There is no such thing.
+    #[error("{0}")]
+    NotFound(String),
+    /// The log said no.
+    #[error("{0}{advice}", advice = advice(.0))]
+    Log(#[from] eventlog::Error),
+    /// A file, or standard input or output.
+    #[error("{what}: {error}")]
+    File {
+        /// Which one.
+        what: String,
+        /// Why.
+        error: io::Error,
+    },
+    /// What is stored cannot be understood.
+    #[error("{0}")]
+    Corrupt(String),
+}
+
+impl From<SubmitError> for Failure {
+    fn from(error: SubmitError) -> Self {
+        match error {
+            SubmitError::Refused(refusal) => Self::Refused(refusal),
+            SubmitError::Unavailable { reason, .. } => unavailable(&reason),
+            SubmitError::Busy | SubmitError::Stopping => unavailable(&error),
+        }
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Log(error) => Self::Log(error),
+            ReadError::Decode { .. } | ReadError::Misplaced(_) => Self::Corrupt(error.to_string()),
+            ReadError::Stopped | ReadError::Source(_) => unavailable(&error),
+        }
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Read(error) => error.into(),
+            OpenError::Digest(error) => error.into(),
+            OpenError::Metrics(_) | OpenError::Thread(_) | OpenError::Failed(_) => {
+                unavailable(&error)
+            }
+        }
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Corrupt(format!("no canonical form: {error}"))
+    }
+}
+
+fn unavailable(why: &impl ToString) -> Failure {
+    eventlog::Error::Unavailable(why.to_string()).into()
+}
+
+/// How a call of the program can end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    Done = 0,
+    Refused = 1,
+    Usage = 2,
+    Conflict = 3,
+    Unavailable = 4,
+    Corrupt = 5,
+}
+
+impl Failure {
+    /// A failure of the file at `path`.
+    pub fn file(path: &Path, error: io::Error) -> Self {
+        Self::File { what: path.display().to_string(), error }
+    }
+
+    /// The exit code. This is the only place that decides it.
+    pub fn exit(&self) -> Exit {
+        use eventlog::Error as Log;
+        match self {
+            // Whoever closed the pipe has seen enough.
+            Self::File { error, .. } if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+            Self::Refused(refusal) => match refusal.kind {
+                Kind::Rule | Kind::Forbidden => Exit::Refused,
+                Kind::Malformed => Exit::Usage,
+                Kind::NotFound | Kind::Conflict => Exit::Conflict,
+            },
+            Self::Found(_) => Exit::Refused,
+            Self::Usage(_) => Exit::Usage,
+            Self::NotFound(_) | Self::Log(Log::Conflict { .. }) => Exit::Conflict,
+            Self::File { error, .. } if error.kind() == io::ErrorKind::NotFound => Exit::Conflict,
+            Self::File { .. } => Exit::Unavailable,
+            Self::Log(Log::Locked { .. } | Log::Unavailable(_) | Log::ReadOnly) => {
+                Exit::Unavailable
+            }
+            Self::Log(Log::TooLarge { .. } | Log::BadEntry { .. }) => Exit::Usage,
+            Self::Log(Log::Corrupt(_) | Log::Format { .. }) | Self::Corrupt(_) => Exit::Corrupt,
+        }
+    }
+
+    /// Tells the caller, unless the caller has gone.
+    pub fn tell(&self, json: bool) {
+        let exit = self.exit();
+        if exit == Exit::Done {
+            return;
+        }
+        if !json {
+            say(format_args!("{}: {self}", self.heading()));
+            if let Self::Refused(Refusal { field: Some(field), .. }) = self {
+                say(format_args!(
+                    "  at {}",
+                    if field.is_empty() { "the whole payload" } else { field }
+                ));
+            }
+            return;
+        }
+        let refusal = if let Self::Refused(refusal) = self { Some(refusal) } else { None };
+        let problem = Problem {
+            code: refusal.map_or(self.heading(), |refusal| &refusal.code),
+            detail: refusal.map_or_else(|| self.to_string(), |refusal| refusal.message.clone()),
+            exit: exit as u8,
+            errors: refusal.into_iter().filter_map(FieldError::of).collect(),
+            rule: refusal.map(|refusal| &refusal.rule),
+            title: self.heading(),
+        };
+        // A problem of strings and one small number always has a canonical form.
+        let bytes = canonical::to_bytes(&problem).unwrap_or_default();
+        say(format_args!("{}", String::from_utf8_lossy(&bytes)));
+    }
+
+    fn heading(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::Found(_) => "found",
+            Self::Usage(_) => "usage",
+            Self::NotFound(_) => "not found",
+            Self::Log(_) => "log",
+            Self::File { .. } => "file",
+            Self::Corrupt(_) => "corrupt",
+        }
+    }
+}
+
+/// The error of a call with `--json`: the members of a problem over HTTP, with the exit code for
+/// the status.
+#[derive(Serialize)]
+struct Problem<'a> {
+    code: &'a str,
+    detail: String,
+    exit: u8,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<&'a Rule>,
+    title: &'static str,
+}
+
+/// A field at fault.
+#[derive(Serialize)]
+struct FieldError<'a> {
+    detail: &'a str,
+    pointer: &'a str,
+}
+
+impl<'a> FieldError<'a> {
+    fn of(refusal: &'a Refusal) -> Option<Self> {
+        let pointer = refusal.field.as_deref()?;
+        Some(Self { detail: &refusal.message, pointer })
+    }
+}
+
+fn advice(error: &eventlog::Error) -> &'static str {
+    match error {
+        eventlog::Error::Locked { .. } => {
+            "; reading beside it is fine, and its web address takes commands (POST \
+             /commands/NAME)"
+        }
+        eventlog::Error::Corrupt(_) => "; `tranche verify` names all damage, nothing was changed",
+        _ => "",
+    }
+}

@@ -1,0 +1,74 @@
+//! `tranche log`: what is in the log, as lines for people or byte for byte.
+
+use super::failure::Failure;
+use super::out::Out;
+use super::source::{Source, decode, each_entry};
+use clap::Args;
+use domain::Commit;
+use eventlog::{Position, tail};
+use std::fmt;
+
+/// What `tranche log` is told.
+#[derive(Args, Debug)]
+pub struct LogArgs {
+    /// The first position
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    from: Position,
+    /// At most so many commits
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+    /// Go on with what is recorded from now on, until interrupted
+    #[arg(long, short)]
+    follow: bool,
+}
+
+/// Shows the commits: a line each, or with `--json` the stored bytes.
+pub async fn log(source: &Source, args: &LogArgs, json: bool) -> Result<(), Failure> {
+    let log = source.open_to_read()?;
+    let mut out = Out::stdout();
+    let from = args.from.max(1);
+    let last = args.limit.map_or(Position::MAX, |limit| from.saturating_add(limit) - 1);
+    if last < from {
+        return Ok(());
+    }
+    if !args.follow {
+        let to = log.head().await?.min(last);
+        each_entry(&*log, from, to, |position, entry| show(&mut out, position, entry, json))
+            .await?;
+        return out.finish();
+    }
+    let mut tail = tail(log, from);
+    loop {
+        let group = tail.next_group().await?;
+        for (position, entry) in group.iter().take_while(|(position, _)| *position <= last) {
+            show(&mut out, position, entry, json)?;
+        }
+        out.flush()?;
+        if group.last() >= last {
+            return out.finish();
+        }
+    }
+}
+
+fn show(out: &mut Out, position: Position, entry: &[u8], json: bool) -> Result<(), Failure> {
+    if json {
+        out.bytes(entry)?;
+        out.bytes(b"\n")
+    } else {
+        out.line(format_args!("{}", Line(&decode(position, entry)?)))
+    }
+}
+
+/// A commit on one line: where, when, who, what for, what happened.
+pub struct Line<'a>(pub &'a Commit);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Commit { position, recorded_at, actor, command, events, .. } = self.0;
+        write!(f, "{position:>6}  {recorded_at}  {} ({})  {command}", actor.id, actor.role)?;
+        for event in events {
+            write!(f, "  {}@{} {}", event.stream, event.version, event.event.kind())?;
+        }
+        Ok(())
+    }
+}

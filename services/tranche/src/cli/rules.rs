@@ -1,0 +1,155 @@
+//! `tranche rules`: reads rules documents and names all their mistakes.
+
+use super::failure::Failure;
+use super::out::{Out, counted, say};
+use clap::Subcommand;
+use domain::rules::{Document, Mistake, SHIPPED, parse, shipped};
+use domain::{canonical, canonical::Sha256Hex};
+use serde::Serialize;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// The longest document that is read, in bytes: far more than an entry of the log may have.
+const DOCUMENT_BYTES_MAX: u64 = 1 << 20;
+
+/// What is done with rules documents.
+#[derive(Subcommand)]
+pub enum RulesTask {
+    /// Reads rules documents and reports all mistakes, each with its line
+    Check {
+        /// TOML files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Lists the documents that come with the program
+    List,
+    /// Prints a document that comes with the program (with --json as a call keeps it)
+    Show {
+        /// Its name
+        name: String,
+    },
+}
+
+/// A mistake, as JSON.
+#[derive(Serialize)]
+struct Found<'a> {
+    file: String,
+    line: Option<usize>,
+    message: &'a str,
+    path: &'a str,
+}
+
+/// A shipped document in the list, as JSON.
+#[derive(Serialize)]
+struct Listed<'a> {
+    name: &'a str,
+    sha256: Sha256Hex,
+    title: &'a str,
+    version: u32,
+}
+
+/// Does it.
+pub fn rules(task: &RulesTask, json: bool) -> Result<(), Failure> {
+    match task {
+        RulesTask::Check { files } => check(files, json),
+        RulesTask::List => list(json),
+        RulesTask::Show { name } => show(name, json),
+    }
+}
+
+fn check(files: &[PathBuf], json: bool) -> Result<(), Failure> {
+    let mut out = Out::stdout();
+    let mut count = 0;
+    for file in files {
+        match parse(&read(file)?) {
+            Ok(document) => {
+                let Document { id, version, .. } = &document;
+                let digest = canonical::digest(&document)?;
+                say(format_args!("{}: {id} version {version}, sha256 {digest}", file.display()));
+            }
+            Err(mistakes) => {
+                count += mistakes.len();
+                mistakes.iter().try_for_each(|mistake| tell(&mut out, file, mistake, json))?;
+            }
+        }
+    }
+    out.finish()?;
+    if count == 0 { Ok(()) } else { Err(Failure::Found(counted(count, "mistake"))) }
+}
+
+fn tell(out: &mut Out, file: &Path, mistake: &Mistake, json: bool) -> Result<(), Failure> {
+    let Mistake { line, path, message } = mistake;
+    let file = file.display();
+    if json {
+        return out.json(&Found { file: file.to_string(), line: *line, message, path });
+    }
+    let line = line.map_or_else(String::new, |line| format!(":{line}"));
+    let path = if path.is_empty() { String::new() } else { format!("{path}: ") };
+    out.line(format_args!("{file}{line}: {path}{message}"))
+}
+
+/// Reads a text of limited length.
+fn read(path: &Path) -> Result<String, Failure> {
+    let file = File::open(path).map_err(|error| Failure::file(path, error))?;
+    let mut bytes = Vec::new();
+    file.take(DOCUMENT_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::file(path, error))?;
+    if bytes.len() as u64 > DOCUMENT_BYTES_MAX {
+        let limit = DOCUMENT_BYTES_MAX;
+        return Err(Failure::Usage(format!("{} is longer than {limit} bytes", path.display())));
+    }
+    String::from_utf8(bytes)
+        .map_err(|error| Failure::Usage(format!("{} is not UTF-8: {error}", path.display())))
+}
+
+fn list(json: bool) -> Result<(), Failure> {
+    let mut out = Out::stdout();
+    let width = SHIPPED.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    for (name, text) in SHIPPED {
+        let document = shipped_document(name, text)?;
+        let Document { title, version, .. } = &document;
+        if json {
+            let sha256 = canonical::digest(&document)?;
+            out.json(&Listed { name, sha256, title, version: *version })?;
+        } else {
+            out.line(format_args!("{name:width$}  v{version}  {title}"))?;
+        }
+    }
+    out.finish()
+}
+
+fn show(name: &str, json: bool) -> Result<(), Failure> {
+    let text = shipped(name).ok_or_else(|| {
+        let names: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
+        let names = names.join(", ");
+        Failure::NotFound(format!("no rules document is called {name:?}; there are {names}"))
+    })?;
+    let mut out = Out::stdout();
+    if json {
+        out.bytes(&canonical::to_bytes(&shipped_document(name, text)?)?)?;
+        out.bytes(b"\n")?;
+    } else {
+        out.bytes(text.as_bytes())?;
+    }
+    out.finish()
+}
+
+/// Reads a document of this program; a mistake in it is a fault of the build.
+fn shipped_document(name: &str, text: &str) -> Result<Document, Failure> {
+    parse(text).map_err(|mistakes| {
+        let first = mistakes.first().map(|mistake| mistake.message.as_str()).unwrap_or_default();
+        Failure::Corrupt(format!("the shipped document {name} has mistakes: {first}"))
+    })
+}
+
+/// A rules document in a file as JSON, for a field of a command.
+pub fn document(path: &Path) -> Result<serde_json::Value, Failure> {
+    let document = parse(&read(path)?).map_err(|mistakes| {
+        let count = counted(mistakes.len(), "mistake");
+        let path = path.display();
+        Failure::Usage(format!("{path} has {count}; `tranche rules check` names them"))
+    })?;
+    Ok(serde_json::to_value(document)?)
+}

@@ -1,0 +1,184 @@
+//! Whatever is typed, the program answers with one of its exit codes and a sentence, and what is
+//! not understood changes nothing.
+
+use super::program::{Scratch, command, directory, tranche};
+use proptest::prelude::*;
+use std::ffi::OsStr;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+const VOTE: &[&str] = &[
+    "do",
+    "fund.vote_appropriation",
+    "--data",
+    "log",
+    "--clock",
+    "2024-09-10T08:00:00Z",
+    "--actor",
+    "board",
+    "--role",
+    "governing_board",
+];
+const PAYLOAD: &str = r#"{"amount":"EUR 5.00","fund":"F","line":"L","source":"S"}"#;
+
+fn vote_from_stdin(dir: &Path, payload: &[u8]) -> Output {
+    let mut child = command(directory().join("tranche"), dir)
+        .args(VOTE)
+        .args(["--id", "typed", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    // The program need not read to the end of a payload that is too long.
+    let _ = child.stdin.take().expect("a pipe").write_all(payload);
+    child.wait_with_output().expect("the program ends")
+}
+
+fn head(dir: &Path) -> usize {
+    let output = tranche(dir, &["log", "--data", "log", "--json"]);
+    assert!(output.status.success(), "{output:?}");
+    output.stdout.iter().filter(|byte| **byte == b'\n').count()
+}
+
+fn start() -> Scratch {
+    let scratch = Scratch::new();
+    let args = [VOTE, &["--id", "first", PAYLOAD]].concat();
+    let output = tranche(scratch.path(), &args);
+    assert!(output.status.success(), "{output:?}");
+    scratch
+}
+
+#[track_caller]
+fn is_refused(output: &Output, code: i32) {
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    assert!(!stderr.is_empty() && !stderr.contains("panicked"), "{stderr}");
+    assert!(output.stdout.is_empty(), "{output:?}");
+}
+
+#[test]
+fn a_payload_that_is_not_a_payload_is_refused_and_nothing_is_recorded() {
+    let scratch = start();
+    let long = format!(r#"{{"amount":"{}"}}"#, "9".repeat(70_000));
+    let deep = "[".repeat(60_000);
+    let payloads: &[&[u8]] = &[
+        b"",
+        b"{",
+        b"null",
+        b"{}",
+        b"[]",
+        b"\xff\xfe",
+        br#"{"amount":"EUR 5.00","fund":"F","line":"L","source":"S","more":1}"#,
+        br#"{"amount":"EUR 5.00","fund":"F","line":"L","source":"S"} {}"#,
+        br#"{"amount":"EUR 5.001","fund":"F","line":"L","source":"S"}"#,
+        br#"{"amount":"EUR 99999999999999999999.00","fund":"F","line":"L","source":"S"}"#,
+        br#"{"amount":5,"fund":"F","line":"L","source":"S"}"#,
+        br#"{"amount":"EUR 5.00","fund":"F/../..","line":"L","source":"S"}"#,
+        b"{\"amount\":\"EUR 5.00\",\"fund\":\"F\",\"line\":\"\xff\",\"source\":\"S\"}",
+        long.as_bytes(),
+        deep.as_bytes(),
+    ];
+    for payload in payloads {
+        is_refused(&vote_from_stdin(scratch.path(), payload), 2);
+    }
+    assert_eq!(head(scratch.path()), 1);
+}
+
+#[test]
+fn an_argument_that_is_not_utf_8_is_refused() {
+    let scratch = Scratch::new();
+    for args in [vec!["do"], vec!["show"], vec!["log", "--log"], vec!["log", "--from"], vec![]] {
+        let mut program = command(directory().join("tranche"), scratch.path());
+        let output = program.args(&args).arg(OsStr::from_bytes(b"\xff\xfe")).output().unwrap();
+        is_refused(&output, 2);
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_success() {
+    let scratch = start();
+    let script = "(tranche log --data log --json; echo $? >&2) | true";
+    for _ in 0..3 {
+        let output = command("/bin/sh", scratch.path()).args(["-c", script]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "0\n");
+    }
+}
+
+#[test]
+fn damage_is_named_by_verify_and_nothing_else_reads_on() {
+    let scratch = start();
+    let path = scratch.path().join("log/log.sqlite");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes.windows(8).rposition(|window| window == b"EUR 5.00").unwrap();
+    bytes[at + 4] = b'6';
+    std::fs::write(&path, &bytes).unwrap();
+
+    let output = tranche(scratch.path(), &["verify", "--data", "log"]);
+    assert_eq!(output.status.code(), Some(5), "{output:?}");
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(stdout.starts_with("row 1..1: crc32 is "), "{stdout}");
+    is_refused(&tranche(scratch.path(), &["log", "--data", "log"]), 5);
+    is_refused(&tranche(scratch.path(), &["export", "--data", "log"]), 5);
+}
+
+#[test]
+fn a_log_that_another_process_writes_can_be_read_and_not_written() {
+    let scratch = start();
+    let held = eventlog::Sqlite::open(&scratch.path().join("log")).unwrap();
+    let output = tranche(scratch.path(), &[VOTE, &["--id", "second", PAYLOAD]].concat());
+    is_refused(&output, 4);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let holder = format!("process {}", std::process::id());
+    assert!(stderr.contains(&holder), "{stderr}");
+    assert_eq!(head(scratch.path()), 1);
+    let rehearsal = [VOTE, &["--id", "second", "--dry-run", PAYLOAD]].concat();
+    assert!(tranche(scratch.path(), &rehearsal).status.success());
+    drop(held);
+}
+
+#[test]
+fn who_follows_the_log_sees_what_is_recorded_later() {
+    let scratch = start();
+    let follower = command(directory().join("tranche"), scratch.path())
+        .args(["log", "--data", "log", "--follow", "--limit", "2", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let output = tranche(scratch.path(), &[VOTE, &["--id", "second", PAYLOAD]].concat());
+    assert!(output.status.success(), "{output:?}");
+    let followed = follower.wait_with_output().unwrap();
+    let exported = tranche(scratch.path(), &["export", "--data", "log"]);
+    assert_eq!(followed.stdout, exported.stdout);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_bytes_never_panic(
+        args in prop::collection::vec(
+            prop_oneof![
+                prop::sample::select(vec![
+                    "do", "show", "log", "verify", "export", "rules", "check", "list", "--data",
+                    "--log", "memory:", "--json", "--from", "--as-of", "2024-02-30", "--set",
+                    "fund.vote_appropriation", "--help", "-", "--", "budget",
+                ]).prop_map(|word| word.as_bytes().to_vec()),
+                prop::collection::vec(1_u8.., 0..12),
+            ],
+            0..6,
+        ),
+    ) {
+        let scratch = Scratch::new();
+        let args: Vec<&OsStr> = args.iter().map(|arg| OsStr::from_bytes(arg)).collect();
+        // A server or a follower would run on.
+        prop_assume!(!args.iter().any(|arg| *arg == "serve" || arg.as_bytes().contains(&b'f')));
+        let mut program = command(directory().join("tranche"), scratch.path());
+        let output = program.args(&args).stdin(Stdio::null()).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        prop_assert!(output.status.code().is_some_and(|code| code <= 5), "{args:?}: {stderr}");
+        prop_assert!(!stderr.contains("panicked"), "{args:?}: {stderr}");
+    }
+}
