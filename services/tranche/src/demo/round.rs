@@ -199,5 +199,6 @@ fn scores(stage: &Stage, index: usize, below: bool) -> Vec<Value> {
 /// When a shipped document has mistakes; a test of `domain` reads them all.
 #[must_use]
 pub fn shipped(name: &str) -> rules::Document {
-    rules::shipped(name).expect("a shipped rules document")
+    let text = rules::shipped(name).expect("a shipped rules document");
+    rules::parse(text).expect("a shipped rules document has no mistakes")
 }

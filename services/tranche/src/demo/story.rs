@@ -1,6 +1,6 @@
 //! The story of the AI Factories call, in the order in which it happened.
 
-use super::facts::{self, Claim, Round, derived, facts, fixture, published, slug, sourced};
+use super::facts::{Claim, Round, derived, facts, fixture, published, slug, sourced};
 use super::player::{ACCESS, AUTHORISING, BOARD, DemoError, OFFICER, Person, Player};
 use super::round::{self, Entrant, Stageplay};
 use domain::command::Role;
@@ -485,7 +485,7 @@ async fn contracts(player: &mut Player) -> Result<(), DemoError> {
 }
 
 /// A published machine contract with a known Union part: committed individually, then legally.
-async fn contract(player: &mut Player, row: &facts::Claim) -> Result<(), DemoError> {
+async fn contract(player: &mut Player, row: &Claim) -> Result<(), DemoError> {
     let (Some(total), Some(union), Some(national)) = (row.total_eur, row.eu_eur, row.national_eur) else {
         let figure = row.total_eur.map_or_else(|| "an unknown amount".to_owned(), |m| m.to_string());
         player.milestone(None, format!("{}, {}: {figure}", row.acronym, row.what));
