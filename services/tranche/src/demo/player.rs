@@ -88,7 +88,7 @@ impl Player {
     ) -> Result<Receipt, DemoError> {
         let answer = self.give(who, command, &data, evidence).await;
         let receipt =
-            answer.map_err(|error| DemoError::Submit { command: format!("{command} {data}"), error })?;
+            answer.map_err(|error| DemoError::Submit { command: command.to_owned(), error })?;
         self.engine
             .settle()
             .await
