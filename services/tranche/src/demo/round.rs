@@ -82,7 +82,9 @@ pub async fn submit(
         if let Some(kind) = &entrant.kind {
             content["type"] = json!(kind);
         }
-        let draft = json!({"proposal": proposal, "call": play.call, "content": content});
+        let draft = json!({
+            "proposal": proposal, "call": play.call, "applicant": id, "content": content,
+        });
         player.tell(applicant, "proposal.draft", draft, fixture(NEVER_PUBLISHED)).await?;
         let documents: Vec<Value> = document
             .submission

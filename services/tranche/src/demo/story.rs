@@ -21,7 +21,7 @@ const UNION: &str = "Union";
 /// When a command is refused that the story needs, or the log fails.
 pub async fn tell(player: &mut Player) -> Result<(), DemoError> {
     machines(player).await?;
-    if domain::world::entry("prize.open").is_some() { grand_challenge(player).await?; }
+    grand_challenge(player).await?;
     opening(player).await?;
     first_round(player).await?;
     second_round(player).await?;
