@@ -29,9 +29,8 @@ pub fn begins() -> Timestamp {
 /// # Errors
 /// When the log holds something else, or fails.
 pub async fn play(engine: &Engine) -> Result<Vec<Milestone>, DemoError> {
-    let first = engine.read_commits(1, 1).await;
-    let first = first.map_err(|error| DemoError::Submit { command: "read".into(), error })?;
-    if first.first().is_some_and(|commit| commit.command_id.as_str() != FIRST_COMMAND) {
+    let first = engine.reader().read_commit(1).await?;
+    if first.is_some_and(|stored| stored.commit.command_id.as_str() != FIRST_COMMAND) {
         return Err(DemoError::OtherLog);
     }
     let mut player = Player::new(engine.clone());

@@ -1,5 +1,6 @@
 //! The `tranche` library: the engine and everything around it.
 
 pub mod clock;
+pub mod demo;
 pub mod engine;
 pub mod http;

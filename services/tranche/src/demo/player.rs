@@ -1,6 +1,6 @@
 //! Plays commands by named roles with the clock of that time, and keeps the milestones of the story.
 
-use crate::engine::{Engine, Receipt, Request, SubmitError};
+use crate::engine::{Engine, ReadError, Receipt, Request, SubmitError};
 use domain::command::{Actor, Evidence, Role};
 use domain::{Parsed, Refusal};
 use jiff::civil::DateTime;
@@ -42,6 +42,9 @@ pub enum DemoError {
         /// Why.
         error: SubmitError,
     },
+    /// The log cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// The engine took what it had to refuse: the story would be false.
     #[error("{0} was accepted, and had to be refused")]
     NotRefused(String),
@@ -116,7 +119,7 @@ impl Player {
 
     /// Adds a line to the story.
     pub fn milestone(&mut self, position: Option<u64>, text: impl Into<String>) {
-        let at = self.engine.now();
+        let at = self.engine.clock().now();
         self.milestones.push(Milestone { at, position, text: text.into() });
     }
 

@@ -1,6 +1,6 @@
 //! The story of the AI Factories call, in the order in which it happened.
 
-use super::facts::{Claim, Round, derived, facts, fixture, published, slug, sourced};
+use super::facts::{Claim, Contestant, Round, derived, facts, fixture, published, slug, sourced};
 use super::player::{ACCESS, AUTHORISING, BOARD, DemoError, OFFICER, Person, Player};
 use super::round::{self, Entrant, Stageplay};
 use domain::command::Role;
@@ -55,7 +55,8 @@ async fn machines(player: &mut Player) -> Result<(), DemoError> {
                 partition
             })
             .collect();
-        let data = json!({"system": slug(system), "country": rows[0].country, "partitions": partitions});
+        let data =
+            json!({"system": slug(system), "country": rows[0].country, "partitions": partitions});
         player.tell(ACCESS, "system.register", data, published(&rows[0].source, note)).await?;
     }
     Ok(())
@@ -80,19 +81,20 @@ async fn grand_challenge(player: &mut Player) -> Result<(), DemoError> {
         .map(|row| json!({"contestant": slug(&row.winner), "country": row.country, "rank": row.rank}))
         .collect();
     let rank = json!({"prize": prize, "ranking": ranking});
-    player.tell(BOARD, "prize.rank", rank, published("ehpc-gc", "")).await?;
-    let split: Vec<Value> = facts()
-        .challenge
+    player
+        .tell(Person("jury", Role::PanelChair), "prize.rank", rank, published("ehpc-gc", ""))
+        .await?;
+    let part = |row: &Contestant| json!({"contestant": slug(&row.winner), "compute": pool(&row.systems, row.compute_hours)});
+    let split: Vec<Value> = winners
         .iter()
         .map(|row| {
-            let mut part = json!({"contestant": slug(&row.winner), "compute": pool(&row.systems, row.compute_hours)});
-            if row.rank == 1 {
-                part["money"] = json!(row.prize_eur);
-            }
+            let mut part = part(row);
+            part["money"] = json!(row.prize_eur);
             part
         })
         .collect();
-    let award = json!({"prize": prize, "split": split});
+    let extra: Vec<Value> = facts().challenge.iter().filter(|row| row.rank > 1).map(part).collect();
+    let award = json!({"prize": prize, "split": split, "extra": extra});
     let note = "the even split over the four winners is unconfirmed";
     let receipt = player.tell(BOARD, "prize.award", award, sourced("ehpc-gc", "m", note)).await?;
     player.milestone(
@@ -147,7 +149,10 @@ async fn opening(player: &mut Player) -> Result<(), DemoError> {
     });
     let note = "first cut-off 4 November 2024, then every three months; 1 February 2025 as published later; 2 May 2025 is from memory";
     let receipt = player.tell(OFFICER, "call.open", open, published("ehpc-launch", note)).await?;
-    player.milestone(receipt.position, "the call opens; the Union brings EUR 1 000 000 000, the Member States as much");
+    player.milestone(
+        receipt.position,
+        "the call opens; the Union brings EUR 1 000 000 000, the Member States as much",
+    );
     Ok(())
 }
 
@@ -205,6 +210,13 @@ async fn second_round(player: &mut Player) -> Result<(), DemoError> {
 }
 
 async fn access(player: &mut Player) -> Result<(), DemoError> {
+    player.until("2025-03-24T10:00:00").await?;
+    let letter = json!({
+        "allocation": "LEONARDO-BOOSTER-2025-03-24", "holder": "not published", "system": "Leonardo",
+        "time": {"partition": "Leonardo Booster", "unit": "node", "seconds": 4_500 * 3600},
+        "starts": "2025-03-24", "ends": "2026-03-24", "basis": "award letter of 4 500 node-hours",
+    });
+    player.tell(ACCESS, "allocation.grant_directly", letter, published("code-award", "")).await?;
     player.until("2025-03-28T10:00:00").await?;
     offers(player, "Regular 2025").await?;
     for (call, title, rules) in [
@@ -212,7 +224,8 @@ async fn access(player: &mut Player) -> Result<(), DemoError> {
         ("AIF-FAST-LANE", "AI Factories Fast Lane access", "fast-lane"),
         ("AIF-LARGE-SCALE", "AI Factories Large Scale access", "large-scale"),
     ] {
-        let open = json!({"call": call, "title": title, "rules": round::shipped(rules), "cut_offs": []});
+        let open =
+            json!({"call": call, "title": title, "rules": round::shipped(rules), "cut_offs": []});
         let note = "the access mode is published; the day of its opening is not";
         player.tell(OFFICER, "call.open", open, fixture(note)).await?;
     }
@@ -226,8 +239,10 @@ async fn calendar_and_antennas(player: &mut Player) -> Result<(), DemoError> {
         "call": CALL, "cut_off": "R3", "at": luxembourg("2025-06-30T17:00:00"),
         "reason": "the third cut-off moves to mid-2025",
     });
-    let note = "the exact date of the third cut-off, and the day on which it was moved, are not confirmed";
-    let receipt = player.tell(OFFICER, "call.amend_calendar", amend, sourced("spaineng", "m", note)).await?;
+    let note =
+        "the exact date of the third cut-off, and the day on which it was moved, are not confirmed";
+    let receipt =
+        player.tell(OFFICER, "call.amend_calendar", amend, sourced("spaineng", "m", note)).await?;
     player.milestone(receipt.position, "the third cut-off moves from 2 May to 30 June 2025");
 
     let budget = Money::euro(35_000_000);
@@ -248,8 +263,10 @@ async fn calendar_and_antennas(player: &mut Player) -> Result<(), DemoError> {
         "reason": "the deadline moves from 9 July to 21 August 2025",
     });
     let note = "both deadlines are published; the day on which it was moved is not";
-    let receipt = player.tell(OFFICER, "call.amend_calendar", amend, published("devaid", note)).await?;
-    player.milestone(receipt.position, "the antennas' deadline moves from 9 July to 21 August 2025");
+    let receipt =
+        player.tell(OFFICER, "call.amend_calendar", amend, published("devaid", note)).await?;
+    player
+        .milestone(receipt.position, "the antennas' deadline moves from 9 July to 21 August 2025");
     Ok(())
 }
 
@@ -286,9 +303,10 @@ async fn third_round(player: &mut Player) -> Result<(), DemoError> {
     player.milestone(None, format!("refused: {refusal}"));
     let missing = Money::cents(24_250_000_000);
     let reason = "three rounds of 750, 242.5 and at least 250 million exceed the first billion";
-    let note = "750 + 242.5 + 250 - 1 000 million: the least increase that the published totals imply";
-    raise(player, CALL, LINE, missing, reason, note).await?;
-    player.milestone(None, format!("the Union's envelope rises by {missing}"));
+    let note =
+        "750 + 242.5 + 250 - 1 000 million: the least increase that the published totals imply";
+    let position = raise(player, CALL, LINE, missing, reason, note).await?;
+    player.milestone(position, format!("the Union's envelope rises by {missing}"));
     award(player, row, "R3", &entrants).await?;
     claims(player, "2025-10-10").await
 }
@@ -326,8 +344,8 @@ async fn antennas_decided(player: &mut Player) -> Result<(), DemoError> {
     let missing = asked.minus(Money::euro(35_000_000)).unwrap_or(asked);
     let reason = "all 13 proposals above the threshold are funded";
     let note = "55 043 220.29 - 35 000 000: the budget was raised after the fact";
-    raise(player, ANTENNAS, ANTENNA_LINE, missing, reason, note).await?;
-    player.milestone(None, format!("the antennas' budget rises by {missing} to {asked}"));
+    let position = raise(player, ANTENNAS, ANTENNA_LINE, missing, reason, note).await?;
+    player.milestone(position, format!("the antennas' budget rises by {missing} to {asked}"));
     award(player, row, "A", &all).await
 }
 
@@ -339,12 +357,13 @@ async fn raise(
     by: Money,
     reason: &str,
     note: &str,
-) -> Result<(), DemoError> {
-    let increase = json!({"fund": FUND, "line": line, "source": UNION, "amount": by, "reason": reason});
+) -> Result<Option<u64>, DemoError> {
+    let increase =
+        json!({"fund": FUND, "line": line, "source": UNION, "amount": by, "reason": reason});
     player.tell(BOARD, "fund.increase_appropriation", increase, derived(note)).await?;
     let envelope = json!({"call": call, "by": by, "reason": reason});
-    player.tell(BOARD, "call.raise_budget", envelope, derived(note)).await?;
-    Ok(())
+    let receipt = player.tell(BOARD, "call.raise_budget", envelope, derived(note)).await?;
+    Ok(receipt.position)
 }
 
 fn the_round(name: &str) -> &'static Round {
@@ -361,7 +380,8 @@ fn award_command(row: &Round, cut_off: &str, entrants: &[Entrant]) -> Value {
         .iter()
         .take(row.factories)
         .map(|entrant| {
-            let mut award = json!({"proposal": entrant.proposal(cut_off), "grant": entrant.grant()});
+            let mut award =
+                json!({"proposal": entrant.proposal(cut_off), "grant": entrant.grant()});
             if let Some(union) = known_at_award(&entrant.acronym, &row.decided) {
                 award["union"] = json!(union);
             }
@@ -381,7 +401,8 @@ fn award_command(row: &Round, cut_off: &str, entrants: &[Entrant]) -> Value {
 
 /// The Union's part of one factory, if it was published with the decision.
 fn known_at_award(acronym: &str, decided: &str) -> Option<Money> {
-    let mut of_that_day = facts().claims.iter().filter(|c| c.acronym == acronym && c.published == decided);
+    let mut of_that_day =
+        facts().claims.iter().filter(|c| c.acronym == acronym && c.published == decided);
     of_that_day.find_map(|claim| claim.eu_eur)
 }
 
@@ -452,21 +473,32 @@ async fn claim(player: &mut Player, row: &Claim) -> Result<(), DemoError> {
     }
     let id = format!("{}-{}-{}", slug(&row.acronym), row.published, slug(&row.what));
     let data = json!({"claim": id, "figures": figures});
-    player.tell(OFFICER, "claim.publish", data, sourced(&row.source, &row.confidence, &row.note)).await?;
+    player
+        .tell(OFFICER, "claim.publish", data, sourced(&row.source, &row.confidence, &row.note))
+        .await?;
     Ok(())
 }
 
 /// What the year after the selections published: machine contracts and corrected figures.
 async fn contracts(player: &mut Player) -> Result<(), DemoError> {
     player.until("2025-10-20T10:00:00").await?;
+    let machine =
+        |grant: &str| json!({"grant": grant, "procurement": "machine", "tender": "machine"});
+    let (early, note) = (machine("LUMI-AIF"), "a try that shows the rule; nobody did this");
+    let refusal =
+        player.tell_in_vain(AUTHORISING, "grant.start_procurement", early, fixture(note)).await?;
+    player.milestone(None, format!("refused: {refusal}"));
     for acronym in ["LUMI AIF", "IT4LIA", "BSC AIF"] {
         let grant = slug(acronym);
         let text = format!("hosting agreement {grant}");
         let hash = domain::canonical::Sha256Hex::of(text.as_bytes());
         let hosting = json!({"grant": grant, "document": hash});
-        let note = "Art. 10 puts the hosting agreement before the procurement; its day was not published";
-        player.tell(AUTHORISING, "grant.conclude_hosting_agreement", hosting, fixture(note)).await?;
-        let start = json!({"grant": grant, "procurement": "machine", "tender": "machine"});
+        let note =
+            "Art. 10 puts the hosting agreement before the procurement; its day was not published";
+        player
+            .tell(AUTHORISING, "grant.conclude_hosting_agreement", hosting, fixture(note))
+            .await?;
+        let start = machine(&grant);
         let note = "that a tender was held is published; its day is not confirmed";
         player.tell(AUTHORISING, "grant.start_procurement", start, fixture(note)).await?;
     }
@@ -486,8 +518,10 @@ async fn contracts(player: &mut Player) -> Result<(), DemoError> {
 
 /// A published machine contract with a known Union part: committed individually, then legally.
 async fn contract(player: &mut Player, row: &Claim) -> Result<(), DemoError> {
-    let (Some(total), Some(union), Some(national)) = (row.total_eur, row.eu_eur, row.national_eur) else {
-        let figure = row.total_eur.map_or_else(|| "an unknown amount".to_owned(), |m| m.to_string());
+    let (Some(total), Some(union), Some(national)) = (row.total_eur, row.eu_eur, row.national_eur)
+    else {
+        let figure =
+            row.total_eur.map_or_else(|| "an unknown amount".to_owned(), |m| m.to_string());
         player.milestone(None, format!("{}, {}: {figure}", row.acronym, row.what));
         return Ok(());
     };
