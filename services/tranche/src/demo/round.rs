@@ -186,7 +186,7 @@ fn scores(stage: &Stage, index: usize, below: bool) -> Vec<Value> {
             if below { 2 * HALF_MARK } else { FULL_TENTHS - HALF_MARK - lost }
         })
         .collect();
-    if index % 2 == 0 && count > 1 && !below {
+    if index.is_multiple_of(2) && count > 1 && !below {
         tenths[0] += HALF_MARK;
         tenths[1] -= HALF_MARK;
     }

@@ -305,7 +305,8 @@ async fn third_round(player: &mut Player) -> Result<(), DemoError> {
     let reason = "three rounds of 750, 242.5 and at least 250 million exceed the first billion";
     let note =
         "750 + 242.5 + 250 - 1 000 million: the least increase that the published totals imply";
-    let position = raise(player, CALL, LINE, missing, reason, note).await?;
+    let rise = Rise { call: CALL, line: LINE, by: missing, reason, note };
+    let position = raise(player, &rise).await?;
     player.milestone(position, format!("the Union's envelope rises by {missing}"));
     award(player, row, "R3", &entrants).await?;
     claims(player, "2025-10-10").await
@@ -344,20 +345,24 @@ async fn antennas_decided(player: &mut Player) -> Result<(), DemoError> {
     let missing = asked.minus(Money::euro(35_000_000)).unwrap_or(asked);
     let reason = "all 13 proposals above the threshold are funded";
     let note = "55 043 220.29 - 35 000 000: the budget was raised after the fact";
-    let position = raise(player, ANTENNAS, ANTENNA_LINE, missing, reason, note).await?;
+    let rise = Rise { call: ANTENNAS, line: ANTENNA_LINE, by: missing, reason, note };
+    let position = raise(player, &rise).await?;
     player.milestone(position, format!("the antennas' budget rises by {missing} to {asked}"));
     award(player, row, "A", &all).await
 }
 
-/// The governing board raises appropriation and envelope.
-async fn raise(
-    player: &mut Player,
-    call: &str,
-    line: &str,
+/// More money for a call.
+struct Rise<'a> {
+    call: &'a str,
+    line: &'a str,
     by: Money,
-    reason: &str,
-    note: &str,
-) -> Result<Option<u64>, DemoError> {
+    reason: &'a str,
+    note: &'a str,
+}
+
+/// The governing board raises appropriation and envelope.
+async fn raise(player: &mut Player, rise: &Rise<'_>) -> Result<Option<u64>, DemoError> {
+    let Rise { call, line, by, reason, note } = rise;
     let increase =
         json!({"fund": FUND, "line": line, "source": UNION, "amount": by, "reason": reason});
     player.tell(BOARD, "fund.increase_appropriation", increase, derived(note)).await?;
