@@ -1,6 +1,7 @@
 //! The `tranche` library: the engine and everything around it.
 
 pub mod clock;
+pub mod cqrs;
 pub mod demo;
 pub mod engine;
 pub mod http;
