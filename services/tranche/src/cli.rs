@@ -9,6 +9,7 @@ mod out;
 mod replay;
 mod rules;
 mod schema;
+mod serve;
 mod show;
 mod source;
 mod times;
@@ -47,6 +48,8 @@ struct Global {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Plays the real AI Factories call, shows where the money is, and serves it
+    Demo(serve::DemoArgs),
     /// Gives a command: decides by the rules and records what follows
     Do(act::DoArgs),
     /// Shows the commits of the log, a line each (with --json the stored bytes)
@@ -62,6 +65,10 @@ enum Task {
     /// Checks, lists and prints rules documents
     #[command(subcommand)]
     Rules(rules::RulesTask),
+    /// Takes commands and shows views over HTTP, until told to stop
+    Serve(serve::ServeArgs),
+    /// Prints the OpenAPI document of the server
+    Openapi,
     /// Prints a completion script for a shell
     Completions {
         /// For which shell
@@ -93,6 +100,7 @@ pub fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<(), Failure> {
     let Global { source, json, clock } = cli.global;
     match cli.task {
+        Task::Demo(args) => serve::play(&source, &args, json).await,
         Task::Do(act::DoArgs::List) => catalogue::list(json),
         Task::Do(act::DoArgs::Give(entry, given)) => {
             act::give(entry, &given, &source, &source::clock(clock), json).await
@@ -103,6 +111,8 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Task::Verify => verify::verify(&source, json).await,
         Task::Export(args) => export::export(&source, &args).await,
         Task::Rules(task) => rules::rules(&task, json),
+        Task::Serve(args) => serve::serve(&source, &args, source::clock(clock), json).await,
+        Task::Openapi => print(tranche::http::openapi().as_bytes()),
         Task::Completions { shell } => completions(shell),
     }
 }
@@ -110,8 +120,12 @@ async fn run(cli: Cli) -> Result<(), Failure> {
 fn completions(shell: Shell) -> Result<(), Failure> {
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Cli::command(), "tranche", &mut script);
+    print(&script)
+}
+
+fn print(data: &[u8]) -> Result<(), Failure> {
     let mut out = out::Out::stdout();
-    out.bytes(&script)?;
+    out.bytes(data)?;
     out.finish()
 }
 

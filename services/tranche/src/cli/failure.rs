@@ -6,6 +6,7 @@ use domain::{Refusal, canonical};
 use serde::Serialize;
 use std::io;
 use std::path::Path;
+use tranche::demo::DemoError;
 use tranche::engine::{OpenError, ReadError, SubmitError};
 
 /// What the exit codes mean, as `--help` shows it.
@@ -79,6 +80,19 @@ impl From<OpenError> for Failure {
             OpenError::Metrics(_) | OpenError::Thread(_) | OpenError::Failed(_) => {
                 unavailable(&error)
             }
+        }
+    }
+}
+
+impl From<DemoError> for Failure {
+    fn from(error: DemoError) -> Self {
+        match error {
+            DemoError::Submit { error: SubmitError::Unavailable { reason, .. }, command } => {
+                unavailable(&format!("{command}: {reason}"))
+            }
+            DemoError::Read(error) => error.into(),
+            DemoError::OtherLog => Self::Usage(error.to_string()),
+            other => Self::Found(format!("the demo: {other}")),
         }
     }
 }

@@ -1,0 +1,106 @@
+//! `tranche serve` and `tranche demo`: long-running, with an engine of their own.
+
+use super::failure::Failure;
+use super::out::Out;
+use super::show::print_view;
+use super::source::{Place, Source, engine_on};
+use clap::Args;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tranche::clock::Clock;
+use tranche::demo::{self, Milestone};
+use tranche::engine::Engine;
+use tranche::http::{Server, told_to_stop};
+
+/// Where the demo is kept when the call does not say.
+const DEMO_DIRECTORY: &str = "demo.tranche";
+/// Where the money is, and the compute time: what the demo shows at its end.
+const DEMO_VIEWS: &[&str] = &["budget", "compute"];
+
+/// What `tranche serve` is told.
+#[derive(Args)]
+pub struct ServeArgs {
+    /// The address; there is no login yet, so only programs of this machine should reach it
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7410")]
+    listen: SocketAddr,
+}
+
+/// What `tranche demo` is told.
+#[derive(Args)]
+pub struct DemoArgs {
+    /// Ends after the story instead of serving it
+    #[arg(long)]
+    once: bool,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+/// Serves the log until told to stop.
+pub async fn serve(
+    source: &Source,
+    args: &ServeArgs,
+    clock: Clock,
+    json: bool,
+) -> Result<(), Failure> {
+    let place = source.required()?;
+    let engine = engine_on(place.open_to_write()?, &place, clock).await?;
+    listen(engine, args.listen, json).await
+}
+
+async fn listen(engine: Engine, address: SocketAddr, json: bool) -> Result<(), Failure> {
+    let failure = |error| Failure::File { what: address.to_string(), error };
+    let stop = told_to_stop().map_err(failure)?;
+    let server = Server::bind(engine, address).await.map_err(failure)?;
+    let url = format!("http://{}", server.address().map_err(failure)?);
+    let mut out = Out::stdout();
+    if json {
+        out.json(&serde_json::json!({ "url": url }))?;
+    } else {
+        out.line(format_args!("serving {url}"))?;
+    }
+    out.finish()?;
+    server.run(stop).await.map_err(failure)
+}
+
+/// Plays the real call, shows where the money is, and serves it.
+pub async fn play(source: &Source, args: &DemoArgs, json: bool) -> Result<(), Failure> {
+    let place = source.place()?.unwrap_or_else(|| Place::Directory(DEMO_DIRECTORY.into()));
+    let log = place.open_to_write()?;
+    let (clock, _hands) = Clock::manual(demo::begins());
+    let engine = engine_on(Arc::clone(&log), &place, clock).await?;
+    let played = demo::play(&engine).await;
+    let shown = match played {
+        Ok(milestones) => tell(&engine, &milestones, json).await,
+        Err(error) => Err(error.into()),
+    };
+    engine.stop().await;
+    shown?;
+    if args.once {
+        return Ok(());
+    }
+    // From here on the time is that of the machine.
+    let engine = engine_on(log, &place, Clock::system()).await?;
+    listen(engine, args.serve.listen, json).await
+}
+
+async fn tell(engine: &Engine, milestones: &[Milestone], json: bool) -> Result<(), Failure> {
+    let mut out = Out::stdout();
+    for Milestone { at, position, text } in milestones {
+        if json {
+            let line = serde_json::json!({ "at": at, "position": position, "text": text });
+            out.json(&line)?;
+        } else {
+            let position = position.map_or_else(|| "-".to_owned(), |at| at.to_string());
+            out.line(format_args!("{at}  {position:>7}  {text}"))?;
+        }
+    }
+    for view in DEMO_VIEWS {
+        if let Some(report) = engine.as_of(view, projections::AsOf::NOW).await? {
+            if !json {
+                out.line(format_args!(""))?;
+            }
+            print_view(&mut out, &report, json)?;
+        }
+    }
+    out.finish()
+}
