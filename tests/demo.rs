@@ -23,7 +23,8 @@ async fn played(log: Arc<dyn Log>) -> Engine {
 }
 
 async fn stored(engine: &Engine) -> String {
-    let commits = engine.reader().read_commits(1, usize::MAX).await.expect("a log that can be read");
+    let commits =
+        engine.reader().read_commits(1, usize::MAX).await.expect("a log that can be read");
     commits.iter().map(|stored| String::from_utf8(stored.bytes.to_vec()).unwrap() + "\n").collect()
 }
 
@@ -77,7 +78,7 @@ async fn before_a_claim_was_published_the_earlier_figure_is_shown() {
 #[tokio::test]
 async fn the_history_is_the_same_bytes_on_every_log_and_as_committed() {
     let memory = stored(&played(Arc::new(eventlog::Memory::new())).await).await;
-    let directory = eventlog::contract::Scratch::new("demo");
+    let directory = eventlog::contract::Scratch::new();
     let log = eventlog::Sqlite::open(directory.path()).expect("a new directory");
     let engine = played(Arc::new(log)).await;
     assert_eq!(stored(&engine).await, memory, "SQLite and memory differ");

@@ -169,7 +169,8 @@ impl Checker {
                 self.funds.entry(commitment.line.clone()).or_default().committed += change;
             }
             "fund.IndividuallyCommitted" => {
-                let commitment = self.commitments.get_mut(&key).ok_or("individual before global")?;
+                let commitment =
+                    self.commitments.get_mut(&key).ok_or("individual before global")?;
                 commitment.individual += amount;
                 let individual = self.grants.entry(grant).or_default();
                 individual.commitment = key.1;
@@ -199,7 +200,10 @@ impl Checker {
             let within: i128 =
                 self.commitments.values().filter(|c| &c.line == line).map(|c| c.amount).sum();
             if within != sums.committed || sums.committed > sums.appropriated {
-                return Err(format!("2: {line:?} committed {} of {}", sums.committed, sums.appropriated));
+                return Err(format!(
+                    "2: {line:?} committed {} of {}",
+                    sums.committed, sums.appropriated
+                ));
             }
         }
         for (key, commitment) in &self.commitments {
@@ -213,7 +217,10 @@ impl Checker {
         }
         for (grant, individual) in &self.grants {
             if individual.legal > individual.amount || individual.paid > individual.legal {
-                return Err(format!("2, 3: {grant:?}: paid {}, legal {}, individual {}", individual.paid, individual.legal, individual.amount));
+                return Err(format!(
+                    "2, 3: {grant:?}: paid {}, legal {}, individual {}",
+                    individual.paid, individual.legal, individual.amount
+                ));
             }
             if individual.paid < 0 {
                 return Err(format!("3: {grant:?} was paid {}", individual.paid));
@@ -231,14 +238,19 @@ impl Checker {
             payment.fund = text(&data["fund"]);
             payment.amount = cents(&data["amount"]);
         }
-        if matches!(kind, "payment.Initiated" | "payment.Verified" | "payment.Authorised" | "payment.Executed") {
+        if matches!(
+            kind,
+            "payment.Initiated" | "payment.Verified" | "payment.Authorised" | "payment.Executed"
+        ) {
             payment.people.insert(actor.to_owned());
             payment.steps += 1;
             if payment.people.len() != payment.steps {
                 return Err(format!("6: {actor} had two hands in payment {id}"));
             }
         }
-        if kind == "payment.Executed" && matches!(payment.kind.as_str(), "pre_financing" | "interim") {
+        if kind == "payment.Executed"
+            && matches!(payment.kind.as_str(), "pre_financing" | "interim")
+        {
             let key = (payment.fund.clone(), payment.grant.clone());
             let individual = self.grants.entry(key).or_default();
             individual.before_balance += payment.amount;
@@ -246,8 +258,13 @@ impl Checker {
             let limit = rules.and_then(|rules| rules["payments"]["before_balance_max"].as_str());
             if let Some((num, den)) = limit.and_then(|limit| limit.split_once('/')) {
                 let (num, den): (i128, i128) = (num.parse().unwrap(), den.parse().unwrap());
-                if individual.signed > 0 && individual.before_balance * den > individual.signed * num {
-                    return Err(format!("3: grant {} has {} before its balance", payment.grant, individual.before_balance));
+                if individual.signed > 0
+                    && individual.before_balance * den > individual.signed * num
+                {
+                    return Err(format!(
+                        "3: grant {} has {} before its balance",
+                        payment.grant, individual.before_balance
+                    ));
                 }
             }
         }
@@ -267,7 +284,8 @@ impl Checker {
             "pledge.Counted" => pledge.counted += amount,
             _ => {}
         }
-        let steps = [pledge.pledged, pledge.signed, pledge.reported, pledge.certified, pledge.counted];
+        let steps =
+            [pledge.pledged, pledge.signed, pledge.reported, pledge.certified, pledge.counted];
         if steps.windows(2).any(|pair| pair[0] < pair[1]) {
             return Err(format!("4: pledge {id} runs ahead: {steps:?}"));
         }
@@ -294,7 +312,9 @@ impl Checker {
                 let individual = self.grants.get_mut(&key).ok_or("7: signed before committed")?;
                 individual.signed += cents(&data["union"]);
             }
-            "grant.BudgetSet" | "grant.Amended" | "grant.ReportAssessed" => self.ceilings(id, data)?,
+            "grant.BudgetSet" | "grant.Amended" | "grant.ReportAssessed" => {
+                self.ceilings(id, data)?
+            }
             _ => {}
         }
         Ok(())
@@ -304,7 +324,9 @@ impl Checker {
         let items = [&data["items"], &data["budget"]["items"], &data["accepted"]];
         for item in items.into_iter().filter_map(Value::as_array).flatten() {
             let rules = self.grant_rules.get(id).cloned().unwrap_or_default();
-            let Some(ceiling) = rules["funding"]["ceilings"][text(&item["item"])].as_str() else { continue };
+            let Some(ceiling) = rules["funding"]["ceilings"][text(&item["item"])].as_str() else {
+                continue;
+            };
             let (num, den) = ceiling.split_once('/').expect("a fraction");
             let (num, den): (i128, i128) = (num.parse().unwrap(), den.parse().unwrap());
             if cents(&item["union"]) * den > cents(&item["total"]) * num {
@@ -331,7 +353,9 @@ impl Checker {
                 for proposal in data["admitted"].as_array().expect("admitted") {
                     let (call, received) = &self.submissions[proposal.as_str().expect("an id")];
                     if call != id || received.parse::<jiff::Timestamp>().unwrap() > cut_off {
-                        return Err(format!("8: {proposal} was received at {received}, after {cut_off}"));
+                        return Err(format!(
+                            "8: {proposal} was received at {received}, after {cut_off}"
+                        ));
                     }
                 }
             }
@@ -354,7 +378,11 @@ impl Checker {
         match kind {
             "evaluation.ConflictDeclared" => {
                 for number in data["void_reports"].as_array().expect("numbers") {
-                    self.reports.remove(&(id.to_owned(), proposal.clone(), number.as_u64().unwrap()));
+                    self.reports.remove(&(
+                        id.to_owned(),
+                        proposal.clone(),
+                        number.as_u64().unwrap(),
+                    ));
                 }
                 if data["void_consensus"] == true {
                     self.consensus.remove(&(id.to_owned(), proposal.clone()));
@@ -374,11 +402,16 @@ impl Checker {
                 self.consensus.insert((id.to_owned(), proposal), numbers);
             }
             "evaluation.Ranked" => {
-                for ((_, proposal), numbers) in self.consensus.iter().filter(|((e, _), _)| e == id) {
+                for ((_, proposal), numbers) in self.consensus.iter().filter(|((e, _), _)| e == id)
+                {
                     for number in numbers {
                         let key = (id.to_owned(), proposal.clone(), *number);
                         let Some(expert) = self.reports.get(&key) else { continue };
-                        if self.conflicts.contains(&(id.to_owned(), expert.clone(), proposal.clone())) {
+                        if self.conflicts.contains(&(
+                            id.to_owned(),
+                            expert.clone(),
+                            proposal.clone(),
+                        )) {
                             return Err(format!("9: {expert}'s report on {proposal} counts"));
                         }
                     }
@@ -393,7 +426,9 @@ impl Checker {
     fn allocation(&mut self, id: &str, kind: &str, data: &Value) -> Result<(), Breach> {
         let allocation = self.allocations.entry(id.to_owned()).or_default();
         match kind {
-            "allocation.Awarded" | "allocation.GrantedDirectly" => allocation.awarded = seconds(&data["time"]),
+            "allocation.Awarded" | "allocation.GrantedDirectly" => {
+                allocation.awarded = seconds(&data["time"])
+            }
             "allocation.Extended" => allocation.awarded += seconds(&data["added"]),
             "allocation.UsageRecorded" | "allocation.UsageCorrected" => {
                 allocation.used.insert(text(&data["period"]), seconds(&data["time"]));

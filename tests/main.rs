@@ -1,4 +1,6 @@
 //! One test binary.
 
 mod cli;
+mod demo;
+mod invariants;
 mod tidy;

@@ -464,7 +464,10 @@ async fn claim(player: &mut Player, row: &Claim) -> Result<(), DemoError> {
     let mut figures = Map::new();
     figures.insert("about".into(), json!(format!("grant-{}", slug(&row.acronym))));
     figures.insert("published".into(), json!(row.published));
-    figures.insert("what".into(), json!(row.what));
+    // "announced" and "at launch" are figures of one thing: the later replaces the earlier.
+    let funding = matches!(row.what.as_str(), "announced" | "at launch");
+    let what = if funding { "joint funding" } else { &row.what };
+    figures.insert("what".into(), json!(what));
     for (name, amount) in [
         ("total", row.total_eur),
         ("union", row.eu_eur),
