@@ -586,11 +586,12 @@ impl Command for Open {
     fn decide(&self, _: &World, meta: &Meta) -> Decision {
         check_text("title", &self.title)?;
         check_rules(&self.rules)?;
-        if let Some(budget) = &self.budget
-            && !budget.envelope.is_positive()
-        {
-            let refusal = Refusal::from(Rejection::NotPositive(budget.envelope));
-            return Err(refusal.at("/budget/envelope"));
+        if let Some(Budget { envelope, .. }) = &self.budget {
+            let at = |refusal: Refusal| refusal.at("/budget/envelope");
+            envelope.in_euro().map_err(|error| at(error.into()))?;
+            if !envelope.is_positive() {
+                return Err(at(Rejection::NotPositive(*envelope).into()));
+            }
         }
         let end = self.opens_until.as_ref().map(LocalTime::instant).transpose();
         let end = end.map_err(|error| Refusal::from(error).at("/opens_until"))?;

@@ -326,6 +326,7 @@ impl Fund {
 }
 
 fn positive(amount: Money) -> Result<Money, Refusal> {
+    let amount = amount.in_euro().map_err(|error| Refusal::from(error).at("/amount"))?;
     if amount.is_positive() {
         Ok(amount)
     } else {
@@ -602,6 +603,11 @@ impl Command for CarryOver {
         }
         let fund = world.find(&world.funds, &self.fund)?;
         fund.check_available(&self.line, &self.source, amount)?;
+        if let Some(to) = world.funds.get(&self.to)
+            && let Some(line) = to.lines.get(&self.line).and_then(|l| l.get(&self.source))
+        {
+            line.appropriated.plus(amount)?;
+        }
         let (line, source) = (self.line.clone(), self.source.clone());
         let out = Event::CarriedOver {
             amount,
@@ -840,6 +846,25 @@ mod tests {
         let scenario = global(voted(100), "R1", 60).then(&["fund.GloballyCommitted"]);
         let scenario = global(scenario, "R2", 41).refused("fund.appropriation_exceeded");
         global(scenario, "R2", 40).then(&["fund.GloballyCommitted"]);
+    }
+
+    #[test]
+    fn money_of_another_currency_is_not_compared_with_the_appropriation() {
+        for amount in ["CHF 1", "USD 1"] {
+            let wish = format!(r#"{{{LINE},"call":"C","commitment":"R1","amount":"{amount}"}}"#);
+            let scenario = voted(100).by(Role::AuthorisingOfficer);
+            scenario.when("fund.commit_globally", &wish).refused("command.amount").at("/amount");
+        }
+    }
+
+    #[test]
+    fn what_is_carried_over_must_fit_into_the_other_fund() {
+        let huge = r#""line":"02 04","source":"DEP","amount":"EUR 90071992547409.91""#;
+        let both = ["F", "G"].iter().fold(given().by(Role::GoverningBoard), |scenario, fund| {
+            scenario.done("fund.vote_appropriation", &format!(r#"{{"fund":"{fund}",{huge}}}"#))
+        });
+        let carry = format!(r#"{{{LINE},"to":"G","amount":"EUR 1"}}"#);
+        both.by(Role::AuthorisingOfficer).when("fund.carry_over", &carry).refused("command.amount");
     }
 
     #[test]

@@ -111,6 +111,15 @@ impl Money {
         Self::new(self.currency, i128::from(self.cents) - i128::from(other.cents))
     }
 
+    /// The amount, if it is in euro: comparing and folding take one currency for granted, and every
+    /// appropriation, envelope and agreement is in euro.
+    ///
+    /// # Errors
+    /// Another currency.
+    pub fn in_euro(self) -> Result<Self, MoneyError> {
+        Self::ZERO.plus(self)
+    }
+
     /// For folds of accepted events, whose sums `decide` has bounded: saturates at [`CENTS_MAX`]
     /// and ignores a second currency instead of failing, since a fold may not fail.
     pub fn add(&mut self, other: Self) {

@@ -457,6 +457,7 @@ impl Command for Initiate {
 impl Initiate {
     /// Nothing moves only when the balance is nil and the insurance has something to release.
     fn check_amount(&self, standing: &Standing<'_>) -> Result<(), Refusal> {
+        self.amount.in_euro().map_err(|error| Refusal::from(error).at("/amount"))?;
         let releases = self.kind == Kind::Balance && standing.withheld()?.is_positive();
         if self.amount.is_positive() || (releases && !self.amount.is_negative()) {
             return Ok(());

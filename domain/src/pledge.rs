@@ -256,6 +256,7 @@ fn parts<'a>(
 }
 
 fn positive(amount: Money) -> Result<Money, Refusal> {
+    let amount = amount.in_euro().map_err(|error| Refusal::from(error).at("/amount"))?;
     if amount.is_positive() {
         Ok(amount)
     } else {

@@ -194,6 +194,7 @@ impl AwardRound {
         }
         let at_union = |rejection: Rejection| Refusal::from(rejection).at("/union");
         if let Some(union) = self.union {
+            union.in_euro().map_err(|error| Refusal::from(error).at("/union"))?;
             if !union.is_positive() {
                 return Err(at_union(Rejection::NotPositive(union)));
             }
@@ -285,6 +286,7 @@ fn final_ranking<'a>(
 fn check_award(world: &World, award: &Funded) -> Result<(), Refusal> {
     check_grant(world, &award.grant)?;
     let Some(asked) = award.union else { return Ok(()) };
+    asked.in_euro()?;
     if !asked.is_positive() {
         return Err(Rejection::NotPositive(asked).into());
     }

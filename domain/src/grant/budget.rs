@@ -192,6 +192,7 @@ pub(super) fn check_ceiling(
 }
 
 pub(super) fn check_not_negative(amount: Money) -> Result<(), Refusal> {
+    let amount = amount.in_euro()?;
     if amount.is_negative() { Err(Rejection::Negative(amount).into()) } else { Ok(()) }
 }
 
