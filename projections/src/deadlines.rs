@@ -128,8 +128,8 @@ impl Deadlines {
     }
 
     fn lines(&self) -> Vec<Line> {
-        let tasks = self.tasks.open.values().filter_map(|task| {
-            let (what, about) = (task.command.clone(), task.about.clone());
+        let tasks = self.tasks.iter().filter_map(|task| {
+            let (what, about) = (task.command.to_string(), task.about.clone());
             Some(Line { due: task.due?, what, stream: task.stream.clone(), about })
         });
         let timers = self.timers.iter().map(|(id, (due, command))| Line {

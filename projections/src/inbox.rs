@@ -40,13 +40,12 @@ impl Projection for Inbox {
         );
         let mut tasks: Vec<(&Task, Vec<Role>)> = self
             .tasks
-            .open
-            .values()
-            .map(|task| (&**task, roles(&task.command)))
+            .iter()
+            .map(|task| (task, roles(&task.command)))
             .filter(|(task, roles)| concerns(task, roles, query))
             .collect();
         let due = |task: &Task| task.due.map_or(jiff::Timestamp::MAX, Due::instant);
-        tasks.sort_by_key(|(task, _)| (due(task), task.since));
+        tasks.sort_by_key(|(it, _)| (due(it), it.since, &it.stream, &it.command, &it.about));
         for (task, roles) in tasks.into_iter().take(query.limit.unwrap_or(usize::MAX)) {
             let roles: Vec<String> = roles.iter().map(ToString::to_string).collect();
             let late = query.now.is_some_and(|now| due(task) < now);
@@ -55,7 +54,7 @@ impl Projection for Inbox {
                 Cell::maybe(late.then_some("late")),
                 roles.join(" or ").into(),
                 Cell::maybe(task.person.as_ref().map(domain::ids::ActorId::as_str)),
-                task.command.as_str().into(),
+                Cell::text(&task.command),
                 Cell::text(&task.stream),
                 task.about.as_str().into(),
                 Cell::maybe(task.amount),

@@ -14,17 +14,18 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The open tasks, and what is needed to say by when.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Tasks {
-    /// By `stream/what`, so that the tasks of a stream are neighbours.
-    pub open: OrdMap<String, Arc<Task>>,
+    /// By stream, oldest first; a stream has few.
+    open: OrdMap<StreamId, Arc<Vec<Task>>>,
     /// Pledges that never count as a match.
     apart: OrdSet<StreamId>,
     /// Who asked for an allocation: the final report is theirs.
-    applicants: OrdMap<String, ActorId>,
+    applicants: OrdMap<StreamId, ActorId>,
     /// Days from a cut-off to the result.
     inform_days: OrdMap<CallId, u32>,
     grants: OrdMap<GrantId, Arc<Terms>>,
@@ -34,7 +35,7 @@ pub(crate) struct Tasks {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Task {
     /// The command that does it.
-    pub command: String,
+    pub command: Cow<'static, str>,
     pub stream: StreamId,
     /// Who, when it is one person's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,6 +50,12 @@ pub(crate) struct Task {
     /// How much, for what is done in steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
+}
+
+impl Task {
+    fn is(&self, command: &str, about: &str) -> bool {
+        self.command == command && self.about == about
+    }
 }
 
 /// An instant, or the end of a day.
@@ -99,10 +106,6 @@ pub(crate) fn roles(command: &str) -> Vec<Role> {
     roles.iter().copied().filter(|role| *role != Role::System).collect()
 }
 
-fn key(stream: &StreamId, what: &str) -> String {
-    format!("{stream}/{what}")
-}
-
 impl Tasks {
     /// Takes an event in.
     pub fn apply(&mut self, event: &Recorded) {
@@ -120,37 +123,54 @@ impl Tasks {
         }
     }
 
+    /// Every open task.
+    pub fn iter(&self) -> impl Iterator<Item = &Task> {
+        self.open.values().flat_map(|tasks| tasks.iter())
+    }
+
     /// Opens a task; one that waits already stays.
-    fn open(&mut self, event: &Recorded, command: &str, about: &str) -> &mut Task {
-        let name = key(&event.stream, &format!("{command}/{about}"));
-        let task = self.open.entry(name).or_insert_with(|| {
-            Arc::new(Task {
-                command: command.to_owned(),
+    fn open(&mut self, event: &Recorded, command: &'static str, about: &str) -> &mut Task {
+        let tasks = Arc::make_mut(self.open.entry(event.stream.clone()).or_default());
+        let found = tasks.iter().position(|task| task.is(command, about));
+        let index = found.unwrap_or_else(|| {
+            tasks.push(Task {
+                command: command.into(),
                 stream: event.stream.clone(),
                 person: None,
                 since: event.effective_at,
                 due: None,
                 about: about.to_owned(),
                 amount: None,
-            })
+            });
+            tasks.len() - 1
         });
-        Arc::make_mut(task)
+        &mut tasks[index]
     }
 
-    fn close(&mut self, event: &Recorded, command: &str, about: &str) -> Option<Arc<Task>> {
-        self.open.remove(&key(&event.stream, &format!("{command}/{about}")))
+    fn close(&mut self, event: &Recorded, command: &str, about: &str) -> Option<Task> {
+        let tasks = self.open.get_mut(&event.stream)?;
+        let index = tasks.iter().position(|task| task.is(command, about))?;
+        let task = Arc::make_mut(tasks).remove(index);
+        if tasks.is_empty() {
+            self.open.remove(&event.stream);
+        }
+        Some(task)
     }
 
-    /// Closes every task of the stream whose command and subject begin so.
-    fn close_all(&mut self, event: &Recorded, beginning: &str) {
-        let prefix = key(&event.stream, beginning);
-        let from = self.open.range(prefix.clone()..);
-        let names: Vec<String> = from
-            .map(|(name, _)| name.clone())
-            .take_while(|name| name.starts_with(&prefix))
-            .collect();
-        for name in names {
-            self.open.remove(&name);
+    /// Closes every task of the stream.
+    fn close_all(&mut self, event: &Recorded) {
+        self.open.remove(&event.stream);
+    }
+
+    /// Closes the tasks of a command whose subject begins so.
+    fn close_some(&mut self, event: &Recorded, command: &str, beginning: &str) {
+        let Some(tasks) = self.open.get_mut(&event.stream) else { return };
+        let other = |task: &Task| task.command != command || !task.about.starts_with(beginning);
+        if !tasks.iter().all(other) {
+            Arc::make_mut(tasks).retain(other);
+        }
+        if tasks.is_empty() {
+            self.open.remove(&event.stream);
         }
     }
 
@@ -188,7 +208,7 @@ impl Tasks {
                 self.open(event, "proposal.check_admissibility", "");
             }
             E::Admissible { .. } => {
-                self.close_all(event, "");
+                self.close_all(event);
                 self.open(event, "proposal.check_eligibility", "");
             }
             E::Inadmissible { .. }
@@ -197,7 +217,7 @@ impl Tasks {
             | E::Withdrawn { .. }
             | E::Awarded { .. }
             | E::Reserved { .. }
-            | E::Rejected { .. } => self.close_all(event, ""),
+            | E::Rejected { .. } => self.close_all(event),
             E::Drafted { .. } | E::Revised { .. } | E::Submitted(_) => {}
         }
     }
@@ -234,9 +254,9 @@ impl Tasks {
             // Whose report is missing when the experts have agreed, need not write it any more.
             E::ConsensusReached { proposal, .. } => {
                 self.close(event, CONSENSUS, proposal.as_str());
-                self.close_all(event, &format!("{REPORT}/{proposal} by "));
+                self.close_some(event, REPORT, &format!("{proposal} by "));
             }
-            E::Ranked { .. } => self.close_all(event, ""),
+            E::Ranked { .. } => self.close_all(event),
         }
     }
 
@@ -245,14 +265,14 @@ impl Tasks {
         let Some(id) = GrantId::of_stream(&event.stream) else { return };
         match inner {
             E::Prepared(origin) => self.prepared(event, &id, origin),
-            E::HostingAgreed { .. } => self.close_all(event, "grant.accept/"),
+            E::HostingAgreed { .. } => self.close_some(event, "grant.accept", ""),
             E::Accepted {} => {
                 let accepted = self.close(event, "grant.accept", "");
                 self.open(event, "grant.sign", "").due = accepted.and_then(|task| task.due);
             }
             E::Signed(agreement) => {
-                self.close_all(event, "grant.accept/");
-                self.close_all(event, "grant.sign/");
+                self.close_some(event, "grant.accept", "");
+                self.close_some(event, "grant.sign", "");
                 self.terms(&id).signed = Some(event.effective_at);
                 self.final_report(event, &id, agreement.ends);
             }
@@ -270,17 +290,17 @@ impl Tasks {
                 self.terms(&id).reports.insert(report.clone(), event.effective_at);
                 self.open(event, "grant.assess_report", report.as_str());
                 if *kind == grant::ReportKind::Final {
-                    self.close_all(event, "grant.submit_report/");
+                    self.close_some(event, "grant.submit_report", "");
                 }
             }
             E::ReportAssessed { report, .. } => {
                 self.close(event, "grant.assess_report", report.as_str());
             }
-            E::Closed {} => self.close_all(event, ""),
+            E::Closed {} => self.close_all(event),
             E::Terminated { .. } => {
-                self.close_all(event, "grant.accept/");
-                self.close_all(event, "grant.sign/");
-                self.close_all(event, "grant.decide_amendment/");
+                self.close_some(event, "grant.accept", "");
+                self.close_some(event, "grant.sign", "");
+                self.close_some(event, "grant.decide_amendment", "");
             }
             E::BudgetSet(_)
             | E::ProcurementStarted { .. }
@@ -316,7 +336,7 @@ impl Tasks {
 
     fn payment(&mut self, event: &Recorded, inner: &payment::Event) {
         use payment::Event as E;
-        let step = |tasks: &mut Self, from: &str, to: &str| {
+        let step = |tasks: &mut Self, from: &str, to: &'static str| {
             let before = tasks.close(event, from, "");
             tasks.open(event, to, "").due = before.and_then(|task| task.due);
         };
@@ -328,7 +348,7 @@ impl Tasks {
             E::Verified {} => step(self, "payment.verify", "payment.authorise"),
             E::Authorised {} => step(self, "payment.authorise", "payment.execute"),
             E::Executed { .. } | E::Rejected { .. } | E::Returned { .. } => {
-                self.close_all(event, "");
+                self.close_all(event);
             }
         }
     }
@@ -360,7 +380,7 @@ impl Tasks {
                 }
             }
             E::Counted { amount } => self.settle(event, "pledge.count", *amount),
-            E::Withdrawn { .. } => self.close_all(event, ""),
+            E::Withdrawn { .. } => self.close_all(event),
             E::Made(promise) => {
                 if matches!(promise.kind, pledge::Kind::Regional | pledge::Kind::Rrf) {
                     self.apart.insert(event.stream.clone());
@@ -370,26 +390,26 @@ impl Tasks {
         }
     }
 
-    fn owe(&mut self, event: &Recorded, command: &str, amount: Money) {
+    fn owe(&mut self, event: &Recorded, command: &'static str, amount: Money) {
         self.open(event, command, "").amount.get_or_insert_default().add(amount);
     }
 
-    fn settle(&mut self, event: &Recorded, command: &str, amount: Money) {
-        let name = key(&event.stream, &format!("{command}/"));
-        let Some(task) = self.open.get_mut(&name) else { return };
-        let owed = Arc::make_mut(task).amount.get_or_insert_default();
+    fn settle(&mut self, event: &Recorded, command: &'static str, amount: Money) {
+        let Some(task) = self.close(event, command, "") else { return };
+        let mut owed = task.amount.unwrap_or_default();
         owed.subtract(amount);
-        if !owed.is_positive() {
-            self.open.remove(&name);
+        if owed.is_positive() {
+            let again = self.open(event, command, "");
+            *again = Task { amount: Some(owed), ..task };
         }
     }
 
     fn allocation(&mut self, event: &Recorded, inner: &allocation::Event) {
         use allocation::Event as E;
-        let id = event.stream.as_str();
+        let id = &event.stream;
         match inner {
             E::Requested { applicant, decide_by, .. } => {
-                self.applicants.insert(id.to_owned(), applicant.clone());
+                self.applicants.insert(id.clone(), applicant.clone());
                 self.open(event, "allocation.check", "").due = decide_by.map(Due::At);
             }
             E::Checked { .. } => {
@@ -397,16 +417,16 @@ impl Tasks {
                 self.open(event, "allocation.award", "").due = checked.and_then(|task| task.due);
             }
             E::Awarded { .. } | E::GrantedDirectly { .. } => {
-                self.close_all(event, "");
+                self.close_all(event);
                 self.open(event, "allocation.provision", "");
             }
             E::Rejected { .. } | E::Withdrawn { .. } | E::FinalReported { .. } => {
-                self.close_all(event, "");
+                self.close_all(event);
                 self.applicants.remove(id);
             }
-            E::Provisioned { .. } => self.close_all(event, ""),
+            E::Provisioned { .. } => self.close_all(event),
             E::Ended { report_by, .. } => {
-                self.close_all(event, "");
+                self.close_all(event);
                 if let Some(report_by) = report_by {
                     let person = self.applicants.get(id).cloned();
                     let task = self.open(event, "allocation.final_report", "");
@@ -424,9 +444,9 @@ impl Tasks {
     fn timer(&mut self, event: &Recorded, inner: &timer::Event) {
         match inner {
             // Set again or cancelled by a person who saw why it failed.
-            timer::Event::Set { .. } | timer::Event::Cancelled { .. } => self.close_all(event, ""),
+            timer::Event::Set { .. } | timer::Event::Cancelled { .. } => self.close_all(event),
             timer::Event::Fired { refused, .. } => {
-                self.close_all(event, "");
+                self.close_all(event);
                 if let Some(refused) = refused {
                     self.open(event, "timer.set", &refused.message);
                 }
@@ -441,7 +461,7 @@ impl Tasks {
                 self.open(event, "process.resolve", &about);
             }
             process::Event::Resolved { reaction, .. } => {
-                self.close_all(event, &format!("process.resolve/{reaction}: "));
+                self.close_some(event, "process.resolve", &format!("{reaction}: "));
             }
         }
     }

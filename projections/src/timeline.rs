@@ -5,9 +5,10 @@ use crate::report::{Cell, Kind, Report, Table};
 use domain::command::Confidence;
 use domain::commit::Recorded;
 use domain::{Commit, Role};
-use imbl::{OrdMap, Vector};
+use imbl::{GenericHashMap, Vector};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
 /// One row per event, words kept once.
@@ -17,8 +18,16 @@ pub struct Timeline {
     rows: Vector<Row>,
     words: Vector<Arc<str>>,
     /// Number of each word.
-    numbers: OrdMap<Arc<str>, u32>,
+    numbers: Numbers,
 }
+
+/// Hashed with fixed keys: no randomness, and not stored.
+type Numbers = GenericHashMap<
+    Arc<str>,
+    u32,
+    BuildHasherDefault<DefaultHasher>,
+    imbl::shared_ptr::DefaultSharedPtr,
+>;
 
 /// A row; names are numbers of words.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
