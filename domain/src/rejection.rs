@@ -123,7 +123,7 @@ pub enum Common {
     #[error("{0}")]
     Malformed(String),
     /// The role may not give this command.
-    #[error("a {role} may not {command}; it takes {allowed}")]
+    #[error("role {role} may not {command}; it takes {allowed}")]
     RoleNotAllowed {
         /// Who asked.
         role: String,

@@ -55,6 +55,8 @@ pub(crate) struct Individual {
 pub(crate) struct Call {
     pub title: Option<String>,
     pub envelope: Option<Money>,
+    /// Whether its rules give money; calls for access to compute time give none.
+    pub gives_money: bool,
     /// By cut-off.
     pub rounds: OrdMap<Key, Round>,
 }
@@ -132,8 +134,9 @@ impl Books {
     fn apply_call(&mut self, id: &CallId, event: &call::Event) {
         use call::Event as E;
         match event {
-            E::Opened { budget, title, .. } => {
+            E::Opened { budget, rules, title, .. } => {
                 let call = self.call(id);
+                call.gives_money = budget.is_some() || rules.funding.is_some();
                 call.title = Some(title.clone());
                 call.envelope = budget.as_ref().map(|budget| budget.envelope);
             }

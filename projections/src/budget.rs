@@ -155,6 +155,9 @@ impl Budget {
             let figures: Vec<RoundFigures> = of_call.map(|(_, figures)| *figures).collect();
             let call = self.books.calls.get(id);
             let opened = call.filter(|call| call.title.is_some());
+            if figures.is_empty() && opened.is_some_and(|call| !call.gives_money) {
+                continue;
+            }
             let envelope = opened.map(|call| Cell::maybe(call.envelope));
             table.push([
                 Cell::text(id),
@@ -165,6 +168,7 @@ impl Budget {
                 Cell::known(figures.iter().map(RoundFigures::joint).sum_known()),
             ]);
         }
+        table.total();
         table
     }
 
@@ -433,17 +437,24 @@ mod tests {
         ];
         assert_eq!(
             at(&lines, "2024-12-31", "calls"),
-            ["AIF|unknown|7|750 000 000.00|750 000 000.00|1 500 000 000.00"]
+            [
+                "AIF|unknown|7|750 000 000.00|750 000 000.00|1 500 000 000.00",
+                "Total|unknown|7|750 000 000.00|750 000 000.00|1 500 000 000.00",
+            ]
         );
         assert_eq!(
             at(&lines, "2025-03-31", "calls"),
-            ["AIF|unknown|13|992 500 000.00|992 500 000.00|1 985 000 000.00"]
+            [
+                "AIF|unknown|13|992 500 000.00|992 500 000.00|1 985 000 000.00",
+                "Total|unknown|13|992 500 000.00|992 500 000.00|1 985 000 000.00",
+            ]
         );
         assert_eq!(
             at(&lines, "2025-12-31", "calls"),
             [
                 "AIF|unknown|19|1 242 500 000.00|1 242 500 000.00|2 485 000 000.00",
                 "AIFA|unknown|1|55 043 220.29|55 043 220.29|110 086 440.58",
+                "Total|unknown|20|1 297 543 220.29|1 297 543 220.29|2 595 086 440.58",
             ]
         );
         assert!(at(&lines, "2024-11-30", "calls").is_empty());

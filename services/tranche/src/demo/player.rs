@@ -1,6 +1,6 @@
 //! Plays commands by named roles with the clock of that time, and keeps the milestones of the story.
 
-use crate::engine::{Engine, ReadError, Receipt, Request, SubmitError};
+use crate::engine::{Engine, OpenError, ReadError, Receipt, Request, SubmitError};
 use domain::command::{Actor, Evidence, Role};
 use domain::{Parsed, Refusal};
 use jiff::civil::DateTime;
@@ -42,6 +42,9 @@ pub enum DemoError {
         /// Why.
         error: SubmitError,
     },
+    /// The engine does not open.
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// The log cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
