@@ -1,5 +1,5 @@
 //! The command line from outside: the real program, in a directory of its own.
 
 mod input;
-mod program;
+pub mod program;
 mod transcript;

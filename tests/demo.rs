@@ -25,7 +25,10 @@ async fn played(log: Arc<dyn Log>) -> Engine {
 async fn stored(engine: &Engine) -> String {
     let commits =
         engine.reader().read_commits(1, usize::MAX).await.expect("a log that can be read");
-    commits.iter().map(|stored| String::from_utf8(stored.bytes.to_vec()).unwrap() + "\n").collect()
+    commits
+        .iter()
+        .map(|stored| String::from_utf8(stored.bytes.to_vec()).expect("a line of text") + "\n")
+        .collect()
 }
 
 /// The end of a day in Luxembourg, in winter (+01:00) or summer (+02:00).
