@@ -30,10 +30,16 @@ pub fn cents_exact(cents: i64) -> String {
 /// An amount to the cent, in its currency.
 #[must_use]
 pub fn exact(money: Money) -> String {
+    format!("{}{THIN}{}", money.currency(), without_currency(money))
+}
+
+/// An amount to the cent, where a heading says the currency.
+#[must_use]
+pub fn without_currency(money: Money) -> String {
     let cents = money.in_cents();
     let sign = if cents < 0 { "\u{2212}" } else { "" };
     let cents = cents.unsigned_abs();
-    format!("{}{THIN}{sign}{}.{:02}", money.currency(), grouped(cents / 100), cents % 100)
+    format!("{sign}{}.{:02}", grouped(cents / 100), cents % 100)
 }
 
 /// Millions of euro with one decimal, rounded half up: `EUR 1 485.0 M`. What is less than

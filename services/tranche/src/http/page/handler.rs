@@ -112,13 +112,15 @@ async fn calendar(shared: &Shared) -> Result<Option<Arc<Calendar>>, Problem> {
     Ok(read)
 }
 
-/// The name of the call; of all of them, when there are several.
+/// The calls that give money, by name, as they are known now: the heading stays while the date moves.
 fn title(shared: &Shared) -> String {
     let now = shared.reader.now();
-    let mut titles = now.world().calls.values().map(|call| call.title.clone());
-    match (titles.next(), titles.next()) {
-        (Some(only), None) => only,
-        (Some(_), Some(_)) => "All calls".to_owned(),
-        (None, _) => "Public grants".to_owned(),
+    let calls = now.world().calls.values().filter(|call| call.budget.is_some());
+    let titles: Vec<&str> = calls.map(|call| call.title.as_str()).collect();
+    match titles.as_slice() {
+        [] => "Public grants".to_owned(),
+        [only] => (*only).to_owned(),
+        [first, second] => format!("{first} and {second}"),
+        [first, rest @ ..] => format!("{first} and {} other calls", rest.len()),
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::http::format::{cents_short, exact, grouped};
 use crate::http::sankey::{Flow, Kind};
+use domain::compute::Unit;
 use domain::money::Money;
 use projections::{Cell, Report, Table};
 use std::collections::BTreeMap;
@@ -52,6 +53,31 @@ pub type Reports = BTreeMap<&'static str, Report>;
 
 /// The views that are asked.
 pub const VIEWS: &[&str] = &["budget", "match", "pipeline", "compute"];
+
+/// The tables below the picture, with the columns that a person reads, in their order. The whole is in
+/// the views.
+const TABLES: &[(&str, &[&str])] = &[
+    (
+        "claims",
+        &[
+            "about",
+            "what",
+            "published",
+            "confidence",
+            "source",
+            "total",
+            "union",
+            "national",
+            "regional",
+            "rrf",
+        ],
+    ),
+    ("rounds", &["call", "round", "funded", "union", "national", "joint"]),
+    (
+        "lines",
+        &["line", "source", "appropriation", "committed", "individual", "legal", "paid", "left"],
+    ),
+];
 
 /// What a reader sees in the colours of the picture when a sum is not known.
 const NOT_PUBLISHED: &str = "Recipient\u{2019}s amount not published";
@@ -111,17 +137,48 @@ impl Model {
     #[must_use]
     pub fn read(title: &str, reports: &Reports) -> Self {
         let budget = reports.get("budget");
-        let table = |key| budget.and_then(|report| report.table(key)).cloned();
+        let table = |(key, columns): &(&str, &[&str])| {
+            budget.and_then(|report| report.table(key)).map(|table| only(table, columns))
+        };
         let flow = Picture::new(reports).draw();
         Self {
             title: title.to_owned(),
             tiles: tiles(reports),
             description: describe(reports),
             flow,
-            tables: ["claims", "rounds", "lines"].into_iter().filter_map(table).collect(),
+            tables: TABLES.iter().filter_map(table).collect(),
             notes: budget.map(|report| report.notes.clone()).unwrap_or_default(),
         }
     }
+}
+
+/// A table with some of its columns.
+fn only(table: &Table, keys: &[&str]) -> Table {
+    let at = |key: &&str| table.columns.iter().position(|column| column.key == *key);
+    let kept: Vec<usize> = keys.iter().filter_map(at).collect();
+    let pick = |row: &Vec<Cell>| kept.iter().filter_map(|&index| row.get(index).cloned()).collect();
+    let mut totals: Option<Vec<Cell>> = table.totals.as_ref().map(pick);
+    if let Some(first) = totals.as_mut().and_then(|row| row.first_mut()) {
+        *first = Cell::text("Total");
+    }
+    Table {
+        key: table.key,
+        title: table.title.clone(),
+        columns: kept.iter().map(|&index| table.columns[index].clone()).collect(),
+        rows: table.rows.iter().map(pick).collect(),
+        totals,
+    }
+}
+
+/// The calls that have an envelope, or rounds that draw on money; others give compute time only.
+fn with_money(reports: &Reports) -> Vec<Row<'_>> {
+    let budget = reports.get("budget");
+    let rounds = rows(budget, "rounds");
+    let has_rounds =
+        |row: &Row<'_>| rounds.iter().any(|round| round.text("call") == row.text("call"));
+    let has_envelope = |row: &Row<'_>| row.get("envelope").is_some_and(|cell| *cell != Cell::Empty);
+    let calls = rows(budget, "calls").into_iter();
+    calls.filter(|row| has_envelope(row) || has_rounds(row)).collect()
 }
 
 fn amount(label: &'static str, kind: Kind, money: Option<Money>, note: Option<String>) -> Tile {
@@ -136,21 +193,21 @@ fn amount(label: &'static str, kind: Kind, money: Option<Money>, note: Option<St
 
 fn tiles(reports: &Reports) -> Vec<Tile> {
     let lines = totals(reports.get("budget"), "lines");
-    let calls = totals(reports.get("budget"), "calls");
     let sides = totals(reports.get("match"), "rounds");
     let of = |row: Option<Row<'_>>, key: &str| row.and_then(|row| row.money(key));
     let short = |money: Money| cents_short(money.in_cents());
     let appropriated = of(lines, "appropriation").map(|all| format!("of {} voted", short(all)));
+    // Unknown as soon as one call's is; no call at all has no joint amount.
+    let calls = with_money(reports);
+    let known = calls.iter().map(|row| row.money("joint")).collect::<Option<Vec<_>>>();
+    let joint = known
+        .filter(|all| !all.is_empty())
+        .and_then(|all| all.into_iter().try_fold(Money::ZERO, Money::plus).ok());
     let signed = of(sides, "signed").map(|signed| format!("promised; {} signed", short(signed)));
     vec![
         amount("Union committed", Kind::Union, of(lines, "committed"), appropriated),
         amount("National match", Kind::National, of(sides, "promised"), signed),
-        amount(
-            "Joint",
-            Kind::Joint,
-            of(calls, "joint"),
-            Some("Union and Member States".to_owned()),
-        ),
+        amount("Joint", Kind::Joint, joint, Some("Union and Member States".to_owned())),
         amount("Left", Kind::Open, of(lines, "left"), Some("voted and not committed".to_owned())),
         funded(reports),
         compute(reports),
@@ -160,9 +217,10 @@ fn tiles(reports: &Reports) -> Vec<Tile> {
 /// How many were funded, call by call.
 fn funded(reports: &Reports) -> Tile {
     let budget = reports.get("budget");
-    let all = totals(budget, "calls").and_then(|row| row.count("funded"));
+    let calls = rows(budget, "calls");
+    let all = calls.iter().filter_map(|row| row.count("funded")).reduce(u64::saturating_add);
     let titles = titles(reports);
-    let parts: Vec<String> = rows(budget, "calls")
+    let parts: Vec<String> = calls
         .into_iter()
         .filter_map(|row| {
             let (call, count) =
@@ -179,16 +237,25 @@ fn funded(reports: &Reports) -> Tile {
     }
 }
 
-/// GPU-hours awarded, as far as the view of compute time knows.
+/// GPU-hours awarded, in prizes and allocations. Hours of nodes and cores are another unit and are not
+/// converted here.
 fn compute(reports: &Reports) -> Tile {
-    let awarded =
-        totals(reports.get("compute"), "units").and_then(|row| row.count("awarded_gpu_hours"));
+    let report = reports.get("compute");
+    let gpu = |table: &str, key: &str| -> i64 {
+        let times = rows(report, table).into_iter().filter_map(|row| match row.get(key)? {
+            Cell::Compute(time) if time.unit == Unit::Gpu => Some(time.seconds),
+            _ => None,
+        });
+        times.fold(0, i64::saturating_add)
+    };
+    let prizes = gpu("prizes", "awarded").saturating_add(gpu("prizes", "extra"));
+    let all = prizes.saturating_add(gpu("allocations", "awarded")).unsigned_abs();
     Tile {
         label: "GPU-hours awarded",
         kind: None,
-        figure: awarded.map(grouped),
+        figure: report.map(|_| grouped(all / 3_600)),
         exact: None,
-        note: None,
+        note: Some("in prizes and allocations".to_owned()),
     }
 }
 
@@ -247,6 +314,8 @@ impl<'a> Picture<'a> {
         self.rounds();
         self.union();
         self.national();
+        let last = self.flow.nodes.iter().map(|node| node.column).max().unwrap_or(0);
+        self.flow.columns.truncate(last + 1);
         self.flow
     }
 
@@ -266,8 +335,8 @@ impl<'a> Picture<'a> {
             totals(self.reports.get("match"), "rounds").and_then(|row| row.cents("promised"));
         let states = self.flow.node(0, "Member States", promised, Kind::National);
         let titles = titles(self.reports);
-        for row in self.budget("calls") {
-            let (Some(call), Some(_)) = (row.text("call"), row.get("union")) else { continue };
+        for row in with_money(self.reports) {
+            let Some(call) = row.text("call") else { continue };
             if row.cents("union") == Some(0) && row.cents("national") == Some(0) {
                 continue;
             }
@@ -283,7 +352,8 @@ impl<'a> Picture<'a> {
             }
             let left = row.cents("left");
             if left != Some(0) {
-                let node = self.flow.node(1, "Not committed", left, Kind::Open);
+                let label = format!("{}: not committed", row.text("line").unwrap_or(""));
+                let node = self.flow.node(1, label, left, Kind::Open);
                 self.flow.link(line, node, left, Kind::Open);
             }
         }

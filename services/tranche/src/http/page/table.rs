@@ -1,8 +1,10 @@
 //! A table of a report as HTML: caption, scopes, figures in columns, the unknown shown as unknown.
 
-use crate::http::format::{day_short, exact, grouped};
+use crate::http::format::{day_short, exact, grouped, without_currency};
 use domain::command::Confidence;
+use domain::money::Currency;
 use maud::{Markup, html};
+use projections::report::Kind;
 use projections::{Cell, Table};
 
 /// The table, in a box that scrolls sideways where the page is narrow.
@@ -28,7 +30,9 @@ pub fn scrolling(table: &Table) -> Markup {
 
 fn caption(table: &Table) -> String {
     let rows = table.rows.len();
-    format!("{rows} {}, amounts to the cent", if rows == 1 { "row" } else { "rows" })
+    let money = table.columns.iter().any(|column| column.kind == Kind::Money);
+    let amounts = if money { "; amounts in euro" } else { "" };
+    format!("{rows} {}{amounts}", if rows == 1 { "row" } else { "rows" })
 }
 
 fn line(cells: &[Cell]) -> Markup {
@@ -56,6 +60,9 @@ fn class(cell: &Cell) -> Option<&'static str> {
 
 fn cell(cell: &Cell) -> Markup {
     match cell {
+        Cell::Money(money) if money.currency() == Currency::EUR => {
+            html! { (without_currency(*money)) }
+        }
         Cell::Money(money) => html! { (exact(*money)) },
         Cell::Count(count) => html! { (grouped(*count)) },
         Cell::Date(date) => html! { time datetime=(date) { (day_short(*date)) } },

@@ -1,0 +1,84 @@
+//! The page without a browser: complete as it is served, and an ordinary form.
+
+use super::{Running, fixture};
+
+#[tokio::test]
+async fn the_page_shows_the_budget_of_the_day_asked_for() {
+    let server = Running::start(fixture::engine().await).await;
+    let early = server.get("/?as_of=2024-12-10").await.text();
+    let late = server.get("/?as_of=2025-03-12").await.text();
+    assert!(early.contains("<strong>10 December 2024</strong>"), "{early}");
+    assert!(early.contains("EUR\u{202f}750.0\u{202f}M"));
+    assert!(!early.contains("EUR\u{202f}992.5\u{202f}M"));
+    assert!(late.contains("EUR\u{202f}992.5\u{202f}M"));
+    assert!(late.contains("role=\"img\"") && late.contains("<desc"));
+    assert_eq!(server.get("/?as_of=2024-12-10").await.text(), early, "the same bytes each time");
+    let known = server.get("/?as_of=2025-03-12&known_at=2024-12-10").await.text();
+    assert!(known.contains("as far as known on <strong>10 December 2024</strong>"));
+    assert!(!known.contains("EUR\u{202f}992.5\u{202f}M"));
+}
+
+#[tokio::test]
+async fn an_amount_that_was_not_published_is_unknown_on_the_page() {
+    let server = Running::start(fixture::engine().await).await;
+    let page = server.get("/?as_of=2024-12-10").await.text();
+    let pledge = page.split("Finnish pledge").nth(1).unwrap();
+    let row = &pledge[..pledge.find("</tr>").unwrap()];
+    assert!(row.contains("250\u{202f}000\u{202f}000.00"), "{row}");
+    assert!(row.contains("unknown") && row.contains("fixture"), "{row}");
+    assert!(!row.contains(">0.00<"), "{row}");
+}
+
+#[tokio::test]
+async fn the_form_works_without_a_script() {
+    let server = Running::start(fixture::engine().await).await;
+    let to = async |query: &str| {
+        let answer = server.get(&format!("/?{query}")).await;
+        assert_eq!(answer.status, 303, "{query}");
+        answer.header("location").unwrap().to_owned()
+    };
+    // The slider was moved; the date was moved; both stand still.
+    let shown = "shown=2024-09-10&known_at=";
+    assert_eq!(to(&format!("{shown}&day=91&as_of=2024-09-10")).await, "/?as_of=2024-12-10");
+    assert_eq!(to(&format!("{shown}&day=0&as_of=2025-03-12")).await, "/?as_of=2025-03-12");
+    assert_eq!(to(&format!("{shown}&day=0&as_of=2024-09-10")).await, "/?as_of=2024-09-10");
+    assert_eq!(
+        to("shown=2024-09-10&day=99999&as_of=2024-09-10&known_at=2025-01-01").await,
+        "/?as_of=2026-08-31&known_at=2025-01-01"
+    );
+}
+
+#[tokio::test]
+async fn a_fragment_is_the_part_that_changes() {
+    let server = Running::start(fixture::engine().await).await;
+    let whole = server.get("/?as_of=2025-03-12").await.text();
+    let part = server.get("/?as_of=2025-03-12&fragment=1").await.text();
+    assert!(whole.contains(&part));
+    assert!(!part.contains("<html"));
+}
+
+#[tokio::test]
+async fn the_page_asks_nobody_else_for_anything() {
+    let server = Running::start(fixture::engine().await).await;
+    let page = server.get("/").await.text();
+    for attribute in ["src=\"", "href=\"", "action=\""] {
+        for address in page.split(attribute).skip(1) {
+            let address = &address[..address.find('"').unwrap()];
+            assert!(address.starts_with(['/', '#']) && !address.starts_with("//"), "{address}");
+            if address.starts_with("/assets/") {
+                let answer = server.get(address).await;
+                assert_eq!(answer.status, 200, "{address}");
+                assert!(answer.header("cache-control").unwrap().contains("immutable"));
+            }
+        }
+    }
+    assert!(!page.contains("style=\"") && !page.contains("onclick"), "the policy forbids both");
+}
+
+#[tokio::test]
+async fn an_empty_log_has_a_page_too() {
+    let server = Running::start(fixture::empty("2025-01-01T00:00:00Z").await).await;
+    let page = server.get("/").await;
+    assert_eq!(page.status, 200);
+    assert!(page.text().contains("Nothing has been recorded yet."));
+}
