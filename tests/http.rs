@@ -138,11 +138,13 @@ async fn a_bad_body_changes_nothing_and_is_answered_clearly() {
     }
 }
 
+type BadHeaders = (&'static [(&'static str, &'static str)], u16, &'static str);
+
 #[tokio::test]
 async fn bad_headers_and_addresses_are_named() {
     let server = empty().await;
     let good = vote("EUR 5.00");
-    let cases: &[(&[(&str, &str)], u16, &str)] = &[
+    let cases: &[BadHeaders] = &[
         (&[JSON, BOARD[1]], 400, "http.bad_header"),
         (&[JSON, BOARD[0]], 400, "http.bad_header"),
         (&[JSON, BOARD[0], ("Tranche-Role", "emperor")], 400, "http.bad_header"),

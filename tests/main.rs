@@ -1,5 +1,7 @@
 //! One test binary.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on says where by panicking")]
+
 mod bad_input;
 mod browser;
 mod cli;

@@ -61,13 +61,21 @@ fn sign(round: &str, amount: &str) -> Value {
     json!({"amount": amount, "pledge": format!("states-{round}")})
 }
 
-fn claim(id: &str, figures: Value) -> Value {
+fn claim(id: &str, figures: &Value) -> Value {
     json!({"claim": id, "figures": figures})
 }
 
 type Step = (&'static str, Role, &'static str, Value);
 
+/// The opening, then two rounds, then the first contracts.
 fn story() -> Vec<Step> {
+    let mut steps = opening();
+    steps.extend(rounds());
+    steps.extend(contracts());
+    steps
+}
+
+fn opening() -> Vec<Step> {
     let opened = "2024-09-10T08:00:00Z";
     let rules = rules::parse(rules::shipped("ai-factories").unwrap()).unwrap();
     let zone = "Europe/Luxembourg";
@@ -81,11 +89,16 @@ fn story() -> Vec<Step> {
         ],
         "budget": {"envelope": "EUR 1242500000.00", "fund": FUND, "line": LINE, "source": "Union"},
     });
-    let antennas = json!({"amount": "EUR 55043220.29", "fund": FUND, "line": "Antennas",
-        "source": "Union"});
     vec![
         (opened, Role::GoverningBoard, "fund.vote_appropriation", vote),
         (opened, Role::ProgrammeOfficer, "call.open", open),
+    ]
+}
+
+fn rounds() -> Vec<Step> {
+    let antennas = json!({"amount": "EUR 55043220.29", "fund": FUND, "line": "Antennas",
+        "source": "Union"});
+    vec![
         (
             "2024-12-10T12:00:00Z",
             Role::AuthorisingOfficer,
@@ -104,7 +117,7 @@ fn story() -> Vec<Step> {
             "claim.publish",
             claim(
                 "LUMI-2024",
-                json!({"about": "grant-LUMI-AIF", "national": "EUR 250000000.00",
+                &json!({"about": "grant-LUMI-AIF", "national": "EUR 250000000.00",
                 "published": "2024-12-10", "what": "Finnish pledge"}),
             ),
         ),
@@ -121,6 +134,11 @@ fn story() -> Vec<Step> {
             pledge("R2", "EUR 242500000.00"),
         ),
         ("2025-06-16T12:00:00Z", Role::GoverningBoard, "fund.vote_appropriation", antennas),
+    ]
+}
+
+fn contracts() -> Vec<Step> {
+    vec![
         (
             "2026-04-22T12:00:00Z",
             Role::AuthorisingOfficer,
@@ -139,7 +157,7 @@ fn story() -> Vec<Step> {
             "claim.publish",
             claim(
                 "IT4LIA-2026",
-                json!({"about": "grant-IT4LIA", "national": "EUR 145000000.00",
+                &json!({"about": "grant-IT4LIA", "national": "EUR 145000000.00",
                 "published": "2026-04-22", "total": "EUR 290000000.00",
                 "union": "EUR 145000000.00", "what": "machine contract"}),
             ),

@@ -1,0 +1,241 @@
+//! What the operations of the document have in common: headers, answers, parameters, shapes.
+
+use crate::http::views::ROWS_MAX;
+use domain::command::Role;
+use serde_json::{Map, Value, json};
+use strum::IntoEnumIterator as _;
+
+const POSITION_MAX: u64 = domain::canonical::INTEGER_MAX;
+
+/// The names of every role.
+pub(super) fn role_names() -> Vec<Role> {
+    Role::iter().collect()
+}
+
+pub(super) fn header(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/headers/{name}") })
+}
+
+pub(super) fn headers() -> Value {
+    json!({
+        "RequestId": {
+            "description": "Names this request in the answer and in the server's own log.",
+            "schema": { "type": "string" },
+        },
+        "Position": {
+            "description": "The position of the log that the answer rests on.",
+            "schema": { "type": "integer", "minimum": 0 },
+        },
+        "IdempotencyKey": {
+            "description": "The id of the command: the one that was sent, or the one that was made.",
+            "schema": { "type": "string" },
+        },
+        "Replayed": {
+            "description": "Present and true when this command id had been decided before.",
+            "schema": { "type": "string", "const": "true" },
+        },
+        "RetryAfter": {
+            "description": "Seconds after which it is worth another try.",
+            "schema": { "type": "integer" },
+        },
+    })
+}
+
+pub(super) fn responses() -> Value {
+    let problem = |description: &str| {
+        json!({
+            "description": description,
+            "headers": { "Request-Id": header("RequestId") },
+            "content": { "application/problem+json": { "schema": super::schema("Problem") } },
+        })
+    };
+    let mut again =
+        problem("Nothing was acknowledged. Send it again with the same Idempotency-Key.");
+    again["headers"]["Retry-After"] = header("RetryAfter");
+    json!({
+        "Malformed": problem("It cannot be read: the field or header at fault is named."),
+        "Forbidden": problem("This role or person may not."),
+        "NotFound": problem("No such thing."),
+        "MethodNotAllowed": problem("Not with this method."),
+        "NotAcceptable": problem("Not in a media type that the request accepts."),
+        "Conflict": problem("Not in this state, or a command id with other content."),
+        "VersionChanged": problem("If-Match names an older version: read it again."),
+        "TooLarge": problem("The body is longer than its limit."),
+        "MediaType": problem("The body of a command is application/json."),
+        "Rule": problem("A rule says no: it is named."),
+        "Internal": problem("A fault of this program. Nothing was acknowledged."),
+        "Timeout": problem("It took longer than the request may wait."),
+        "Unavailable": again,
+    })
+}
+
+/// Where something is, its name, its schema, whether it must be there, and what it is.
+fn of(place: &str, name: &str, schema: &Value, required: bool, description: &str) -> Value {
+    json!({
+        "in": place, "name": name, "schema": schema, "required": required,
+        "description": description,
+    })
+}
+
+fn token() -> Value {
+    json!({ "type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$" })
+}
+
+fn stream() -> Value {
+    json!({ "type": "string", "pattern": "^[a-z]+-[A-Za-z0-9_-]{1,64}$" })
+}
+
+fn role() -> Value {
+    json!({ "type": "string", "enum": role_names() })
+}
+
+/// All parameters.
+pub(super) fn parameters() -> Value {
+    let mut all = of_commands();
+    if let (Some(all), Value::Object(reading)) = (all.as_object_mut(), of_reading()) {
+        all.extend(reading);
+    }
+    all
+}
+
+fn of_commands() -> Value {
+    let id = json!({ "type": "string", "pattern": "^[A-Za-z0-9_./:-]{1,128}$" });
+    json!({
+        "IdempotencyKey": of("header", "Idempotency-Key", &id, false,
+            "The id of the command, for ever. The same id and content gives the stored answer, the \
+             same id and other content is refused. A UUIDv7 is made when it is absent."),
+        "IfMatch": of("header", "If-Match",
+            &json!({ "type": "string", "pattern": "^\"(0|[1-9][0-9]{0,14})\"$" }), false,
+            "The version that the stream of the command must have, in quotes."),
+        "Actor": of("header", "Tranche-Actor", &token(), true, "Who acts: an opaque id."),
+        "Role": of("header", "Tranche-Role", &role(), true, "In which role."),
+        "OnBehalfOf": of("header", "Tranche-On-Behalf-Of", &token(), false, "For whom, as a stand-in."),
+        "EffectiveAt": of("header", "Tranche-Effective-At",
+            &json!({ "type": "string", "format": "date-time" }), false,
+            "When it was true, if that was earlier than now."),
+        "Source": of("header", "Tranche-Source",
+            &json!({ "type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$" }),
+            false, "Where the fact comes from: a key of the list of sources."),
+        "Confidence": of("header", "Tranche-Confidence",
+            &json!({ "type": "string", "enum": ["published", "unconfirmed", "derived", "fixture"] }),
+            false, "How sure; only with Tranche-Source, and `published` unless said."),
+        "CorrelationId": of("header", "Tranche-Correlation-Id", &id, false, "The conversation."),
+        "CausationId": of("header", "Tranche-Causation-Id", &id, false, "What led to it."),
+        "DryRun": of("query", "dry_run", &json!({ "type": "boolean" }), false,
+            "Decide, answer what would be recorded, and record nothing.")
+    })
+}
+
+fn of_reading() -> Value {
+    let moment = json!({
+        "type": "string", "minLength": 10, "maxLength": 64,
+        "pattern": r"^\d{4}-\d{2}-\d{2}([T ].*)?$",
+    });
+    let position = json!({ "type": "integer", "minimum": 0, "maximum": POSITION_MAX });
+    json!({
+        "AsOf": of("query", "as_of", &moment, false,
+            "Only what was true by then. A date alone is the end of that day in the zone."),
+        "KnownAt": of("query", "known_at", &moment, false, "Only what was recorded by then."),
+        "AtPosition": of("query", "at_position", &position, false, "Only the log up to here."),
+        "WaitFor": of("query", "wait_for", &position, false,
+            "Wait, for at most 10 s, until the log has this position."),
+        "Zone": of("query", "zone", &json!({ "type": "string", "maxLength": 64 }), false,
+            "The zone of a date alone, by IANA name; Europe/Luxembourg unless said."),
+        "From": of("query", "from", &position, false, "From this position, 1 unless said."),
+        "Limit": of("query", "limit",
+            &json!({ "type": "integer", "minimum": 1, "maximum": POSITION_MAX }), false,
+            "At most so many commits; all up to the end of the log unless said."),
+        "LastEventId": of("header", "Last-Event-ID", &position, false,
+            "Resume a text/event-stream after this position."),
+        "Rows": of("query", "limit",
+            &json!({ "type": "integer", "minimum": 1, "maximum": ROWS_MAX }), false,
+            "At most so many rows of what has a row per event, the newest."),
+        "ByActor": of("query", "actor", &token(), false, "Only what this person did, or has to do."),
+        "ByRole": of("query", "role", &role(), false, "The same for a role."),
+        "OfStream": of("query", "stream", &stream(), false,
+            "Only this stream."),
+        "OfCategory": of("query", "category",
+            &json!({ "type": "string", "enum": domain::world::CATEGORIES }), false,
+            "Only streams of this category."),
+        "Position": of("path", "position",
+            &json!({ "type": "integer", "minimum": 1, "maximum": POSITION_MAX }), true, "Its place."),
+        "Stream": of("path", "stream", &stream(), true,
+            "Its name: `category-id`."),
+        "Code": of("path", "code", &json!({ "type": "string", "enum": crate::http::about::codes() }), true,
+            "The code of a problem."),
+        "View": of("path", "view",
+            &json!({ "type": "string", "enum": projections::names().collect::<Vec<_>>() }), true,
+            "Its name."),
+        "Command": of("path", "command", &json!({ "type": "string", "enum":
+            crate::http::commands::names().collect::<Vec<_>>() }), true, "Its name."),
+    })
+}
+
+pub(super) fn schemas() -> Map<String, Value> {
+    let rule = json!({
+        "type": "object", "required": ["document", "clause"],
+        "properties": { "document": { "type": "string" }, "clause": { "type": "string" } },
+    });
+    let problem = json!({
+        "type": "object",
+        "description": "RFC 9457.",
+        "required": ["type", "title", "status", "detail", "code"],
+        "properties": {
+            "type": { "type": "string", "format": "uri-reference" },
+            "title": { "type": "string" },
+            "status": { "type": "integer" },
+            "detail": { "type": "string" },
+            "instance": { "type": "string", "format": "uri-reference" },
+            "code": { "type": "string", "description": "Stable: one of GET /problems." },
+            "rule": rule,
+            "errors": { "type": "array", "items": {
+                "type": "object", "required": ["pointer", "detail"],
+                "properties": {
+                    "pointer": { "type": "string", "format": "json-pointer" },
+                    "detail": { "type": "string" },
+                },
+            } },
+        },
+    });
+    let schemas = [
+        ("Problem", problem),
+        ("Receipt", crate::http::commands::receipt_schema()),
+        (
+            "Report",
+            json!({
+                "type": "object",
+                "required": ["as_of", "notes", "position", "tables", "title", "view"],
+                "properties": {
+                    "as_of": { "type": "object" },
+                    "notes": { "type": "array", "items": { "type": "string" } },
+                    "position": { "type": "integer" },
+                    "tables": { "type": "array", "items": { "type": "object" } },
+                    "title": { "type": "string" },
+                    "view": { "type": "string" },
+                },
+            }),
+        ),
+        (
+            "Stream",
+            json!({
+                "type": "object", "required": ["stream", "version", "phase", "position"],
+                "properties": {
+                    "stream": { "type": "string" },
+                    "version": { "type": "integer" },
+                    "phase": { "type": "string" },
+                    "position": { "type": "integer" },
+                },
+            }),
+        ),
+        (
+            "Commit",
+            json!({
+                "type": "object",
+                "description": "One commit in canonical JSON (RFC 8785): the bytes that are hashed.",
+                "required": ["actor", "command", "command_id", "events", "position", "recorded_at"],
+                "properties": { "position": { "type": "integer" }, "events": { "type": "array" } },
+            }),
+        ),
+    ];
+    schemas.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+}

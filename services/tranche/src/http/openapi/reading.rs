@@ -1,0 +1,196 @@
+//! Everything that is read, path by path.
+
+use super::parts::header;
+use super::{parameter, refused, schema};
+use serde_json::{Map, Value, json};
+
+/// A GET.
+struct Get {
+    path: &'static str,
+    id: &'static str,
+    tag: &'static str,
+    summary: &'static str,
+    parameters: &'static [&'static str],
+    media: &'static [(&'static str, Option<&'static str>)],
+    problems: &'static [(&'static str, &'static str)],
+}
+
+const JSON: &str = "application/json";
+const BAD: (&str, &str) = ("400", "Malformed");
+const MISSING: (&str, &str) = ("404", "NotFound");
+const NOT_READY: (&str, &str) = ("503", "Unavailable");
+
+const GETS: &[Get] = &[
+    Get {
+        path: "/views",
+        id: "views.list",
+        tag: "read",
+        summary: "The views by name",
+        parameters: &[],
+        media: &[(JSON, None)],
+        problems: &[],
+    },
+    Get {
+        path: "/views/{view}",
+        id: "views.read",
+        tag: "read",
+        summary: "What a view answers, as of any moment; also as text/csv (its first table)",
+        parameters: &[
+            "View",
+            "AsOf",
+            "KnownAt",
+            "AtPosition",
+            "WaitFor",
+            "Zone",
+            "ByActor",
+            "ByRole",
+            "OfStream",
+            "OfCategory",
+            "Rows",
+        ],
+        media: &[(JSON, Some("Report")), ("text/csv", None)],
+        problems: &[BAD, MISSING, ("406", "NotAcceptable"), NOT_READY, ("504", "Timeout")],
+    },
+    Get {
+        path: "/log",
+        id: "log.read",
+        tag: "read",
+        summary: "The commits, one per line, byte for byte as they are hashed; as text/event-stream \
+                  it goes on with those to come, and Last-Event-ID resumes",
+        parameters: &["From", "Limit", "LastEventId"],
+        media: &[("application/jsonl", None), ("text/event-stream", None)],
+        problems: &[BAD, ("406", "NotAcceptable"), NOT_READY],
+    },
+    Get {
+        path: "/log/{position}",
+        id: "log.commit",
+        tag: "read",
+        summary: "One commit, byte for byte as it is hashed",
+        parameters: &["Position"],
+        media: &[(JSON, Some("Commit"))],
+        problems: &[BAD, MISSING, NOT_READY],
+    },
+    Get {
+        path: "/streams/{stream}",
+        id: "streams.read",
+        tag: "read",
+        summary: "The version and the phase of a stream",
+        parameters: &["Stream"],
+        media: &[(JSON, Some("Stream"))],
+        problems: &[BAD, MISSING],
+    },
+    Get {
+        path: "/commands",
+        id: "commands.list",
+        tag: "about",
+        summary: "What is declared about every command",
+        parameters: &[],
+        media: &[(JSON, None)],
+        problems: &[],
+    },
+    Get {
+        path: "/commands/{command}",
+        id: "commands.read",
+        tag: "about",
+        summary: "What is declared about one command, with the JSON Schema of its payload",
+        parameters: &["Command"],
+        media: &[(JSON, None)],
+        problems: &[MISSING],
+    },
+    Get {
+        path: "/problems",
+        id: "problems.list",
+        tag: "about",
+        summary: "Every code that a problem can have",
+        parameters: &[],
+        media: &[(JSON, None)],
+        problems: &[],
+    },
+    Get {
+        path: "/problems/{code}",
+        id: "problems.read",
+        tag: "about",
+        summary: "What a code means",
+        parameters: &["Code"],
+        media: &[(JSON, None), ("text/html", None)],
+        problems: &[MISSING],
+    },
+    Get {
+        path: "/openapi.json",
+        id: "openapi",
+        tag: "about",
+        summary: "This document",
+        parameters: &[],
+        media: &[(JSON, None)],
+        problems: &[],
+    },
+    Get {
+        path: "/metrics",
+        id: "metrics",
+        tag: "about",
+        summary: "Figures for Prometheus",
+        parameters: &[],
+        media: &[("text/plain", None)],
+        problems: &[],
+    },
+    Get {
+        path: "/healthz",
+        id: "healthz",
+        tag: "about",
+        summary: "Whether the process lives",
+        parameters: &[],
+        media: &[(JSON, None)],
+        problems: &[],
+    },
+    Get {
+        path: "/readyz",
+        id: "readyz",
+        tag: "about",
+        summary: "Whether the log answers and the writer works",
+        parameters: &[],
+        media: &[(JSON, None)],
+        problems: &[NOT_READY],
+    },
+];
+
+/// The paths.
+pub(super) fn paths() -> Map<String, Value> {
+    GETS.iter().map(|get| (get.path.to_owned(), json!({ "get": get.operation() }))).collect()
+}
+
+impl Get {
+    fn operation(&self) -> Value {
+        let content: Map<String, Value> = self
+            .media
+            .iter()
+            .map(|(media, name)| {
+                let shape = match (name, *media) {
+                    (Some(name), _) => schema(name),
+                    (None, JSON) => json!({}),
+                    (None, _) => json!({ "type": "string" }),
+                };
+                ((*media).to_owned(), json!({ "schema": shape }))
+            })
+            .collect();
+        let mut responses = refused(self.problems);
+        responses.insert(
+            "200".to_owned(),
+            json!({
+                "description": self.summary,
+                "headers": { "Request-Id": header("RequestId") },
+                "content": content,
+            }),
+        );
+        if self.id == "views.read" {
+            let unchanged = json!({ "description": "It is as If-None-Match says." });
+            responses.insert("304".to_owned(), unchanged);
+        }
+        json!({
+            "operationId": self.id,
+            "tags": [self.tag],
+            "summary": self.summary,
+            "parameters": self.parameters.iter().map(|name| parameter(name)).collect::<Vec<_>>(),
+            "responses": responses,
+        })
+    }
+}
