@@ -82,3 +82,13 @@ async fn an_empty_log_has_a_page_too() {
     assert_eq!(page.status, 200);
     assert!(page.text().contains("Nothing has been recorded yet."));
 }
+
+#[tokio::test]
+async fn the_picture_of_the_same_figures_is_the_same_byte_for_byte() {
+    let server = Running::start(fixture::engine().await).await;
+    let page = server.get("/?as_of=2026-08-31&fragment=1").await.text();
+    let start = page.find("<svg class=\"sankey\"").unwrap();
+    let end = page[start..].find("</svg>").unwrap() + start + "</svg>".len();
+    let picture = page[start..end].replace("><", ">\n<") + "\n";
+    expect_test::expect_file!["flow.svg"].assert_eq(&picture);
+}
