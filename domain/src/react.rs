@@ -2,9 +2,9 @@
 //! it, and answer with commands; a command's id derives from process, position and index, so that
 //! reacting twice decides once.
 
-use crate::command::Command;
+use crate::command::{Actor, Command, Role};
 use crate::commit::{Commit, Recorded};
-use crate::ids::{CommandId, ProcessId, ProposalId, StreamKey};
+use crate::ids::{CommandId, ProcessId, ProposalId, StreamKey, TimerId};
 use crate::rejection::{Common, Refusal};
 use crate::timer::Wish;
 use crate::world::{Event, World};
@@ -40,6 +40,23 @@ fn award_to_preparation(_: &World, recorded: &Recorded) -> Result<Vec<Wish>, Ref
     let proposal = ProposalId::of_stream(stream)
         .ok_or_else(|| Refusal::from(Common::NotFound(stream.to_string())))?;
     wish(&grant::Prepare { fund: None, grant: grant.clone(), proposal })
+}
+
+/// Refuses what only the engine may use, in a command from outside: the role `system`, and the ids that
+/// timers and process managers derive.
+///
+/// # Errors
+/// [`Common::Reserved`].
+pub fn check_outside(actor: &Actor, command_id: &CommandId) -> Result<(), Refusal> {
+    if actor.role == Role::System {
+        return Err(Common::Reserved("the role system".to_owned()).into());
+    }
+    let first = command_id.as_str().split_once('/').map_or("", |(first, _)| first);
+    let derived = first == TimerId::CATEGORY || MANAGERS.iter().any(|one| one.name == first);
+    if derived {
+        return Err(Common::Reserved(format!("a command id that begins with {first}/")).into());
+    }
+    Ok(())
 }
 
 /// What follows from a commit. `world` is the state right after it. A manager that fails answers with
@@ -97,8 +114,21 @@ pub fn wish(command: &impl Command) -> Result<Vec<Wish>, Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::Role;
     use crate::testing::given;
+
+    #[test]
+    fn nobody_outside_may_pass_for_the_engine() {
+        let check = |role: Role, id: &str| {
+            let actor = Actor { id: "someone".parse().unwrap(), on_behalf_of: None, role };
+            check_outside(&actor, &id.parse().unwrap()).map_err(|refusal| refusal.code.into_owned())
+        };
+        let reserved = Err("command.reserved".to_owned());
+        assert_eq!(check(Role::System, "a"), reserved);
+        assert_eq!(check(Role::Expert, "timer/T/1"), reserved);
+        assert_eq!(check(Role::Expert, "award-to-preparation/7/0"), reserved);
+        assert_eq!(check(Role::Expert, "timer"), Ok(()));
+        assert_eq!(check(Role::Expert, "demo/0001"), Ok(()));
+    }
 
     fn commit() -> (World, Commit) {
         let scenario = given().by(Role::System).done(

@@ -132,6 +132,9 @@ pub enum Common {
         /// Who may.
         allowed: String,
     },
+    /// A role or an id that only the engine uses.
+    #[error("{0} is the engine's own: choose another")]
+    Reserved(String),
     /// There is no such stream.
     #[error("{0} does not exist")]
     NotFound(String),
@@ -196,7 +199,7 @@ impl Reason for Common {
     fn rule(&self) -> Rule {
         Rule::ours(match self {
             Self::UnknownCommand(_) | Self::Malformed(_) => "the command's schema (openapi.json)",
-            Self::RoleNotAllowed { .. } => "who may what (design.md, 6)",
+            Self::RoleNotAllowed { .. } | Self::Reserved(_) => "who may what (design.md, 6)",
             Self::NotFound(_) | Self::Exists(_) | Self::WrongState { .. } => {
                 "the lifecycle (design.md, 6)"
             }
@@ -216,7 +219,7 @@ impl Reason for Common {
             | Self::TooLarge(_)
             | Self::TooLong { .. }
             | Self::TooMany { .. } => Kind::Malformed,
-            Self::RoleNotAllowed { .. } => Kind::Forbidden,
+            Self::RoleNotAllowed { .. } | Self::Reserved(_) => Kind::Forbidden,
             Self::Exists(_)
             | Self::WrongState { .. }
             | Self::WrongVersion { .. }

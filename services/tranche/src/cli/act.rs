@@ -13,6 +13,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 use domain::command::{COMMAND_BYTES_MAX, Confidence, Declaration, Entry};
 use domain::commit::CommitId;
 use domain::ids::{ActorId, CommandId, IdError, StreamId};
+use domain::react::check_outside;
 use domain::rejection::Common;
 use domain::time::to_microsecond;
 use domain::{Actor, Commit, Evidence, Meta, Parsed, Refusal, Role, World};
@@ -242,6 +243,7 @@ impl Given {
         engine: &Engine,
     ) -> Result<(Recorded, Option<Arc<Commit>>), Failure> {
         let command_id = self.command_id(engine.clock().now())?;
+        check_outside(&actor, &command_id)?;
         let receipt = engine
             .submit(Request {
                 correlation_id: self.correlation.clone(),
@@ -295,6 +297,7 @@ impl Given {
             effective_at: self.effective_at(world)?,
             evidence: self.evidence(),
         };
+        check_outside(&meta.actor, &meta.command_id)?;
         Ok(world.commit(parsed, &meta)?)
     }
 

@@ -134,9 +134,11 @@ pub(super) async fn submit(
         None => super::ids::command_id()
             .ok_or_else(|| Problem::own("http.internal", "no command id could be made"))?,
     };
+    let actor = request::actor(&headers)?;
+    domain::react::check_outside(&actor, &command_id)?;
     let conditional = request::expected_version(&headers)?;
     let asked = Request {
-        actor: request::actor(&headers)?,
+        actor,
         command_id: command_id.clone(),
         correlation_id: request::command_id(&headers, "tranche-correlation-id")?,
         causation_id: request::command_id(&headers, "tranche-causation-id")?,
