@@ -101,9 +101,6 @@ struct Allocation {
     overrun: i128,
 }
 
-/// A breach: where, and of what.
-pub type Breach = String;
-
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
@@ -127,7 +124,7 @@ fn seconds(value: &Value) -> i128 {
 
 impl Checker {
     /// Takes the next stored commit in.
-    pub fn check(&mut self, line: &str) -> Result<(), Breach> {
+    pub fn check(&mut self, line: &str) -> Result<(), String> {
         let commit: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
         let at = |what: String| format!("position {}: {what}", commit["position"]);
         self.frame(&commit).map_err(at)?;
@@ -138,7 +135,7 @@ impl Checker {
     }
 
     /// 1: no gaps, nothing twice, time goes on; and versions of every stream.
-    fn frame(&mut self, commit: &Value) -> Result<(), Breach> {
+    fn frame(&mut self, commit: &Value) -> Result<(), String> {
         self.position += 1;
         if commit["position"] != self.position {
             return Err(format!("a gap: expected {}", self.position));
@@ -162,7 +159,7 @@ impl Checker {
         Ok(())
     }
 
-    fn event(&mut self, commit: &Value, event: &Value) -> Result<(), Breach> {
+    fn event(&mut self, commit: &Value, event: &Value) -> Result<(), String> {
         let stream = text(&event["stream"]);
         let id = stream.split_once('-').expect("category and id").1.to_owned();
         let (kind, data) = (text(&event["type"]), &event["data"]);
@@ -182,7 +179,7 @@ impl Checker {
         }
     }
 
-    fn fund(&mut self, id: &str, kind: &str, data: &Value) -> Result<(), Breach> {
+    fn fund(&mut self, id: &str, kind: &str, data: &Value) -> Result<(), String> {
         if !text(&data["amount"]).starts_with("EUR ") {
             return Err(format!("2: fund {id} books {}", data["amount"]));
         }
@@ -232,7 +229,7 @@ impl Checker {
     }
 
     /// 2 and 3: sums, after every commit.
-    fn sums(&self) -> Result<(), Breach> {
+    fn sums(&self) -> Result<(), String> {
         for (line, sums) in &self.funds {
             let within: i128 =
                 self.commitments.values().filter(|c| &c.line == line).map(|c| c.amount).sum();
@@ -286,7 +283,7 @@ impl Checker {
     }
 
     /// 3, 5 and 6: advance payments below the limit, money booked where it moves, four people.
-    fn payment(&mut self, id: &str, kind: &str, data: &Value, actor: &Value) -> Result<(), Breach> {
+    fn payment(&mut self, id: &str, kind: &str, data: &Value, actor: &Value) -> Result<(), String> {
         let payment = self.payments.entry(id.to_owned()).or_default();
         if kind == "payment.Initiated" {
             payment.kind = text(&data["kind"]);
@@ -330,7 +327,7 @@ impl Checker {
     }
 
     /// 4: pledged >= signed >= reported >= certified >= counted; RRF money never counts.
-    fn pledge(&mut self, id: &str, kind: &str, data: &Value) -> Result<(), Breach> {
+    fn pledge(&mut self, id: &str, kind: &str, data: &Value) -> Result<(), String> {
         let pledge = self.pledges.entry(id.to_owned()).or_default();
         let amount = cents(&data["amount"]);
         match kind {
@@ -354,7 +351,7 @@ impl Checker {
     }
 
     /// 4 and 7: shares within their ceilings; hosting agreement before procurement.
-    fn grant(&mut self, id: &str, kind: &str, data: &Value) -> Result<(), Breach> {
+    fn grant(&mut self, id: &str, kind: &str, data: &Value) -> Result<(), String> {
         match kind {
             "grant.Prepared" => {
                 self.grant_rules.insert(id.to_owned(), data["rules"].clone());
@@ -381,7 +378,7 @@ impl Checker {
         Ok(())
     }
 
-    fn ceilings(&self, id: &str, data: &Value) -> Result<(), Breach> {
+    fn ceilings(&self, id: &str, data: &Value) -> Result<(), String> {
         let items = [&data["items"], &data["budget"]["items"], &data["accepted"]];
         for item in items.into_iter().filter_map(Value::as_array).flatten() {
             let rules = self.grant_rules.get(id).cloned().unwrap_or_default();
@@ -397,7 +394,7 @@ impl Checker {
     }
 
     /// 8: received by the cut-off's instant means in its round, and the other way round.
-    fn call(&mut self, id: &str, kind: &str, commit: &Value, event: &Value) -> Result<(), Breach> {
+    fn call(&mut self, id: &str, kind: &str, commit: &Value, event: &Value) -> Result<(), String> {
         let data = &event["data"];
         let instant = |value: &Value| text(value).parse::<jiff::Timestamp>().expect("an instant");
         let submission = self.submissions.entry(id.to_owned()).or_default();
@@ -460,7 +457,7 @@ impl Checker {
     }
 
     /// 5 and 11: offers, statements and prizes add up.
-    fn system(&mut self, id: &str, kind: &str, data: &Value) -> Result<(), Breach> {
+    fn system(&mut self, id: &str, kind: &str, data: &Value) -> Result<(), String> {
         let key = (id.to_owned(), text(&data["offer"]), text(&data["partition"]));
         let amount = i128::from(data["seconds"].as_i64().unwrap_or(0));
         match kind {
@@ -474,7 +471,7 @@ impl Checker {
         Ok(())
     }
 
-    fn statement(&mut self, id: &str, kind: &str, data: &Value) -> Result<(), Breach> {
+    fn statement(&mut self, id: &str, kind: &str, data: &Value) -> Result<(), String> {
         let key = (id.to_owned(), text(&data["entry"]));
         if kind == "statement.Imported" {
             let entries = data["entries"].as_array().expect("entries");
@@ -500,7 +497,7 @@ impl Checker {
         Ok(())
     }
 
-    fn prize(&mut self, id: &str, kind: &str, data: &Value) -> Result<(), Breach> {
+    fn prize(&mut self, id: &str, kind: &str, data: &Value) -> Result<(), String> {
         let prize = self.prizes.entry(id.to_owned()).or_default();
         if kind == "prize.Opened" {
             *prize = Prize { money: cents(&data["money"]), seconds: seconds(&data["compute"]) };
@@ -523,7 +520,7 @@ impl Checker {
         kind: &str,
         data: &Value,
         actor: &str,
-    ) -> Result<(), Breach> {
+    ) -> Result<(), String> {
         let (expert, proposal) = (text(&data["expert"]), text(&data["proposal"]));
         match kind {
             "evaluation.ConflictDeclared" => {
@@ -585,7 +582,7 @@ impl Checker {
     }
 
     /// 11: used <= awarded, or an overrun says by how much.
-    fn allocation(&mut self, id: &str, kind: &str, data: &Value) -> Result<(), Breach> {
+    fn allocation(&mut self, id: &str, kind: &str, data: &Value) -> Result<(), String> {
         let allocation = self.allocations.entry(id.to_owned()).or_default();
         match kind {
             "allocation.Awarded" | "allocation.GrantedDirectly" => {

@@ -320,6 +320,14 @@ fn reports(s: &mut Script, plan: &Plan) {
     s.no_by(("xena", Role::AuthorisingOfficer), "grant.no_final_report", "grant.close", &close);
     assess(s, &last);
     s.no_by(("xena", Role::AuthorisingOfficer), "grant.not_settled", "grant.close", &close);
+    settle(s, plan, wish);
+}
+
+/// The interim payment and the balance of the reports, and a recovery after the end.
+fn settle(s: &mut Script, plan: &Plan, wish: Value) {
+    let u = plan.unit;
+    let (accepted, interim) = (u / 10 * 9, 2 * u * 9 / 10 - u);
+    let close = json!({ "grant": s.id("A") });
     s.by("ivan", Role::InitiatingAgent);
     s.no_with(
         "payment.accepted_exceeded",

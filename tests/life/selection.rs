@@ -308,6 +308,14 @@ fn evaluate(s: &mut Script) {
         &open,
         json!({ "evaluation": s.id("E2") }),
     );
+    appoint(s);
+    let first =
+        json!({ "evaluation": s.id("E"), "proposal": s.id("p1"), "scores": scores(50, 45) });
+    s.no_by(("eve", Role::Expert), "evaluation.not_appointed", "evaluation.submit_report", &first);
+    reports(s, first);
+}
+
+fn appoint(s: &mut Script) {
     let all: Vec<String> = RANKED.iter().map(|one| s.id(one.0)).collect();
     let appoint = json!({ "evaluation": s.id("E"), "expert": s.id("x1"), "proposals": all });
     s.no_with("evaluation.bad_list", "evaluation.appoint", &appoint, json!({ "proposals": [] }));
@@ -322,9 +330,10 @@ fn evaluate(s: &mut Script) {
         merge(&mut data, json!({ "expert": s.id(expert) }));
         s.ok("evaluation.appoint", data);
     }
-    let first =
-        json!({ "evaluation": s.id("E"), "proposal": s.id("p1"), "scores": scores(50, 45) });
-    s.no_by(("eve", Role::Expert), "evaluation.not_appointed", "evaluation.submit_report", &first);
+}
+
+/// Three reports and a consensus on every proposal.
+fn reports(s: &mut Script, first: Value) {
     let x1 = s.id("x1");
     s.by(&x1, Role::Expert);
     s.no_with(
@@ -362,6 +371,11 @@ fn evaluate(s: &mut Script) {
     }
     s.by(&x1, Role::Expert);
     s.no("evaluation.consensus_reached", "evaluation.submit_report", first);
+    rank(s);
+}
+
+/// The panel ranks, twice: a conflict is learnt before, and another after.
+fn rank(s: &mut Script) {
     conflict(s, "x3", "p2", &scores(45, 45));
     s.by("carl", Role::PanelChair);
     let order = json!([{ "proposals": [s.id("p3"), s.id("p4")], "reason": "broader" }]);
