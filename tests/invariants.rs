@@ -565,7 +565,9 @@ impl Checker {
                 {
                     for number in numbers {
                         let key = (id.to_owned(), proposal.clone(), *number);
-                        let Some(expert) = self.reports.get(&key) else { continue };
+                        let Some(expert) = self.reports.get(&key) else {
+                            return Err(format!("9: a void report on {proposal} counts"));
+                        };
                         if self.conflicts.contains(&(
                             id.to_owned(),
                             expert.clone(),

@@ -604,11 +604,9 @@ impl Command for DeclareConflict {
         let reports: Vec<_> = evaluation.valid_reports(&self.proposal).collect();
         let void_reports: Vec<u32> =
             reports.iter().filter(theirs).map(|(_, report)| report.number).collect();
-        let left = reports.len() - void_reports.len();
-        let quorum = count_is_at_least(left, context.rules.experts_min);
-        let consensus = evaluation.consensus.get(&self.proposal);
-        let void_consensus =
-            consensus.is_some_and(|known| known.rapporteur == self.expert || !quorum);
+        // The others agreed with that expert in the room: they have to agree again without.
+        let void_consensus = (evaluation.consensus.get(&self.proposal))
+            .is_some_and(|known| known.rapporteur == self.expert || !void_reports.is_empty());
         let ranked_by = evaluation.ranked_by.as_ref();
         let void_ranking = ranked_by.is_some_and(|chair| void_consensus || *chair == self.expert);
         let event = Event::ConflictDeclared {

@@ -125,6 +125,20 @@ fn a_conflict_that_is_learnt_later_voids_report_consensus_and_ranking() {
 }
 
 #[test]
+fn a_consensus_falls_with_any_expert_in_conflict_even_if_enough_others_remain() {
+    let appoint = r#"{"evaluation":"E","expert":"X4","proposals":["A"]}"#;
+    let scenario = reported(round(), &["A"])
+        .by(Role::ProgrammeOfficer)
+        .done("evaluation.appoint", appoint)
+        .by_person("X4", Role::Expert)
+        .done("evaluation.submit_report", &score("E", "A", [40, 40, 40]));
+    let scenario = agreed(scenario, &[("A", [40, 40, 40])]).by(Role::ProgrammeOfficer);
+    let scenario = scenario.when("evaluation.declare_conflict", &conflict("X4", "A"));
+    let scenario = scenario.recorded(&["evaluation.ConflictDeclared"]);
+    assert!(evaluation(&scenario).consensus.is_empty());
+}
+
+#[test]
 fn an_expert_declares_their_own_conflicts_only() {
     let scenario = reported(round(), &["A"]).by_person("X1", Role::Expert);
     let scenario = scenario.when("evaluation.declare_conflict", &conflict("X2", "A"));
