@@ -80,7 +80,7 @@ const TABLES: &[(&str, &[&str])] = &[
 ];
 
 /// What a reader sees in the colours of the picture when a sum is not known.
-const NOT_PUBLISHED: &str = "Recipient\u{2019}s amount not published";
+const NOT_PUBLISHED: &str = "Amount not published";
 
 /// A row of a table, read by the keys of its columns.
 #[derive(Clone, Copy)]
