@@ -1,6 +1,7 @@
 //! The command line: what may be said, who does it, and how it ends.
 
 mod act;
+mod bench;
 mod catalogue;
 mod export;
 mod failure;
@@ -69,6 +70,8 @@ enum Task {
     Serve(serve::ServeArgs),
     /// Prints the OpenAPI document of the server
     Openapi,
+    /// Measures how fast it is on this machine, beside what the machine can do at best
+    Bench(bench::BenchArgs),
     /// Prints a completion script for a shell
     Completions {
         /// For which shell
@@ -113,6 +116,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Task::Rules(task) => rules::rules(&task, json),
         Task::Serve(args) => serve::serve(&source, &args, source::clock(clock), json).await,
         Task::Openapi => print(tranche::http::openapi().as_bytes()),
+        Task::Bench(args) => bench::bench(&args, &source::clock(clock), json).await,
         Task::Completions { shell } => completions(shell),
     }
 }

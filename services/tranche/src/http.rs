@@ -95,6 +95,7 @@ pub struct Server {
     listener: TcpListener,
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
+    others: Router,
 }
 
 impl Server {
@@ -108,7 +109,13 @@ impl Server {
         let (stop, stopping) = watch::channel(false);
         let shared =
             Shared::new(engine, Stopping(stopping), is_loopback).map_err(std::io::Error::other)?;
-        Ok(Self { listener, shared: Arc::new(shared), stop })
+        Ok(Self { listener, shared: Arc::new(shared), stop, others: Router::new() })
+    }
+
+    /// Answers other addresses too, bare: what a measurement compares with.
+    #[must_use]
+    pub(crate) fn beside(self, others: Router) -> Self {
+        Self { others, ..self }
     }
 
     /// The address it has.
@@ -128,7 +135,7 @@ impl Server {
         self,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
-        let Self { listener, shared, stop } = self;
+        let Self { listener, shared, stop, others } = self;
         let engine = shared.engine.clone();
         let mut stopping = shared.stopping.clone();
         // An answer is one small packet: waiting for more to send would only delay it.
@@ -139,7 +146,8 @@ impl Server {
             shutdown.await;
             stop.send_replace(true);
         };
-        let server = axum::serve(listener, router(shared)).with_graceful_shutdown(begun);
+        let server =
+            axum::serve(listener, others.merge(router(shared))).with_graceful_shutdown(begun);
         let overdue = async move {
             stopping.wait().await;
             tokio::time::sleep(DRAIN_MAX).await;

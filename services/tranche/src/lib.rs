@@ -1,5 +1,6 @@
 //! The `tranche` library: the engine and everything around it.
 
+pub mod bench;
 pub mod clock;
 pub mod cqrs;
 pub mod demo;

@@ -1,7 +1,7 @@
 //! What we are measured against, on the same disk with the same bytes: a raw file with one
 //! `fdatasync` per group, and plain SQLite with one transaction per command.
 
-use super::measure::{Turn, micros, repeat};
+use super::measure::Turn;
 use bytes::Bytes;
 use std::fs::File;
 use std::io::Write;
@@ -10,8 +10,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
-/// As many entries as one group of the real log may have.
-const GROUP_ENTRIES_MAX: usize = eventlog::GROUP_ENTRIES_MAX;
 /// As many requests as may wait; more than any number of clients here.
 const QUEUE_MAX: usize = 8_192;
 
@@ -26,19 +24,21 @@ pub async fn raw_group_commit(
     directory: &Path,
     entries: &Arc<Vec<Bytes>>,
     clients: usize,
-    limit: Duration,
+    length: Duration,
 ) -> std::io::Result<Turn> {
     let (sender, receiver) = mpsc::channel::<Wish>(QUEUE_MAX);
     let file = File::create(directory.join("raw.log"))?;
     let writer = std::thread::spawn(move || write_groups(file, receiver));
     let start = Instant::now();
     let tasks: Vec<_> = (0..clients)
-        .map(|client| tokio::spawn(raw_client(sender.clone(), Arc::clone(entries), client, limit)))
+        .map(|client| {
+            tokio::spawn(raw_client(sender.clone(), Arc::clone(entries), client, start + length))
+        })
         .collect();
     drop(sender);
     let mut turns = Vec::with_capacity(clients);
     for task in tasks {
-        turns.push(task.await.unwrap_or_default());
+        turns.push(task.await.map_err(std::io::Error::other)?);
     }
     let took = start.elapsed();
     writer.join().map_err(|_| std::io::Error::other("the raw writer panicked"))??;
@@ -49,20 +49,17 @@ async fn raw_client(
     sender: mpsc::Sender<Wish>,
     entries: Arc<Vec<Bytes>>,
     client: usize,
-    limit: Duration,
+    until: Instant,
 ) -> Turn {
-    let start = Instant::now();
     let mut turn = Turn::default();
-    while start.elapsed() < limit {
-        let done = usize::try_from(turn.done).unwrap_or(0);
-        let entry = entries[(client + done) % entries.len()].clone();
+    let mut mine = entries.iter().cycle().skip(client % entries.len());
+    while let Some(entry) = mine.next().filter(|_| Instant::now() < until) {
         let began = Instant::now();
         let (tell, told) = oneshot::channel();
-        if sender.send((entry, tell)).await.is_err() || told.await.is_err() {
+        if sender.send((entry.clone(), tell)).await.is_err() || told.await.is_err() {
             break;
         }
-        turn.latencies_us.push(micros(began));
-        turn.done += 1;
+        turn.count(began);
     }
     turn
 }
@@ -70,7 +67,7 @@ async fn raw_client(
 fn write_groups(mut file: File, mut receiver: mpsc::Receiver<Wish>) -> std::io::Result<()> {
     let mut waiting = Vec::new();
     let mut body = Vec::new();
-    while receiver.blocking_recv_many(&mut waiting, GROUP_ENTRIES_MAX) > 0 {
+    while receiver.blocking_recv_many(&mut waiting, eventlog::GROUP_ENTRIES_MAX) > 0 {
         body.clear();
         for (entry, _) in &waiting {
             body.extend_from_slice(entry);
@@ -93,19 +90,20 @@ fn write_groups(mut file: File, mut receiver: mpsc::Receiver<Wish>) -> std::io::
 pub fn sqlite_per_command(
     directory: &Path,
     entries: &[Bytes],
-    limit: Duration,
+    length: Duration,
 ) -> Result<Turn, rusqlite::Error> {
     let connection = rusqlite::Connection::open(directory.join("plain.sqlite"))?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.execute_batch("create table commits (position integer primary key, body text)")?;
     let mut insert = connection.prepare("insert into commits (body) values (?1)")?;
-    let mut failed = None;
-    let turn = repeat(limit, |index| {
-        let entry = &entries[usize::try_from(index).unwrap_or(0) % entries.len()];
-        if let Err(error) = insert.execute([&entry[..]]) {
-            failed = Some(error);
+    let mut turn = Turn::default();
+    let start = Instant::now();
+    for entry in entries.iter().cycle() {
+        if start.elapsed() >= length {
+            break;
         }
-    });
-    failed.map_or(Ok(turn), Err)
+        turn.time(|| insert.execute([&entry[..]]))?;
+    }
+    Ok(Turn::join(vec![turn], start.elapsed()))
 }

@@ -1,107 +1,129 @@
 //! The same commands for every contender: half of them record a published figure, half commit a cent
 //! to one of a hundred grants, which moves the budget and checks the commitments' sums.
 
-use bytes::Bytes;
+use crate::engine::Request;
 use domain::command::{Actor, Confidence, Evidence, Meta, Role};
-use domain::{Parsed, Refusal, World};
+use domain::{Commit, Parsed, Refusal, World};
 use jiff::{Timestamp, ToSpan};
-use serde_json::{Value, json};
 
 /// Over so many grants the work is spread.
 const GRANTS: u64 = 100;
+/// One commitment that is larger than all that is committed to grants.
+const PLENTY: &str =
+    r#""fund":"BENCH","line":"bench","source":"Union","amount":"EUR 1000000000.00""#;
 
-/// A command of the workload by its number: name, payload, role.
-#[must_use]
-pub fn command(number: u64) -> (&'static str, Vec<u8>, Role) {
-    let grant = format!("G{}", number % GRANTS);
-    let (name, data, role): (_, Value, _) = if number.is_multiple_of(2) {
-        let figures = json!({
-            "about": format!("grant-{grant}"), "published": "2025-03-12", "what": "announced",
-            "total": "EUR 150000000.00", "union": "EUR 70000000.00",
-        });
-        let data = json!({"claim": format!("bench-{number}"), "figures": figures});
-        ("claim.publish", data, Role::ProgrammeOfficer)
-    } else {
-        let data = json!({"fund": "BENCH", "commitment": "all", "grant": grant, "amount": "EUR 0.01"});
-        ("fund.commit_individually", data, Role::AuthorisingOfficer)
-    };
-    (name, data.to_string().into_bytes(), role)
+/// A command as a caller has it.
+pub struct Given {
+    /// Its name.
+    pub name: &'static str,
+    /// Its payload in JSON.
+    pub payload: String,
+    /// In which role it is given.
+    pub role: Role,
+    /// Names it for ever.
+    pub id: String,
 }
 
-/// What must be there before the workload: name, payload, role.
+/// A command of the workload by its number.
 #[must_use]
-pub fn preparation() -> Vec<(&'static str, Vec<u8>, Role)> {
-    let vote = json!({"fund": "BENCH", "line": "bench", "source": "Union", "amount": "EUR 1000000000.00"});
-    let commit = json!({
-        "fund": "BENCH", "line": "bench", "source": "Union", "amount": "EUR 1000000000.00",
-        "call": "BENCH", "commitment": "all",
-    });
-    vec![
-        ("fund.vote_appropriation", vote.to_string().into_bytes(), Role::GoverningBoard),
-        ("fund.commit_globally", commit.to_string().into_bytes(), Role::AuthorisingOfficer),
+pub fn command(number: u64) -> Given {
+    let grant = number % GRANTS;
+    let (name, payload, role) = if number.is_multiple_of(2) {
+        let payload = format!(
+            r#"{{"claim":"bench-{number}","figures":{{"about":"grant-G{grant}","published":"2025-03-12","what":"announced","total":"EUR 150000000.00","union":"EUR 70000000.00"}}}}"#
+        );
+        ("claim.publish", payload, Role::ProgrammeOfficer)
+    } else {
+        let payload = format!(
+            r#"{{"fund":"BENCH","commitment":"all","grant":"G{grant}","amount":"EUR 0.01"}}"#
+        );
+        ("fund.commit_individually", payload, Role::AuthorisingOfficer)
+    };
+    Given { name, payload, role, id: format!("bench/{number}") }
+}
+
+/// What must be there before the workload.
+#[must_use]
+pub fn preparation() -> [Given; 2] {
+    let given = |name, payload, role| {
+        let id = format!("bench/{name}");
+        Given { name, payload, role, id }
+    };
+    let commit = format!(r#"{{{PLENTY},"call":"BENCH","commitment":"all"}}"#);
+    [
+        given("fund.vote_appropriation", format!("{{{PLENTY}}}"), Role::GoverningBoard),
+        given("fund.commit_globally", commit, Role::AuthorisingOfficer),
     ]
 }
 
-/// Who gives the workload's commands.
-///
-/// # Panics
-/// Never: a literal id.
-#[must_use]
-pub fn actor(role: Role) -> Actor {
+impl Given {
+    /// The request, read as every caller of an engine does it.
+    ///
+    /// # Errors
+    /// When the payload does not fit its command.
+    pub fn read(&self) -> Result<Request, Refusal> {
+        let parsed = Parsed::read(self.name, self.payload.as_bytes())?;
+        let id = self.id.parse().expect("a literal and a number");
+        let evidence = Some(evidence());
+        Ok(Request { evidence, ..Request::new(parsed, actor(self.role), id) })
+    }
+}
+
+fn actor(role: Role) -> Actor {
     Actor { id: "bench".parse().expect("a literal id"), on_behalf_of: None, role }
 }
 
-/// Where its facts come from.
-#[must_use]
-pub fn evidence() -> Evidence {
+fn evidence() -> Evidence {
     Evidence { confidence: Confidence::Fixture, note: None, source: "bench".to_owned() }
 }
 
-/// Decides the preparation and so many commands of the workload in memory, one a minute, and gives
-/// their canonical bytes in order: a log of any length without the time of making it durable.
+/// Decides the preparation and the workload in memory, one command a minute: a log of any length
+/// without the time of making it durable.
 pub struct Fill {
     world: World,
+    preparation: std::array::IntoIter<Given, 2>,
     number: u64,
-    now: Timestamp,
 }
 
 impl Default for Fill {
     fn default() -> Self {
-        let now = "2015-01-01T00:00:00Z".parse().expect("a literal instant");
-        Self { world: World::default(), number: 0, now }
+        Self { world: World::default(), preparation: preparation().into_iter(), number: 0 }
     }
 }
 
+/// When the first commit of a [`Fill`] is recorded.
+#[must_use]
+pub fn first_instant() -> Timestamp {
+    "2015-01-01T00:00:00Z".parse().expect("a literal instant")
+}
+
 impl Fill {
-    /// The next so many entries.
+    /// The next commit, and its canonical bytes.
     ///
     /// # Errors
     /// When a command of the workload is refused.
-    pub fn next(&mut self, count: usize) -> Result<Vec<Bytes>, Refusal> {
-        (0..count).map(|_| self.one()).collect()
-    }
-
-    fn one(&mut self) -> Result<Bytes, Refusal> {
-        let preparation = preparation();
-        let index = usize::try_from(self.number).unwrap_or(usize::MAX);
-        let (name, data, role) =
-            preparation.into_iter().nth(index).unwrap_or_else(|| command(self.number));
-        self.number += 1;
-        self.now = self.now.checked_add(1.minute()).unwrap_or(self.now);
+    pub fn next(&mut self) -> Result<(Commit, Vec<u8>), Refusal> {
+        let given = self.preparation.next().unwrap_or_else(|| {
+            self.number += 1;
+            command(self.number)
+        });
+        let Request { parsed, actor, command_id, evidence, .. } = given.read()?;
+        let minutes = i64::try_from(self.world.position).unwrap_or(i64::MAX).minutes();
+        let now = first_instant().checked_add(minutes).unwrap_or(Timestamp::MAX);
         let meta = Meta {
-            actor: actor(role),
-            command_id: format!("bench/{}", self.number).parse().expect("a literal id"),
+            actor,
+            command_id,
             correlation_id: None,
             causation_id: None,
-            received_at: self.now,
-            recorded_at: self.now,
+            received_at: now,
+            recorded_at: now,
             effective_at: None,
-            evidence: Some(evidence()),
+            evidence,
         };
-        let commit = self.world.commit(&Parsed::read(name, &data)?, &meta)?;
-        let (commit, bytes) = commit.expect("every command of the workload records something");
+        let made = self.world.commit(&parsed, &meta)?;
+        let (commit, bytes) = made.expect("every command of the workload records something");
         self.world.apply(&commit);
-        Ok(bytes.into())
+        Ok((commit, bytes))
     }
 }
 
@@ -111,7 +133,9 @@ mod tests {
 
     #[test]
     fn every_command_of_the_workload_is_accepted() {
-        let entries = Fill::default().next(500).unwrap();
-        assert_eq!(entries.len(), 500);
+        let mut fill = Fill::default();
+        for position in 1..=500 {
+            assert_eq!(fill.next().unwrap().0.position, position);
+        }
     }
 }

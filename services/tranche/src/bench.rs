@@ -1,0 +1,174 @@
+//! `tranche bench`: how fast we are, beside what the same disk and the same processor can do at best.
+//!
+//! Contenders take turns in one run, so that a noisy machine is noisy for all of them. The numbers
+//! are integers; the page in `ADR/measurements.md` is what a run wrote.
+
+mod client;
+mod machine;
+mod measure;
+mod page;
+mod reading;
+mod rivals;
+mod workload;
+mod writing;
+
+pub use machine::Machine;
+pub use page::{Against, Line, Section, Target, markdown, text};
+
+use crate::engine::{OpenError, SubmitError};
+use domain::Refusal;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use writing::{Contest, Place};
+
+/// How much is measured.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Everybody writes under this directory; nothing stays there.
+    pub directory: PathBuf,
+    /// Whether it is a short run, for a first impression.
+    pub is_quick: bool,
+    /// How long a turn of writing lasts.
+    pub turn: Duration,
+    /// How many turns everybody has.
+    pub turns: usize,
+    /// Numbers of clients.
+    pub clients: Vec<usize>,
+    /// So many events are replayed.
+    pub replayed: usize,
+    /// Lengths of the logs that are asked about the past, growing.
+    pub lengths: Vec<usize>,
+}
+
+impl Options {
+    /// The whole measurement: minutes.
+    #[must_use]
+    pub fn whole(directory: &Path) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            is_quick: false,
+            turn: Duration::from_secs(1),
+            turns: 5,
+            clients: vec![1, 64, 256, 1_024],
+            replayed: 100_000,
+            lengths: vec![10_000, 100_000, 1_000_000],
+        }
+    }
+
+    /// A short one: seconds.
+    #[must_use]
+    pub fn quick(directory: &Path) -> Self {
+        Self {
+            is_quick: true,
+            turn: Duration::from_millis(300),
+            turns: 1,
+            replayed: 20_000,
+            lengths: vec![10_000, 100_000],
+            ..Self::whole(directory)
+        }
+    }
+}
+
+/// What was measured.
+#[derive(Debug, Serialize)]
+pub struct Outcome {
+    /// On what.
+    pub machine: Machine,
+    /// Why the numbers mean little.
+    pub warnings: Vec<String>,
+    /// The numbers.
+    pub sections: Vec<Section>,
+    #[serde(skip)]
+    options: Options,
+}
+
+/// Why nothing was measured.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// The directory, a file or a connection.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The log said no.
+    #[error(transparent)]
+    Log(#[from] eventlog::Error),
+    /// The engine did not start.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// A command has no receipt.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+    /// A command of the workload cannot be read, or a rule refuses it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Plain SQLite said no.
+    #[error("plain SQLite: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The server gave another answer than we want.
+    #[error("{0} was answered with status {1}")]
+    Answer(String, u16),
+    /// A part of the measurement panicked.
+    #[error("a task failed: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// Measures; `tell` hears what is going on.
+///
+/// # Errors
+/// When a contender cannot do its work.
+pub async fn run(
+    options: &Options,
+    at: Timestamp,
+    tell: impl Fn(&str) + Send + Sync + 'static,
+) -> Result<Outcome, BenchError> {
+    let place = Place::new(&options.directory)?;
+    let mut machine = Machine::look(&place.0, at);
+    let Options { turn, turns, .. } = *options;
+    let contest = Contest { directory: &place.0, length: turn };
+    let writing = contest.run(&options.clients, turns, &tell).await?;
+    let (replayed, lengths) = (options.replayed, options.lengths.clone());
+    let reading = tokio::task::spawn_blocking(move || {
+        let replay = reading::replay(replayed, turns, &tell)?;
+        Ok::<_, Refusal>((replay, reading::past(&lengths, turns, &tell)?))
+    });
+    let (replay, past) = reading.await??;
+    machine.look_after();
+    Ok(Outcome {
+        warnings: machine.warnings(),
+        machine,
+        sections: page::sections(&writing, &replay, &past),
+        options: options.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_tiny_measurement_goes_through_and_leaves_nothing_behind() {
+        let place = Place::new(&std::env::temp_dir()).unwrap();
+        let options = Options {
+            turn: Duration::from_millis(20),
+            clients: vec![1, 3],
+            replayed: 50,
+            lengths: vec![100, 400],
+            ..Options::quick(&place.0)
+        };
+        let outcome = run(&options, Timestamp::UNIX_EPOCH, |_| ()).await.unwrap();
+        let counts: Vec<usize> = outcome.sections.iter().map(|it| it.lines.len()).collect();
+        assert_eq!(counts, [9, 4, 2]);
+        let lines = outcome.sections.iter().flat_map(|section| &section.lines);
+        for line in lines.clone() {
+            assert!(line.per_second > 0, "{line:?}");
+        }
+        let (text, page) = (text(&outcome), markdown(&outcome));
+        for line in lines {
+            assert!(text.contains(&line.contender) && page.contains(&line.contender));
+        }
+        assert!(page.contains("debug build"), "{page}");
+        assert!(!page.contains(place.0.to_str().unwrap()), "no path of one machine");
+        assert_eq!(std::fs::read_dir(&place.0).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,345 @@
+//! What was measured as tables, for the terminal and for the page that is kept.
+
+use super::measure::{Turn, grouped, median, percent, short};
+use super::reading::{Past, Replay};
+use super::writing::{Crowd, Writing};
+use super::{Options, Outcome};
+use serde::Serialize;
+use std::fmt;
+
+/// The number of clients that the targets of writing speak of.
+const TARGET_CLIENTS: usize = 256;
+/// In process, at least so many percent of the raw ceiling.
+const ENGINE_TARGET: Target = Target::AtLeast(60);
+/// Over HTTP, at least so many percent of an empty handler.
+const HTTP_TARGET: Target = Target::AtLeast(50);
+/// Replay, at least so many percent of decoding alone.
+const REPLAY_TARGET: Target = Target::AtLeast(50);
+/// A question about the past, at most so many percent of the shortest log's.
+const PAST_TARGET: Target = Target::AtMost(150);
+
+/// What is wanted of a ratio, in percent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// The more the better.
+    AtLeast(u64),
+    /// The less the better.
+    AtMost(u64),
+}
+
+impl Target {
+    fn is_met(self, percent: u64) -> bool {
+        match self {
+            Self::AtLeast(least) => percent >= least,
+            Self::AtMost(most) => percent <= most,
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AtLeast(percent) => write!(f, ">= {percent} %"),
+            Self::AtMost(percent) => write!(f, "<= {percent} %"),
+        }
+    }
+}
+
+/// One contender.
+#[derive(Clone, Debug, Serialize)]
+pub struct Line {
+    /// Who, and under which circumstances.
+    pub contender: String,
+    /// The median of the rates of its turns.
+    pub per_second: u64,
+    /// The median of the turns' medians of the time of one thing, in nanoseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p50: Option<u64>,
+    /// The same, of the time that 99 of 100 stayed within.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p99: Option<u64>,
+    /// What it is compared with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub against: Option<Against>,
+}
+
+/// A comparison.
+#[derive(Clone, Debug, Serialize)]
+pub struct Against {
+    /// With whom.
+    pub whom: &'static str,
+    /// How much of it was reached.
+    pub percent: u64,
+    /// What is wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
+    /// Whether it was reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_met: Option<bool>,
+}
+
+impl Line {
+    fn of(contender: impl Into<String>, turns: &[Turn]) -> Self {
+        let at = |percent| {
+            let each: Option<Vec<u64>> =
+                turns.iter().map(|turn| turn.percentile(percent)).collect();
+            each.filter(|each| !each.is_empty()).map(median)
+        };
+        Self {
+            contender: contender.into(),
+            per_second: median(rates(turns)),
+            p50: at(50),
+            p99: at(99),
+            against: None,
+        }
+    }
+
+    fn against(mut self, whom: &'static str, percent: u64, target: Option<Target>) -> Self {
+        let is_met = target.map(|target| target.is_met(percent));
+        self.against = Some(Against { whom, percent, target, is_met });
+        self
+    }
+
+    fn cells(&self) -> [String; 6] {
+        let time = |nanos: Option<u64>| nanos.map(short).unwrap_or_default();
+        let against = self.against.as_ref();
+        let verdict = against.and_then(|against| Some((against.target?, against.is_met?)));
+        [
+            self.contender.clone(),
+            grouped(self.per_second),
+            time(self.p50),
+            time(self.p99),
+            against.map_or_else(String::new, |it| format!("{} % of {}", it.percent, it.whom)),
+            verdict.map_or_else(String::new, |(target, is_met)| {
+                format!("{target}: {}", if is_met { "met" } else { "missed" })
+            }),
+        ]
+    }
+}
+
+/// What the columns hold.
+const HEADINGS: [&str; 6] = ["contender", "per second", "p50", "p99", "ratio", "target"];
+/// Columns of numbers, which stand right.
+const NUMBERS: std::ops::Range<usize> = 1..4;
+
+/// One of the three questions.
+#[derive(Clone, Debug, Serialize)]
+pub struct Section {
+    /// What was measured.
+    pub title: &'static str,
+    /// How to read it.
+    pub note: String,
+    /// By contender.
+    pub lines: Vec<Line>,
+}
+
+fn rates(turns: &[Turn]) -> Vec<u64> {
+    turns.iter().map(Turn::rate).collect()
+}
+
+/// The three sections.
+#[must_use]
+pub fn sections(writing: &Writing, replay: &Replay, past: &[Past]) -> Vec<Section> {
+    vec![self::writing(writing), self::replay(replay), self::past(past)]
+}
+
+fn writing(writing: &Writing) -> Section {
+    let mut lines: Vec<Line> =
+        writing.crowds.iter().flat_map(|crowd| self::crowd(crowd, &writing.sqlite)).collect();
+    lines.push(Line::of("plain SQLite, 1 client", &writing.sqlite));
+    Section {
+        title: "Durable commands",
+        note: "Every client waits for its answer before it gives the next command. `raw` writes \
+               entries of the same length that are ready beforehand, whatever waits as one group, \
+               with one `fdatasync` per group: the ceiling of any log on this disk. `in process` \
+               reads the payload, decides, makes durable in SQLite and shows in every view. `HTTP` \
+               is the same through the server on loopback; `empty` is a handler on that server that \
+               reads the body and answers as many bytes. Clients and server share the cores. `plain \
+               SQLite` is one transaction per command, without any deciding."
+            .to_owned(),
+        lines,
+    }
+}
+
+fn crowd(crowd: &Crowd, sqlite: &[Turn]) -> Vec<Line> {
+    let Crowd { clients, raw, engine, empty, http } = crowd;
+    let is_target = *clients == TARGET_CLIENTS;
+    let name = |what: &str| match clients {
+        1 => format!("{what}, 1 client"),
+        _ => format!("{what}, {clients} clients"),
+    };
+    let ratio = |ours: &[Turn], theirs: &[Turn]| percent(&rates(ours), &rates(theirs));
+    let ours = Line::of(name("in process"), engine);
+    let mut lines = vec![
+        Line::of(name("raw"), raw).against("SQLite", ratio(raw, sqlite), None),
+        ours.against("raw", ratio(engine, raw), is_target.then_some(ENGINE_TARGET)),
+    ];
+    if !http.is_empty() {
+        let target = is_target.then_some(HTTP_TARGET);
+        lines.push(Line::of(name("empty"), empty));
+        lines.push(Line::of(name("HTTP"), http).against("empty", ratio(http, empty), target));
+    }
+    lines
+}
+
+fn replay(replay: &Replay) -> Section {
+    let Replay { events, entry_bytes, untyped, typed, folded, pipelined } = replay;
+    let target = Some(REPLAY_TARGET);
+    let ratio = |turns: &[Turn], bare: &[Turn]| percent(&rates(turns), &rates(bare));
+    Section {
+        title: "Replay into every view",
+        note: format!(
+            "{} events of {entry_bytes} bytes on average, from memory. `typed` decoding, which \
+             checks every field, is what the target calls bare decoding; `untyped` is into a tree \
+             of JSON values. `on one thread` decodes and folds in turn; `on two` is how an engine \
+             starts: one thread decodes, another folds.",
+            grouped(*events)
+        ),
+        lines: vec![
+            Line::of("untyped decoding", untyped),
+            Line::of("typed decoding", typed).against("untyped", ratio(typed, untyped), None),
+            Line::of("replay on one thread", folded).against("typed", ratio(folded, typed), target),
+            Line::of("replay on two threads", pipelined).against(
+                "typed",
+                ratio(pipelined, typed),
+                target,
+            ),
+        ],
+    }
+}
+
+fn past(past: &[Past]) -> Section {
+    let middles = |turns: &[Turn]| -> Vec<u64> {
+        turns.iter().filter_map(|turn| turn.percentile(50)).collect()
+    };
+    let first = past.first().map(|shortest| middles(&shortest.turns)).unwrap_or_default();
+    let lines = past.iter().enumerate().map(|(index, log)| {
+        let line = Line::of(format!("{} events", grouped(log.events as u64)), &log.turns);
+        if index == 0 {
+            return line;
+        }
+        let target = (index + 1 == past.len()).then_some(PAST_TARGET);
+        line.against("the shortest", percent(&middles(&log.turns), &first), target)
+    });
+    Section {
+        title: "The budget as of a random moment",
+        note: "Half of the questions ask what was true by an instant, half what was known by it; \
+               the instants lie all over the log. The ratio is that of the medians (p50). The log \
+               is in memory; on a disk, reading the commits behind the nearest kept clone comes on \
+               top."
+            .to_owned(),
+        lines: lines.collect(),
+    }
+}
+
+/// The outcome as aligned text.
+#[must_use]
+pub fn text(outcome: &Outcome) -> String {
+    let rows: Vec<_> = outcome.sections.iter().flat_map(|it| &it.lines).map(Line::cells).collect();
+    let all = || std::iter::once(HEADINGS.map(str::to_owned)).chain(rows.iter().cloned());
+    let widths: Vec<usize> = (0..HEADINGS.len())
+        .map(|column| all().map(|cells| cells[column].chars().count()).max().unwrap_or(0))
+        .collect();
+    let mut text = String::new();
+    for section in &outcome.sections {
+        text += &format!("{}\n", section.title);
+        let lines = section.lines.iter().map(Line::cells);
+        for cells in std::iter::once(HEADINGS.map(str::to_owned)).chain(lines) {
+            let padded = cells.iter().enumerate().map(|(column, cell)| {
+                let width = widths[column];
+                if NUMBERS.contains(&column) {
+                    format!("{cell:>width$}")
+                } else {
+                    format!("{cell:<width$}")
+                }
+            });
+            let line = padded.collect::<Vec<_>>().join("  ");
+            text += &format!("  {}\n", line.trim_end());
+        }
+        text.push('\n');
+    }
+    text.trim_end().to_owned()
+}
+
+/// The outcome as the page that is kept beside the decisions.
+#[must_use]
+pub fn markdown(outcome: &Outcome) -> String {
+    let Outcome { machine, options, sections, .. } = outcome;
+    let mut page = format!(
+        "# Measurements\n\nMade by `{command}`; do not edit, run it again with `--write \
+         ADR/measurements.md` in a release build on the disk that matters. These are numbers that \
+         were measured, nothing else; machines are noisy, so contenders take turns and medians of \
+         {turns} turns are given. A ratio is the median of the ratios of each turn, so that a slow \
+         moment of the machine counts for both.\n\n",
+        command = command_line(options),
+        turns = options.turns,
+    );
+    for warning in machine.warnings() {
+        page += &format!("**Careful:** {warning}.\n\n");
+    }
+    let rows = [
+        ("measured", machine.at.strftime("%Y-%m-%d %H:%M UTC").to_string()),
+        ("processor", format!("{}, {} cores", machine.processor, machine.cores)),
+        ("kernel", machine.kernel.clone()),
+        ("filesystem", machine.filesystem.clone()),
+        ("load before, after", format!("{}, {}", machine.load_before, machine.load_after)),
+        ("build", machine.profile.to_owned()),
+    ];
+    page += "| | |\n|---|---|\n";
+    for (what, value) in rows {
+        page += &format!("| {what} | {value} |\n");
+    }
+    for Section { title, note, lines } in sections {
+        page += &format!("\n## {title}\n\n{note}\n\n| {} |\n", HEADINGS.join(" | "));
+        page += "|---|---:|---:|---:|---|---|\n";
+        for line in lines {
+            page += &format!("| {} |\n", line.cells().join(" | "));
+        }
+    }
+    page
+}
+
+/// How to ask for the same again; without the names of directories, which belong to one machine.
+fn command_line(options: &Options) -> String {
+    let quick = if options.is_quick { " --quick" } else { "" };
+    let seconds = match options.turn.as_secs() {
+        0 => String::new(),
+        seconds => format!(" --seconds {seconds}"),
+    };
+    format!("tranche bench{quick}{seconds} --turns {}", options.turns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn turn(done: u64, middle: u64) -> Turn {
+        Turn { done, took: Duration::from_secs(1), latencies: vec![middle; 3] }
+    }
+
+    #[test]
+    fn a_target_is_met_or_missed_at_its_number_of_clients_only() {
+        let crowd = |clients, ours| Crowd {
+            clients,
+            raw: vec![turn(1_000, 1)],
+            engine: vec![turn(ours, 1)],
+            ..Crowd::default()
+        };
+        let crowds = vec![crowd(64, 600), crowd(256, 600), crowd(256, 599)];
+        let writing = Writing { crowds, sqlite: vec![turn(100, 1)] };
+        let lines = self::writing(&writing).lines;
+        let met = |index: usize| lines[index].against.as_ref().unwrap().is_met;
+        assert_eq!((met(1), met(3), met(5)), (None, Some(true), Some(false)));
+        assert_eq!(lines[0].against.as_ref().unwrap().percent, 1_000);
+    }
+
+    #[test]
+    fn the_past_is_flat_when_the_longest_log_takes_hardly_longer() {
+        let log = |events, middle| Past { events, turns: vec![turn(1, middle)] };
+        let lines = past(&[log(10, 100), log(100, 900), log(1_000, 151)]).lines;
+        let met = |index: usize| lines[index].against.as_ref().and_then(|it| it.is_met);
+        assert_eq!((met(0), met(1), met(2)), (None, None, Some(false)));
+    }
+}

@@ -1,0 +1,67 @@
+//! `tranche bench`: measures beside raw writing, plain SQLite, an empty handler and bare decoding.
+
+use super::failure::Failure;
+use super::out::{Out, say};
+use clap::Args;
+use std::path::PathBuf;
+use std::time::Duration;
+use tranche::bench::{self, BenchError, Options};
+use tranche::clock::Clock;
+
+/// What `tranche bench` is told.
+#[derive(Args)]
+pub struct BenchArgs {
+    /// A short run for a first impression
+    #[arg(long)]
+    quick: bool,
+    /// Everybody writes here, on the disk that matters; nothing stays
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    dir: PathBuf,
+    /// Writes the page of measurements too
+    #[arg(long, value_name = "FILE")]
+    write: Option<PathBuf>,
+    /// How long a turn of writing lasts
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    seconds: Option<u64>,
+    /// How many turns everybody has
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    turns: Option<u64>,
+}
+
+/// Measures and shows.
+pub async fn bench(args: &BenchArgs, clock: &Clock, json: bool) -> Result<(), Failure> {
+    let mut options =
+        if args.quick { Options::quick(&args.dir) } else { Options::whole(&args.dir) };
+    options.turn = args.seconds.map_or(options.turn, Duration::from_secs);
+    let turns = args.turns.and_then(|turns| usize::try_from(turns).ok());
+    options.turns = turns.unwrap_or(options.turns);
+    let outcome = bench::run(&options, clock.now(), |what| say(format_args!("{what}"))).await?;
+    for warning in &outcome.warnings {
+        say(format_args!("CAREFUL: {warning}"));
+    }
+    if args.write.is_some() {
+        let mut file = Out::to(args.write.as_deref())?;
+        file.bytes(bench::markdown(&outcome).as_bytes())?;
+        file.finish()?;
+    }
+    let mut out = Out::stdout();
+    if json {
+        out.json(&outcome)?;
+    } else {
+        out.line(format_args!("{}", bench::text(&outcome)))?;
+    }
+    out.finish()
+}
+
+impl From<BenchError> for Failure {
+    fn from(error: BenchError) -> Self {
+        match error {
+            BenchError::Io(error) => Self::File { what: "the measurement".to_owned(), error },
+            BenchError::Log(error) => error.into(),
+            BenchError::Open(error) => error.into(),
+            BenchError::Submit(error) => error.into(),
+            BenchError::Refused(refusal) => refusal.into(),
+            other => Self::Found(format!("the measurement: {other}")),
+        }
+    }
+}
