@@ -294,8 +294,14 @@ fn parse_payload<C: Command>(json: &[u8]) -> Result<Box<dyn AnyCommand>, Refusal
     if json.len() > COMMAND_BYTES_MAX {
         return Err(Common::TooLarge(json.len()).into());
     }
+    // To know the path of a mistake costs time: it is looked for when there is one.
+    let command: C = serde_json::from_slice(json).or_else(|_| read_closely(json))?;
+    Ok(Box::new(command))
+}
+
+fn read_closely<C: Command>(json: &[u8]) -> Result<C, Refusal> {
     let mut reader = serde_json::Deserializer::from_slice(json);
-    let command: C = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+    let command = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
         let pointer = if path == "." {
             String::new()
@@ -305,7 +311,7 @@ fn parse_payload<C: Command>(json: &[u8]) -> Result<Box<dyn AnyCommand>, Refusal
         Refusal::from(Common::Malformed(error.into_inner().to_string())).at(pointer)
     })?;
     reader.end().map_err(|error| Refusal::from(Common::Malformed(error.to_string())))?;
-    Ok(Box::new(command))
+    Ok(command)
 }
 
 /// A command that has been read, with the hash of its content: same id and same hash is the same wish.

@@ -6,10 +6,10 @@ use crate::projection::{Projection, Query};
 use crate::report::{Cell, Kind, Report, Table};
 use domain::command::Confidence;
 use domain::commit::Recorded;
-use domain::ids::{CallId, ClaimId, Key, StreamKey};
+use domain::ids::{CallId, ClaimId, Key, StreamId, StreamKey};
 use domain::money::Money;
 use domain::{Commit, Event, claim};
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -20,7 +20,12 @@ use std::sync::Arc;
 pub struct Budget {
     books: Books,
     claims: OrdMap<ClaimId, Arc<Claim>>,
+    /// The claims about one thing, the latest last: nobody counts all claims to show that one.
+    about: OrdMap<StreamId, OrdMap<String, OrdSet<Age>>>,
 }
+
+/// The day of publication decides, then the order in which it was recorded.
+type Age = (Date, u64, ClaimId);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Claim {
@@ -91,11 +96,22 @@ impl Budget {
                     position: commit.position,
                     source: evidence.map(|evidence| evidence.source.clone()),
                 };
+                self.forget_claim(&id);
+                let things = self.about.entry(claim.figures.about.clone()).or_default();
+                let ages = things.entry(claim.figures.what.clone()).or_default();
+                ages.insert(claim.age(&id));
                 self.claims.insert(id, Arc::new(claim));
             }
-            claim::Event::Withdrawn { .. } => {
-                self.claims.remove(&id);
-            }
+            claim::Event::Withdrawn { .. } => self.forget_claim(&id),
+        }
+    }
+
+    fn forget_claim(&mut self, id: &ClaimId) {
+        let Some(claim) = self.claims.remove(id) else { return };
+        let claim::Figures { about, what, .. } = &claim.figures;
+        let ages = self.about.get_mut(about).and_then(|things| things.get_mut(what));
+        if let Some(ages) = ages {
+            ages.remove(&claim.age(id));
         }
     }
 
@@ -340,15 +356,8 @@ impl Budget {
                 ("confidence", "", Kind::Confidence),
             ],
         );
-        let mut latest: BTreeMap<_, &Claim> = BTreeMap::new();
-        for claim in self.claims.values() {
-            let key = (&claim.figures.about, claim.figures.what.as_str());
-            let newest = latest.entry(key).or_insert(claim);
-            if claim.age() > newest.age() {
-                *newest = claim;
-            }
-        }
-        for claim in latest.values() {
+        let latest = self.about.values().flat_map(OrdMap::values).filter_map(OrdSet::get_max);
+        for claim in latest.filter_map(|(_, _, id)| self.claims.get(id)) {
             let figures = &claim.figures;
             table.push([
                 Cell::text(&figures.about),
@@ -368,9 +377,8 @@ impl Budget {
 }
 
 impl Claim {
-    /// The day of publication decides, then the order in which it was recorded.
-    fn age(&self) -> (Date, u64) {
-        (self.figures.published, self.position)
+    fn age(&self, id: &ClaimId) -> Age {
+        (self.figures.published, self.position, id.clone())
     }
 }
 
