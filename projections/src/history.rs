@@ -76,10 +76,6 @@ impl Block {
         self.recorded_min = self.recorded_min.min(next.recorded_min);
         self.effective_min = self.effective_min.min(next.effective_min);
     }
-
-    fn can_matter(&self, moment: &AsOf) -> bool {
-        moment.knows(self.first, self.recorded_min) && moment.was_true(self.effective_min)
-    }
 }
 
 /// A clone of a view, with the latest instants of all that it has folded.
@@ -272,10 +268,13 @@ impl History {
         let unknown = (1..=self.before)
             .step_by(READ_STEP)
             .map(|first| (first, self.before.min(first + READ_MAX - 1)));
-        let from_block = self.blocks.iter().position(|block| block.last > after);
-        let known = self.blocks.iter().skip(from_block.unwrap_or(self.blocks.len()));
-        let known =
-            known.filter(|block| block.can_matter(moment)).map(|block| (block.first, block.last));
+        let from_block = self.blocks.binary_search_by_key(&(after + 1), |block| block.last);
+        let from_block = from_block.unwrap_or_else(|next| next);
+        // Instants of recording only grow along the log, those of truth need not.
+        let known = self.blocks.focus().narrow(from_block..).into_iter();
+        let known = known.take_while(|block| moment.knows(block.first, block.recorded_min));
+        let known = known.filter(|block| moment.was_true(block.effective_min));
+        let known = known.map(|block| (block.first, block.last));
         let mut ranges: Vec<(u64, u64)> = Vec::new();
         for (first, last) in unknown.chain(known) {
             let (first, last) = (first.max(after + 1), last.min(end));

@@ -297,7 +297,44 @@ pub fn markdown(outcome: &Outcome) -> String {
             page += &format!("| {} |\n", line.cells().join(" | "));
         }
     }
-    page
+    page += &format!("\n## What falls short\n\n{}\n", shortcomings(sections));
+    for (name, micros) in processor_times(sections, machine.cores as u64) {
+        page += &format!("\n- {name}: {micros} us of processor time for each, if all cores work.");
+    }
+    page + "\n"
+}
+
+/// The targets that were missed.
+fn shortcomings(sections: &[Section]) -> String {
+    let mut text = String::new();
+    for line in sections.iter().flat_map(|section| &section.lines) {
+        if let Some(Against { whom, percent, target: Some(target), is_met: Some(false) }) =
+            &line.against
+        {
+            let name = &line.contender;
+            text += &format!("- **{name}**: {percent} % of {whom}; wanted: {target}.\n");
+        }
+    }
+    if text.is_empty() {
+        return "No target was missed.".to_owned();
+    }
+    text + "\nWhat a sync takes is the time of `raw, 1 client`. When it is short, the ceiling with many \
+            clients is not the disk: `raw` copies bytes that are ready, and we read, hash, decide, \
+            encode, store and fold them on the same cores. The processor times below tell how far \
+            that is; a slower disk lowers the ceiling and leaves them as they are.\n"
+}
+
+/// Time of all cores per thing, for the number of clients that the targets speak of.
+fn processor_times(sections: &[Section], cores: u64) -> Vec<(&str, String)> {
+    let end = format!(", {TARGET_CLIENTS} clients");
+    let lines = sections.iter().flat_map(|section| &section.lines);
+    let lines = lines.filter(|line| line.contender.ends_with(&end));
+    lines
+        .map(|line| {
+            let tenths = cores * 10_000_000 / line.per_second.max(1);
+            (line.contender.as_str(), format!("{}.{}", tenths / 10, tenths % 10))
+        })
+        .collect()
 }
 
 /// How to ask for the same again; without the names of directories, which belong to one machine.
