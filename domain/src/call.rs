@@ -658,7 +658,8 @@ fn check_instant(
     end: Option<Timestamp>,
     meta: &Meta,
 ) -> Result<(), Refusal> {
-    let now = meta.effective();
+    // By the clock of the log: a calendar cannot be made for a past that has had its receipts.
+    let now = meta.recorded_at;
     if at <= now {
         return Err(Rejection::CutOffInThePast { cut_off: cut_off.clone(), at, now }.into());
     }
@@ -731,7 +732,7 @@ impl Command for AmendCalendar {
             Some(CutOffStatus::Open) | None => {}
         }
         // Once its instant has passed a cut-off has closed by right, even if its timer is late.
-        if known.is_some_and(|known| known.instant <= meta.effective()) {
+        if known.is_some_and(|known| known.instant <= meta.recorded_at) {
             return Err(Rejection::CutOffClosed(key()).into());
         }
         match (&self.at, known) {

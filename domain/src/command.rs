@@ -294,6 +294,9 @@ fn parse_payload<C: Command>(json: &[u8]) -> Result<Box<dyn AnyCommand>, Refusal
     if json.len() > COMMAND_BYTES_MAX {
         return Err(Common::TooLarge(json.len()).into());
     }
+    if json.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+        return Err(Common::Malformed("a payload is a JSON object".to_owned()).into());
+    }
     // To know the path of a mistake costs time: it is looked for when there is one.
     let command: C = serde_json::from_slice(json).or_else(|_| read_closely(json))?;
     Ok(Box::new(command))

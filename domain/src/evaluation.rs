@@ -350,9 +350,19 @@ impl Evaluation {
         Context::of(world, id, cut_off, stage)
     }
 
-    fn check_no_conflict(&self, expert: &ActorId, proposal: &ProposalId) -> Result<(), Refusal> {
-        let known = self.conflicts.get(expert).is_some_and(|known| known.contains_key(proposal));
-        if known {
+    fn declared(&self, expert: &ActorId, proposal: &ProposalId) -> bool {
+        self.conflicts.get(expert).is_some_and(|known| known.contains_key(proposal))
+    }
+
+    /// Who applies is in conflict without saying so.
+    fn check_no_conflict(
+        &self,
+        world: &World,
+        expert: &ActorId,
+        proposal: &ProposalId,
+    ) -> Result<(), Refusal> {
+        let applicant = world.proposals.get(proposal).and_then(|one| one.applicant.as_ref());
+        if applicant == Some(expert) || self.declared(expert, proposal) {
             let (expert, proposal) = (expert.clone(), proposal.clone());
             return Err(Rejection::InConflict { expert, proposal }.into());
         }
@@ -547,7 +557,7 @@ impl Command for Appoint {
             if !members.contains(&proposal) {
                 return Err(at(Rejection::NotInRound(proposal.clone()).into()));
             }
-            evaluation.check_no_conflict(&self.expert, proposal).map_err(at)?;
+            evaluation.check_no_conflict(world, &self.expert, proposal).map_err(at)?;
         }
         let known = evaluation.experts.get(&self.expert);
         if known.is_some_and(|known| self.proposals.iter().all(|one| known.contains(one))) {
@@ -597,7 +607,7 @@ impl Command for DeclareConflict {
         }
         let context = evaluation.context(world)?;
         context.check_member(world, &self.proposal).map_err(|refusal| refusal.at("/proposal"))?;
-        if evaluation.check_no_conflict(&self.expert, &self.proposal).is_err() {
+        if evaluation.declared(&self.expert, &self.proposal) {
             return Err(Rejection::DeclaredAlready.into());
         }
         let theirs = |report: &&(&ActorId, &Report)| *report.0 == self.expert;
@@ -656,7 +666,7 @@ impl Command for SubmitReport {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         let evaluation = world.find(&world.evaluations, &self.evaluation)?;
         let expert = &meta.actor.id;
-        evaluation.check_no_conflict(expert, &self.proposal)?;
+        evaluation.check_no_conflict(world, expert, &self.proposal)?;
         let appointed = evaluation.experts.get(expert);
         if !appointed.is_some_and(|appointed| appointed.contains(&self.proposal)) {
             let (expert, proposal) = (expert.clone(), self.proposal.clone());
@@ -715,7 +725,7 @@ impl Command for SubmitConsensus {
         let context = evaluation.context(world)?;
         context.check_member(world, &self.proposal).map_err(|refusal| refusal.at("/proposal"))?;
         let rapporteur = meta.actor.id.clone();
-        evaluation.check_no_conflict(&rapporteur, &self.proposal)?;
+        evaluation.check_no_conflict(world, &rapporteur, &self.proposal)?;
         let reports: Vec<u32> =
             evaluation.valid_reports(&self.proposal).map(|(_, report)| report.number).collect();
         let (valid, needed) = (reports.len(), context.rules.experts_min);
@@ -793,7 +803,7 @@ impl Command for Rank {
                 Phase::Admitted => return Err(Rejection::NotChecked(id.clone()).into()),
                 _ => continue,
             }
-            evaluation.check_no_conflict(&meta.actor.id, id)?;
+            evaluation.check_no_conflict(world, &meta.actor.id, id)?;
             let consensus = evaluation.consensus.get(id);
             let consensus = consensus.ok_or_else(|| Rejection::NoConsensus(id.clone()))?;
             let scores = consensus.scores.iter();

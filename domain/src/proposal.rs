@@ -156,8 +156,10 @@ pub struct Proposal {
     pub call: Option<CallId>,
     /// Who applies; there from the first event on.
     pub applicant: Option<ActorId>,
-    /// What it says.
+    /// What it says: as submitted, once it was.
     pub content: Content,
+    /// A change since the submission; it counts when it is submitted.
+    pub revision: Option<Content>,
     /// The current submission.
     pub submission: Option<Submission>,
     /// The cut-off in whose round it is.
@@ -316,8 +318,14 @@ impl Decider for Proposal {
                 self.call = Some(call.clone());
                 self.content = content.clone();
             }
-            Event::Revised { content } => self.content = content.clone(),
+            Event::Revised { content } if self.submission.is_none() => {
+                self.content = content.clone();
+            }
+            Event::Revised { content } => self.revision = Some(content.clone()),
             Event::Submitted(submission) => {
+                if let Some(revision) = self.revision.take() {
+                    self.content = revision;
+                }
                 self.submission = Some(submission.clone());
                 self.phase = Phase::Submitted;
             }
@@ -342,6 +350,22 @@ impl Decider for Proposal {
 }
 
 impl Proposal {
+    /// What the applicant wrote last, submitted or not.
+    #[must_use]
+    pub fn latest(&self) -> &Content {
+        self.revision.as_ref().unwrap_or(&self.content)
+    }
+
+    /// The cut-off into whose round it goes, or went.
+    #[must_use]
+    pub fn destination<'a>(&'a self, call: &'a Call) -> Option<&'a Key> {
+        let open = self.submission.as_ref().filter(|_| self.phase == Phase::Submitted);
+        match open {
+            Some(submission) => call.cut_off_for(submission.received_at).map(|(key, _)| key),
+            None => self.cut_off.as_ref(),
+        }
+    }
+
     fn end(&mut self, phase: Phase, reason: &str) {
         self.phase = phase;
         self.reason = Some(reason.to_owned());
@@ -516,7 +540,7 @@ impl Command for Revise {
         let (_, call) = proposal.call_of(world)?;
         proposal.check_not_locked(call, meta.received_at)?;
         self.content.check()?;
-        if self.content == proposal.content {
+        if self.content == *proposal.latest() {
             return Ok(Vec::new());
         }
         Ok(vec![NewEvent::on(&self.proposal, Event::Revised { content: self.content.clone() })])
@@ -567,7 +591,7 @@ impl Command for Submit {
             .ok_or_else(|| Rejection::NoCutOffLeft(id.clone()))?;
         self.check_room(world, &id, &cut_off)?;
         let submission = Submission {
-            content_sha256: canonical::digest(&(&proposal.content, &self.documents))
+            content_sha256: canonical::digest(&(proposal.latest(), &self.documents))
                 .map_err(|error| Common::Malformed(error.to_string()))?,
             cut_off: cut_off.clone(),
             documents: self.documents.clone(),
@@ -609,12 +633,12 @@ impl Submit {
         }
     }
 
-    fn check_room(&self, world: &World, call: &CallId, cut_off: &Key) -> Result<(), Refusal> {
-        let others = world.proposals.iter().filter(|(id, proposal)| {
-            **id != self.proposal
-                && proposal.call.as_ref() == Some(call)
-                && proposal.phase != Phase::Withdrawn
-                && proposal.submission.as_ref().is_some_and(|one| one.cut_off == *cut_off)
+    fn check_room(&self, world: &World, id: &CallId, cut_off: &Key) -> Result<(), Refusal> {
+        let call = world.find(&world.calls, id)?;
+        let others = world.proposals.iter().filter(|(proposal, state)| {
+            **proposal != self.proposal
+                && state.call.as_ref() == Some(id)
+                && state.destination(call) == Some(cut_off)
         });
         if others.count() >= call::PROPOSALS_PER_ROUND_MAX {
             return Err(Rejection::RoundFull(cut_off.clone()).into());
@@ -923,6 +947,15 @@ mod tests {
         let scenario = by(scenario, "A").done("proposal.draft", &draft("A"));
         let scenario = scenario.when("proposal.submit", &submission("A"));
         closed(scenario.refused("proposal.round_full"));
+    }
+
+    #[test]
+    fn what_was_not_submitted_does_not_count() {
+        let revise = r#"{"proposal":"A","content":{"acronym":"A","title":"Later"}}"#;
+        let scenario = by(submitted(opened(), &["A"]), "A").done("proposal.revise", revise);
+        assert_ne!(proposal(&scenario).content.title, "Later");
+        let scenario = scenario.done("proposal.submit", &submission("A"));
+        assert_eq!(proposal(&scenario).content.title, "Later");
     }
 
     #[test]

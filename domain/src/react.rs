@@ -21,6 +21,9 @@ pub struct Reaction {
     pub wish: Wish,
 }
 
+/// The actor of timers and process managers.
+pub const ENGINE: &str = "tranche";
+
 /// One process manager: its name and what it answers to an event.
 struct Manager {
     name: &'static str,
@@ -50,6 +53,10 @@ fn award_to_preparation(_: &World, recorded: &Recorded) -> Result<Vec<Wish>, Ref
 pub fn check_outside(actor: &Actor, command_id: &CommandId) -> Result<(), Refusal> {
     if actor.role == Role::System {
         return Err(Common::Reserved("the role system".to_owned()).into());
+    }
+    let ids = [Some(&actor.id), actor.on_behalf_of.as_ref()];
+    if ids.into_iter().flatten().any(|id| id.as_str() == ENGINE) {
+        return Err(Common::Reserved(format!("the actor {ENGINE}")).into());
     }
     let first = command_id.as_str().split_once('/').map_or("", |(first, _)| first);
     let derived = first == TimerId::CATEGORY || MANAGERS.iter().any(|one| one.name == first);
@@ -124,6 +131,8 @@ mod tests {
         };
         let reserved = Err("command.reserved".to_owned());
         assert_eq!(check(Role::System, "a"), reserved);
+        let engine = Actor { id: ENGINE.parse().unwrap(), on_behalf_of: None, role: Role::Expert };
+        assert!(check_outside(&engine, &"a".parse().unwrap()).is_err());
         assert_eq!(check(Role::Expert, "timer/T/1"), reserved);
         assert_eq!(check(Role::Expert, "award-to-preparation/7/0"), reserved);
         assert_eq!(check(Role::Expert, "timer"), Ok(()));

@@ -28,6 +28,8 @@ pub(crate) struct Proposal<C> {
     pub cut_off: Option<Key>,
     pub phase: Phase,
     pub received_at: Option<Timestamp>,
+    /// A change since the submission.
+    pub revision: Option<C>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,8 +53,12 @@ impl<C: Clone + Default + for<'a> From<&'a Content>> Proposals<C> {
                 it.call = Some(call.clone());
                 it.content = Some(content.into());
             }
-            E::Revised { content } => it.content = Some(content.into()),
+            E::Revised { content } if it.received_at.is_none() => {
+                it.content = Some(content.into());
+            }
+            E::Revised { content } => it.revision = Some(content.into()),
             E::Submitted(submission) => {
+                it.content = it.revision.take().or_else(|| it.content.take());
                 it.cut_off = Some(submission.cut_off.clone());
                 it.received_at = Some(submission.received_at);
                 it.phase = Phase::Submitted;

@@ -139,6 +139,19 @@ fn a_consensus_falls_with_any_expert_in_conflict_even_if_enough_others_remain() 
 }
 
 #[test]
+fn nobody_judges_their_own_proposal() {
+    let scenario = reported(round(), &["A"]);
+    let a: ProposalId = "A".parse().unwrap();
+    let applicant = scenario.world.proposals[&a].applicant.clone().unwrap();
+    let appoint = format!(r#"{{"evaluation":"E","expert":"{applicant}","proposals":["A"]}}"#);
+    let scenario = scenario.by(Role::ProgrammeOfficer).when("evaluation.appoint", &appoint);
+    let scenario = scenario.refused("evaluation.in_conflict");
+    let scenario = scenario.by_person(applicant.as_str(), Role::Rapporteur);
+    let consensus = score("E", "A", [40, 40, 40]);
+    scenario.when("evaluation.submit_consensus", &consensus).refused("evaluation.in_conflict");
+}
+
+#[test]
 fn an_expert_declares_their_own_conflicts_only() {
     let scenario = reported(round(), &["A"]).by_person("X1", Role::Expert);
     let scenario = scenario.when("evaluation.declare_conflict", &conflict("X2", "A"));

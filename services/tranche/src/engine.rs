@@ -147,7 +147,7 @@ impl Engine {
     /// # Errors
     /// A rule says no, or the decision could not be made durable (see [`SubmitError`]).
     pub async fn submit(&self, request: Request) -> Result<Receipt, SubmitError> {
-        let line = Line::new(&request.command_id, &request.parsed.hash);
+        let line = Line::new(&request.command_id, &request.parsed.hash, &request.actor);
         let answer = self.ask(Wish::Decide(Box::new((request, line)))).await;
         let result = match answer {
             Ok(Answer::Recorded(commit)) => Ok(Receipt::of(&commit, false)),

@@ -1,16 +1,17 @@
 //! The command ledger: which commands are recorded, and where. It lasts as long as the log.
 
-use domain::Commit;
 use domain::canonical::Sha256Hex;
 use domain::ids::CommandId;
+use domain::{Actor, Commit};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// Bytes of a [`Line`] in a snapshot.
 pub(crate) const LINE_BYTES: usize = 32;
 
-/// A recorded command: 128 bits of the hash of its id and of the hash of its content. Among a
-/// billion commands the chance of one collision is below 10^-20.
+/// A recorded command: 128 bits of the hash of its id, and of the hash of its content and of who gave it:
+/// what one person did is not the answer to another. Among a billion commands the chance of one
+/// collision is below 10^-20.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     id: u128,
@@ -18,12 +19,15 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    pub fn new(id: &CommandId, content: &Sha256Hex) -> Self {
-        Self { id: half(&Sha256Hex::of(id.as_str().as_bytes())), content: half(content) }
+    pub fn new(id: &CommandId, content: &Sha256Hex, actor: &Actor) -> Self {
+        let behalf = actor.on_behalf_of.as_ref().map_or("", |id| id.as_str());
+        let wish = format!("{content} {} {} {behalf}", actor.id, actor.role);
+        let digest = |text: &str| half(&Sha256Hex::of(text.as_bytes()));
+        Self { id: digest(id.as_str()), content: digest(&wish) }
     }
 
     pub fn of(commit: &Commit) -> Self {
-        Self::new(&commit.command_id, &commit.command_hash)
+        Self::new(&commit.command_id, &commit.command_hash, &commit.actor)
     }
 
     pub fn to_bytes(self) -> [u8; LINE_BYTES] {
@@ -118,7 +122,14 @@ mod tests {
     use super::*;
 
     fn line(id: &str, content: &str) -> Line {
-        Line::new(&id.parse().unwrap(), &Sha256Hex::of(content.as_bytes()))
+        by("someone", id, content)
+    }
+
+    fn by(person: &str, id: &str, content: &str) -> Line {
+        let id = id.parse().unwrap();
+        let role = domain::Role::Expert;
+        let actor = Actor { id: person.parse().unwrap(), on_behalf_of: None, role };
+        Line::new(&id, &Sha256Hex::of(content.as_bytes()), &actor)
     }
 
     #[test]
@@ -128,6 +139,7 @@ mod tests {
         ledger.add(line("a", "x"), 7);
         assert_eq!(ledger.find(line("a", "x")), Found::At(7));
         assert_eq!(ledger.find(line("a", "y")), Found::Other);
+        assert_eq!(ledger.find(by("another", "a", "x")), Found::Other);
         assert!(ledger.contains(&"a".parse().unwrap()));
         ledger.forget(&[line("a", "x")]);
         assert_eq!(ledger.find(line("a", "x")), Found::New);

@@ -57,7 +57,7 @@ impl Writer {
         (state, ledger): (State, Ledger),
     ) -> Self {
         let actor = Actor {
-            id: "tranche".parse().expect("a literal id"),
+            id: domain::react::ENGINE.parse().expect("a literal id"),
             on_behalf_of: None,
             role: Role::System,
         };
@@ -231,7 +231,7 @@ impl Writer {
 
     /// Decides a command of the engine's own. True: it was recorded; false: it was true already.
     pub(super) fn decide_own(&mut self, parsed: &Parsed, meta: &Meta) -> Result<bool, Refusal> {
-        let line = Line::new(&meta.command_id, &parsed.hash);
+        let line = Line::new(&meta.command_id, &parsed.hash, &meta.actor);
         if self.ledger.find(line) != Found::New {
             return Err(Common::IdReused(meta.command_id.to_string()).into());
         }
