@@ -565,9 +565,7 @@ impl Checker {
                 {
                     for number in numbers {
                         let key = (id.to_owned(), proposal.clone(), *number);
-                        let Some(expert) = self.reports.get(&key) else {
-                            return Err(format!("9: a void report on {proposal} counts"));
-                        };
+                        let expert = self.reports.get(&key).ok_or("9: a void report counts")?;
                         if self.conflicts.contains(&(
                             id.to_owned(),
                             expert.clone(),

@@ -142,6 +142,9 @@ pub enum Rejection {
         "{asked} is more than the {left} left of the appropriation on line {line} from {source_key}"
     )]
     AppropriationExceeded { asked: Money, left: Money, line: Key, source_key: Key },
+    /// More than the call may give.
+    #[error("{asked} is more than the {left} left of the envelope of call {call}")]
+    EnvelopeExceeded { asked: Money, left: Money, call: CallId },
     /// More than the global commitment.
     #[error("{asked} is more than the {left} left of global commitment {commitment}")]
     GlobalCommitmentExceeded { asked: Money, left: Money, commitment: Key },
@@ -172,6 +175,7 @@ impl Reason for Rejection {
                 Rule::of(FINANCIAL_REGULATION, "Art. 110-112: commitments within appropriations")
             }
             Self::NoCommitment(_)
+            | Self::EnvelopeExceeded { .. }
             | Self::GlobalCommitmentExceeded { .. }
             | Self::OtherCommitment { .. } => {
                 Rule::of(FINANCIAL_REGULATION, "Art. 112(4): global commitments")
@@ -356,6 +360,20 @@ pub fn commit_globally(world: &World, wish: &CommitGlobally) -> Result<NewEvent,
             source: wish.source.clone(),
         },
     ))
+}
+
+/// A call that draws on this fund is not committed beyond its envelope.
+fn check_envelope(world: &World, id: &FundId, call: &CallId, asked: Money) -> Result<(), Refusal> {
+    let budget = world.calls.get(call).and_then(|call| call.budget.as_ref());
+    let Some(budget) = budget.filter(|budget| budget.fund == *id) else { return Ok(()) };
+    let fund = world.find(&world.funds, id)?;
+    let of_call = fund.commitments.values().filter(|global| global.call == *call);
+    let mut left = budget.envelope;
+    of_call.for_each(|global| left.subtract(global.amount));
+    if asked > left {
+        return Err(Rejection::EnvelopeExceeded { asked, left, call: call.clone() }.into());
+    }
+    Ok(())
 }
 
 /// Turns part of a global commitment into an individual one.
@@ -656,7 +674,9 @@ impl Command for CommitGlobally {
     }
 
     fn decide(&self, world: &World, _: &Meta) -> Decision {
-        Ok(vec![commit_globally(world, self)?])
+        let committed = commit_globally(world, self)?;
+        check_envelope(world, &self.fund, &self.call, self.amount)?;
+        Ok(vec![committed])
     }
 }
 
@@ -695,6 +715,7 @@ impl Command for IncreaseCommitment {
         let fund = world.find(&world.funds, &self.fund)?;
         let global = fund.global(&self.commitment)?;
         fund.check_available(&global.line, &global.source, amount)?;
+        check_envelope(world, &self.fund, &global.call, amount)?;
         let (commitment, reason) = (self.commitment.clone(), self.reason.clone());
         let event = Event::GlobalCommitmentIncreased { amount, commitment, reason };
         Ok(vec![NewEvent::on(&self.fund, event)])
@@ -865,6 +886,16 @@ mod tests {
         });
         let carry = format!(r#"{{{LINE},"to":"G","amount":"EUR 1"}}"#);
         both.by(Role::AuthorisingOfficer).when("fund.carry_over", &carry).refused("command.amount");
+    }
+
+    #[test]
+    fn commitments_for_a_call_stay_within_its_envelope() {
+        // The fund of the fixture holds 2000, the envelope of its call is 1000.
+        let scenario = global(crate::round::fixtures::opened(), "R1", 1000);
+        let scenario = scenario.recorded(&["fund.GloballyCommitted"]);
+        let scenario = global(scenario, "R2", 1).refused("fund.envelope_exceeded");
+        let more = r#"{"fund":"F","commitment":"R1","amount":"EUR 1","reason":"more"}"#;
+        scenario.when("fund.increase_commitment", more).refused("fund.envelope_exceeded");
     }
 
     #[test]
