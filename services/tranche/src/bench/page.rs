@@ -152,7 +152,7 @@ fn writing(writing: &Writing) -> Section {
         title: "Durable commands",
         note: "Every client waits for its answer before it gives the next command. `raw` writes \
                entries of the same length that are ready beforehand, whatever waits as one group, \
-               with one `fdatasync` per group: the ceiling of any log on this disk. `in process` \
+               with one `fdatasync` per group: the ceiling. `in process` \
                reads the payload, decides, makes durable in SQLite and shows in every view. `HTTP` \
                is the same through the server on loopback; `empty` is a handler on that server that \
                reads the body and answers as many bytes. Clients and server share the cores. `plain \
@@ -298,10 +298,10 @@ pub fn markdown(outcome: &Outcome) -> String {
         }
     }
     page += &format!("\n## What falls short\n\n{}\n", shortcomings(sections));
-    for (name, micros) in processor_times(sections, machine.cores as u64) {
-        page += &format!("\n- {name}: {micros} us of processor time for each, if all cores work.");
+    for (name, micros) in core_times(sections, machine.cores as u64) {
+        page += &format!("- {name}: at most {micros} us of a core for each\n");
     }
-    page + "\n"
+    page
 }
 
 /// The targets that were missed.
@@ -318,14 +318,12 @@ fn shortcomings(sections: &[Section]) -> String {
     if text.is_empty() {
         return "No target was missed.".to_owned();
     }
-    text + "\nWhat a sync takes is the time of `raw, 1 client`. When it is short, the ceiling with many \
-            clients is not the disk: `raw` copies bytes that are ready, and we read, hash, decide, \
-            encode, store and fold them on the same cores. The processor times below tell how far \
-            that is; a slower disk lowers the ceiling and leaves them as they are.\n"
+    text + "\nWhy was not measured here. The times below say what there is to explain: they are the cores \
+            divided by the rate, so waiting is in them too. `raw, 1 client` says what one sync takes.\n"
 }
 
-/// Time of all cores per thing, for the number of clients that the targets speak of.
-fn processor_times(sections: &[Section], cores: u64) -> Vec<(&str, String)> {
+/// Time of all cores per thing, idle or not, for the number of clients that the targets speak of.
+fn core_times(sections: &[Section], cores: u64) -> Vec<(&str, String)> {
     let end = format!(", {TARGET_CLIENTS} clients");
     let lines = sections.iter().flat_map(|section| &section.lines);
     let lines = lines.filter(|line| line.contender.ends_with(&end));
