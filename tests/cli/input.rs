@@ -4,7 +4,7 @@
 use super::program::{Scratch, command, directory, tranche};
 use proptest::prelude::*;
 use std::ffi::OsStr;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -137,6 +137,36 @@ fn a_log_that_another_process_writes_can_be_read_and_not_written() {
     let rehearsal = [VOTE, &["--id", "second", "--dry-run", PAYLOAD]].concat();
     assert!(tranche(scratch.path(), &rehearsal).status.success());
     drop(held);
+}
+
+#[test]
+fn an_address_that_others_can_reach_is_refused_unless_the_network_is_trusted() {
+    let scratch = start();
+    let serve = ["serve", "--data", "log", "--listen", "0.0.0.0:0"];
+    let output = tranche(scratch.path(), &serve);
+    is_refused(&output, 2);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("there is no login yet") && stderr.contains("--trust-network"));
+    let demo = ["demo", "--once", "--data", "demo", "--listen", "[::]:0"];
+    is_refused(&tranche(scratch.path(), &demo), 2);
+    assert!(!scratch.path().join("demo").exists(), "refused before anything is done");
+
+    let mut child = command(directory().join("tranche"), scratch.path())
+        .args(serve)
+        .arg("--trust-network")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(lines.next().unwrap().unwrap().starts_with("serving http://0.0.0.0:"));
+    child.kill().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        stderr.starts_with("warning: 0.0.0.0:0 can be reached from other machines"),
+        "{stderr}"
+    );
 }
 
 #[test]

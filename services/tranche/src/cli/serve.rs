@@ -1,7 +1,7 @@
 //! `tranche serve` and `tranche demo`: long-running, with an engine of their own.
 
 use super::failure::Failure;
-use super::out::Out;
+use super::out::{Out, say};
 use super::show::print_view;
 use super::source::{Place, Source, engine_on};
 use clap::Args;
@@ -20,9 +20,33 @@ const DEMO_VIEWS: &[&str] = &["budget", "compute"];
 /// What `tranche serve` is told.
 #[derive(Args)]
 pub struct ServeArgs {
-    /// The address; there is no login yet, so only programs of this machine should reach it
+    /// The address; other than on loopback it needs --trust-network
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7410")]
     listen: SocketAddr,
+    /// There is no login yet: whoever reaches the address may act as anybody, in any role. This says
+    /// that only those can reach it who may, such as a proxy that knows who is asking
+    #[arg(long)]
+    trust_network: bool,
+}
+
+impl ServeArgs {
+    /// Refuses what would let everybody in, unless that was asked for in so many words.
+    fn check(&self) -> Result<(), Failure> {
+        if self.listen.ip().is_loopback() {
+            return Ok(());
+        }
+        let Self { listen, trust_network } = self;
+        let danger = format!(
+            "{listen} can be reached from other machines, and there is no login yet: whoever reaches \
+             it may act as anybody, in any role"
+        );
+        if !trust_network {
+            let way_out = "listen on 127.0.0.1, or say --trust-network";
+            return Err(Failure::Usage(format!("{danger}; {way_out}")));
+        }
+        say(format_args!("warning: {danger}"));
+        Ok(())
+    }
 }
 
 /// What `tranche demo` is told.
@@ -42,6 +66,7 @@ pub async fn serve(
     clock: Clock,
     json: bool,
 ) -> Result<(), Failure> {
+    args.check()?;
     let place = source.required()?;
     let engine = engine_on(place.open_to_write()?, &place, clock).await?;
     listen(engine, args.listen, json).await
@@ -64,6 +89,7 @@ async fn listen(engine: Engine, address: SocketAddr, json: bool) -> Result<(), F
 
 /// Plays the real call, shows where the money is, and serves it.
 pub async fn play(source: &Source, args: &DemoArgs, json: bool) -> Result<(), Failure> {
+    args.serve.check()?;
     let place = source.place()?.unwrap_or_else(|| Place::Directory(DEMO_DIRECTORY.into()));
     let log = place.open_to_write()?;
     let (clock, _hands) = Clock::manual(demo::begins());
