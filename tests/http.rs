@@ -8,7 +8,9 @@ mod page;
 pub use client::{Answer, Running};
 
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
+use tranche::http::Limits;
 
 const VOTE: &str = "/commands/fund.vote_appropriation";
 const JSON: (&str, &str) = ("Content-Type", "application/json");
@@ -159,6 +161,8 @@ async fn bad_headers_and_addresses_are_named() {
             "command.not_yet_true",
         ),
         (&[JSON, BOARD[0], BOARD[1], ("Tranche-Confidence", "derived")], 400, "http.bad_header"),
+        (&[JSON, BOARD[0], BOARD[1], ("Tranche-Acter", "eve")], 400, "http.bad_header"),
+        (&[JSON, BOARD[0], BOARD[1], ("Tranche-Position", "1")], 400, "http.bad_header"),
         (&[BOARD[0], BOARD[1]], 415, "http.media_type"),
         (&[("Content-Type", "text/plain"), BOARD[0], BOARD[1]], 415, "http.media_type"),
     ];
@@ -178,8 +182,8 @@ async fn bad_headers_and_addresses_are_named() {
         bad("/views/timeline?category=nonsense"),
         bad("/log?from=one"),
         bad("/log?limit=0"),
-        bad("/?as_of=2025"),
-        bad("/?fragment=perhaps"),
+        ("/log?from=2", 404, "http.not_found"),
+        ("/views/budget?at_position=1", 404, "http.not_found"),
         ("/views/nonsense", 404, "http.not_found"),
         ("/commands/nonsense", 404, "command.unknown_command"),
         ("/log/1", 404, "http.not_found"),
@@ -211,6 +215,62 @@ async fn methods_names_and_media_types_that_do_not_fit_are_refused() {
     assert_eq!((answer.status, answer.problem().as_str()), (406, "http.not_acceptable"));
     let answer = server.send("GET", "/", &[("Host", "evil.example")], b"").await;
     assert_eq!((answer.status, answer.problem().as_str()), (421, "http.wrong_host"));
+}
+
+#[tokio::test]
+async fn a_header_of_ours_that_does_not_exist_is_refused_everywhere_and_the_known_ones_are_named() {
+    let server = empty().await;
+    for path in ["/", "/log", "/views/budget", "/healthz"] {
+        let json = ("Accept", "application/json, application/jsonl");
+        let answer = server.send("GET", path, &[json, ("Tranche-Rolle", "auditor")], b"").await;
+        assert_eq!((answer.status, answer.problem().as_str()), (400, "http.bad_header"), "{path}");
+        let said = answer.text();
+        assert!(said.contains("tranche-rolle: is no header"), "{said}");
+        assert!(said.contains("Tranche-Role, Tranche-On-Behalf-Of"), "{said}");
+    }
+    let headers = [("Tranche-Correlation-Id", "c"), ("Tranche-Causation-Id", "d")];
+    assert_eq!(post(&server, &headers, &vote("EUR 5.00")).await.status, 201);
+}
+
+/// Bytes that are sent, then silence: how long until the server closes.
+async fn until_closed(server: &Running, bytes: &str) -> Duration {
+    let start = Instant::now();
+    let mut stream = server.open(bytes).await;
+    let mut rest = Vec::new();
+    let reading = stream.read_to_end(&mut rest);
+    // Closed with or without an answer: a reset is an end too.
+    let _ = tokio::time::timeout(Duration::from_secs(20), reading).await.expect("it is closed");
+    start.elapsed()
+}
+
+#[tokio::test]
+async fn whoever_does_not_finish_a_request_is_cut_off_and_counted() {
+    let limits = Limits { head: Duration::from_millis(200), ..Limits::default() };
+    let engine = fixture::empty("2025-01-01T00:00:00Z").await;
+    let server = Running::start_with(engine, limits).await;
+    for bytes in ["", "GET / HTTP/1.1\r\nHost: localhost\r\nX: "] {
+        assert!(until_closed(&server, bytes).await >= limits.head, "{bytes:?}");
+    }
+    let text = server.get("/metrics").await.text();
+    assert!(text.contains("tranche_http_connections_slow_total 2\n"), "{text}");
+    assert!(text.contains("tranche_http_connections 1\n"), "{text}");
+}
+
+#[tokio::test]
+async fn there_are_so_many_connections_and_the_next_one_waits() {
+    let limits = Limits { connections: 2, ..Limits::default() };
+    let engine = fixture::empty("2025-01-01T00:00:00Z").await;
+    let server = Running::start_with(engine, limits).await;
+    let silent = (server.open("GET").await, server.open("GET").await);
+    let mut third = server.open("GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n").await;
+    let mut answer = vec![0; 12];
+    let early = tokio::time::timeout(Duration::from_millis(300), third.read(&mut answer)).await;
+    assert!(early.is_err(), "it is not answered while two others are open");
+    drop(silent.0);
+    let mut text = String::new();
+    third.read_to_string(&mut text).await.unwrap();
+    assert!(text.contains("tranche_http_connections 2\n"), "{text}");
+    assert!(!text.contains("tranche_http_connections_full_total 0\n"), "{text}");
 }
 
 #[tokio::test]
@@ -246,7 +306,9 @@ async fn the_log_is_given_byte_for_byte() {
     let some = server.get("/log?from=2&limit=2").await.text();
     assert_eq!(some.lines().count(), 2);
     assert!(some.lines().next().unwrap().contains("\"position\":2"));
-    assert_eq!(server.get("/log?from=999").await.body, b"");
+    let head = stored.len();
+    assert_eq!(server.get(&format!("/log?from={}", head + 1)).await.body, b"");
+    assert_eq!(server.get(&format!("/log?from={}", head + 2)).await.problem(), "http.not_found");
     assert_eq!(server.get("/log/3").await.body, stored[2].bytes);
 }
 

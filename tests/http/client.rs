@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tranche::engine::Engine;
-use tranche::http::Server;
+use tranche::http::{Limits, Server};
 
 /// A server of an engine, and the way to reach and to stop it.
 pub struct Running {
@@ -56,7 +56,13 @@ impl Answer {
 impl Running {
     /// Serves an engine on a free port of loopback.
     pub async fn start(engine: Engine) -> Self {
+        Self::start_with(engine, Limits::default()).await
+    }
+
+    /// The same with other limits.
+    pub async fn start_with(engine: Engine, limits: Limits) -> Self {
         let server = Server::bind(engine.clone(), "127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let server = server.with_limits(limits);
         let address = server.address().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let ended = tokio::spawn(server.run(async move {

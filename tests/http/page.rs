@@ -49,6 +49,33 @@ async fn the_form_works_without_a_script() {
 }
 
 #[tokio::test]
+async fn a_mistake_in_the_address_is_told_on_a_page() {
+    let server = Running::start(fixture::engine().await).await;
+    for (query, said) in [
+        ("as_of=2025", "as_of: is a date like 2024-12-10"),
+        ("known_at=2024-02-30", "known_at: is a date"),
+        ("fragment=perhaps", "fragment: is true or false"),
+        ("day=nonsense", "day: is a number of days"),
+        ("day=5", "day: goes with shown only"),
+        ("shown=2024-09-10&day=1e3", "day: is a number of days"),
+        ("colour=red", "unknown field `colour`"),
+    ] {
+        let answer = server.get(&format!("/?{query}")).await;
+        assert_eq!(answer.status, 400, "{query}");
+        assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"), "{query}");
+        let page = answer.text();
+        assert!(page.contains("<h1>Bad query</h1>") && page.contains(said), "{query}: {page}");
+        assert!(page.contains("urn:uuid:") && page.contains("href=\"/\""), "{query}");
+    }
+    let json = [("Accept", "application/json")];
+    let answer = server.send("GET", "/?as_of=2025", &json, b"").await;
+    assert_eq!((answer.status, answer.problem().as_str()), (400, "http.bad_query"));
+    // As far as a slider cannot go: the last day, and no failure.
+    let far = "/?shown=2024-09-10&as_of=2024-09-10&day=2147483647";
+    assert_eq!(server.get(far).await.header("location"), Some("/?as_of=2026-08-31"));
+}
+
+#[tokio::test]
 async fn a_fragment_is_the_part_that_changes() {
     let server = Running::start(fixture::engine().await).await;
     let whole = server.get("/?as_of=2025-03-12").await.text();

@@ -7,6 +7,7 @@
 mod about;
 mod assets;
 mod commands;
+mod connections;
 mod format;
 mod ids;
 mod log;
@@ -25,7 +26,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::serve::ListenerExt as _;
+pub use connections::{CONNECTIONS_MAX, HEAD_MAX, Limits};
 use problem::Problem;
 use prometheus::{HistogramOpts, HistogramVec, IntGauge, Registry, exponential_buckets};
 use std::net::SocketAddr;
@@ -40,6 +41,8 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 pub const LOG_READERS_MAX: usize = 256;
 /// How long a request may wait for a position.
 pub const WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long a caller may take for the body of a command.
+pub const BODY_MAX: Duration = Duration::from_secs(30);
 /// How far the views may be behind the log while we call ourselves ready, in commits.
 pub const LAG_MAX: u64 = 10_000;
 /// How long requests may take to end when the server stops.
@@ -67,6 +70,7 @@ struct Shared {
     reader: Reader,
     registry: Registry,
     requests: HistogramVec,
+    connections: connections::Figures,
     uptime: IntGauge,
     started: Instant,
     stopping: Stopping,
@@ -96,6 +100,7 @@ pub struct Server {
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
     others: Router,
+    limits: Limits,
 }
 
 impl Server {
@@ -109,13 +114,25 @@ impl Server {
         let (stop, stopping) = watch::channel(false);
         let shared =
             Shared::new(engine, Stopping(stopping), is_loopback).map_err(std::io::Error::other)?;
-        Ok(Self { listener, shared: Arc::new(shared), stop, others: Router::new() })
+        Ok(Self {
+            listener,
+            shared: Arc::new(shared),
+            stop,
+            others: Router::new(),
+            limits: Limits::default(),
+        })
     }
 
     /// Answers other addresses too, bare: what a measurement compares with.
     #[must_use]
     pub(crate) fn beside(self, others: Router) -> Self {
         Self { others, ..self }
+    }
+
+    /// With other limits than the usual ones.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
     }
 
     /// The address it has.
@@ -130,37 +147,27 @@ impl Server {
     /// stops the engine, which writes its snapshot.
     ///
     /// # Errors
-    /// When the listener breaks.
+    /// None at present: a listener that breaks is tried again.
     pub async fn run(
         self,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
-        let Self { listener, shared, stop, others } = self;
+        let Self { listener, shared, stop, others, limits } = self;
         let engine = shared.engine.clone();
-        let mut stopping = shared.stopping.clone();
-        // An answer is one small packet: waiting for more to send would only delay it.
-        let listener = listener.tap_io(|stream| {
-            let _ = stream.set_nodelay(true);
-        });
-        let begun = async move {
+        let (stopping, connections) = (shared.stopping.clone(), shared.connections.clone());
+        let router = others.merge(router(shared));
+        let server = connections::serve(listener, router, limits, connections, stopping);
+        let overdue = async move {
             shutdown.await;
             stop.send_replace(true);
-        };
-        let server =
-            axum::serve(listener, others.merge(router(shared))).with_graceful_shutdown(begun);
-        let overdue = async move {
-            stopping.wait().await;
             tokio::time::sleep(DRAIN_MAX).await;
         };
-        let ended = tokio::select! {
-            ended = server => ended,
-            () = overdue => {
-                tracing::warn!("some requests did not end in time and were cut off");
-                Ok(())
-            }
-        };
+        tokio::select! {
+            () = server => {}
+            () = overdue => tracing::warn!("some requests did not end in time and were cut off"),
+        }
         engine.stop().await;
-        ended
+        Ok(())
     }
 }
 
@@ -204,6 +211,7 @@ impl Shared {
         Ok(Self {
             reader: engine.reader(),
             engine,
+            connections: connections::Figures::new(&registry)?,
             registry,
             requests,
             uptime,
@@ -242,6 +250,14 @@ async fn nothing_here() -> Problem {
     Problem::own("http.not_found", "nothing is at this address; see /openapi.json")
 }
 
+/// Refuses a position that the log does not have, as the command line does.
+fn within(position: u64, head: u64) -> Result<(), Problem> {
+    if position <= head {
+        return Ok(());
+    }
+    Err(Problem::own("http.not_found", format!("position {position}: the log ends at {head}")))
+}
+
 /// The routes, as labels of figures: an address that a caller makes up is none.
 const ROUTES: &[&str] = &[
     "commands",
@@ -273,10 +289,17 @@ async fn around(State(shared): State<Arc<Shared>>, request: Request, next: Next)
         let detail = "the server listens on loopback: call it localhost or 127.0.0.1";
         Problem::own("http.wrong_host", detail).into_response()
     } else {
-        next.run(request).await
+        match request::only_known(request.headers()) {
+            Ok(()) => next.run(request).await,
+            Err(problem) => problem.into_response(),
+        }
     };
     if let Some(problem) = problem_of(&response) {
-        let mut written = problem.response(Some(format!("urn:uuid:{id}")));
+        let instance = format!("urn:uuid:{id}");
+        let mut written = match response.extensions().get::<page::Asked>() {
+            Some(page::Asked) => page::refused(&problem, &instance),
+            None => problem.response(Some(instance)),
+        };
         if problem.status().is_server_error() {
             tracing::warn!(%id, code = problem.code(), detail = problem.detail(), "problem");
         }

@@ -1,7 +1,7 @@
 //! `POST /commands/{name}`: one wish, one answer. `GET /commands`: what is declared.
 
 use super::problem::Problem;
-use super::{BODY_BYTES_MAX, Shared, request};
+use super::{BODY_BYTES_MAX, BODY_MAX, Shared, request};
 use crate::engine::{Receipt, Request, SubmitError};
 use axum::Json;
 use axum::body::{Body, Bytes};
@@ -172,7 +172,9 @@ async fn receive(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     if declared.is_some_and(|length| length > BODY_BYTES_MAX as u64) {
         return Err(too_large());
     }
-    axum::body::to_bytes(body, BODY_BYTES_MAX).await.map_err(|error| {
+    let received = tokio::time::timeout(BODY_MAX, axum::body::to_bytes(body, BODY_BYTES_MAX)).await;
+    let too_slow = |_| Problem::own("http.too_slow", "the body did not come in time");
+    received.map_err(too_slow)?.map_err(|error| {
         let text = error.into_inner().to_string();
         if text.contains("limit") { too_large() } else { Problem::own("http.bad_body", text) }
     })

@@ -54,9 +54,13 @@ pub(super) async fn read(
             return Err(Problem::query("limit", "does not go with text/event-stream"));
         }
         let from = last_event(&headers)?.map_or(from, |last| last + 1);
+        let head = shared.reader.now().position();
+        super::within(from.saturating_sub(1), head)?;
         return Ok(follow(&shared, from, permit));
     }
     let head = shared.reader.now().position();
+    // The position behind the last one is what a reader who has all asks for.
+    super::within(from.saturating_sub(1), head)?;
     let last = limit.map_or(head, |limit| head.min(from.saturating_add(limit - 1)));
     Ok(lines(&shared, from, last, head, permit))
 }

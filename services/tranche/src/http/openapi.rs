@@ -118,6 +118,7 @@ const COMMAND_PROBLEMS: &[(&str, &str)] = &[
     ("400", "Malformed"),
     ("403", "Forbidden"),
     ("404", "NotFound"),
+    ("408", "TooSlow"),
     ("409", "Conflict"),
     ("412", "VersionChanged"),
     ("413", "TooLarge"),
@@ -247,6 +248,18 @@ mod tests {
             }
         }
         assert!(known.len() >= 16);
+    }
+
+    #[test]
+    fn the_headers_of_ours_that_a_request_may_have_are_those_of_the_document() {
+        let Value::Object(parameters) = parts::parameters() else { panic!("no table") };
+        let mut documented: Vec<&str> =
+            parameters.values().filter_map(|one| one["name"].as_str()).collect();
+        documented.retain(|name| name.starts_with("Tranche-"));
+        let mut known = crate::http::request::KNOWN.to_vec();
+        known.sort_unstable();
+        documented.sort_unstable();
+        assert_eq!(known, documented);
     }
 
     #[test]

@@ -8,7 +8,9 @@ pub mod table;
 
 use super::assets;
 use super::format::{cents_exact, day_long};
+use super::problem::{self, Problem};
 use super::sankey::Flow;
+use axum::response::{Html, IntoResponse, Response};
 use jiff::civil::Date;
 use maud::{DOCTYPE, Markup, html};
 use model::{Model, Tile};
@@ -35,6 +37,27 @@ pub struct Milestone {
     pub date: Date,
     /// What.
     pub label: String,
+}
+
+/// Goes along with the answer to whoever asked for a page: a problem becomes one too.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked;
+
+/// A problem as a page.
+#[must_use]
+pub fn refused(problem: &Problem, instance: &str) -> Response {
+    let title = problem::title(problem.code());
+    let body = html! {
+        section.hero {
+            p.eyebrow { "This cannot be shown" }
+            h1 { (title) }
+            p.lead role="alert" { (problem.detail()) }
+            p.lead { a href="/" { "Show the budget of the last day" } }
+            p.lead { "Code " code { (problem.code()) } ", occurrence " code { (instance) } }
+        }
+    };
+    let page = frame(&title, &body).into_string();
+    problem.wearing((problem.status(), Html(page)).into_response())
 }
 
 /// Whole days from one day to another.

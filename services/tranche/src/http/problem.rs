@@ -30,6 +30,11 @@ pub const OWN: &[(&str, StatusCode, &str)] = &[
         StatusCode::NOT_ACCEPTABLE,
         "This cannot be given in a media type that the request accepts.",
     ),
+    (
+        "http.too_slow",
+        StatusCode::REQUEST_TIMEOUT,
+        "The body did not come in time. Nothing was recorded.",
+    ),
     ("http.too_large", StatusCode::PAYLOAD_TOO_LARGE, "The body is longer than its limit."),
     (
         "http.media_type",
@@ -200,8 +205,14 @@ impl Problem {
         };
         let json = serde_json::to_vec(&body).unwrap_or_default();
         let mut response = (self.status, Body::from(json)).into_response();
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        self.wearing(response)
+    }
+
+    /// A response with the headers of this problem.
+    #[must_use]
+    pub fn wearing(&self, mut response: Response) -> Response {
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from(self.retry_after.as_secs().max(1)));
         }

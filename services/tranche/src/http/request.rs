@@ -15,8 +15,39 @@ use std::str::FromStr;
 pub const ZONE: &str = "Europe/Luxembourg";
 /// The longest moment in a header or an address.
 const MOMENT_CHARS_MAX: usize = 64;
+/// So much of a name that a caller made up is said again.
+const NAME_CHARS_MAX: usize = 64;
 /// The longest source.
 const SOURCE_CHARS_MAX: usize = 200;
+
+/// What our own headers begin with.
+const OURS: &str = "tranche-";
+/// The headers of ours that a request may have.
+pub const KNOWN: &[&str] = &[
+    "Tranche-Actor",
+    "Tranche-Role",
+    "Tranche-On-Behalf-Of",
+    "Tranche-Effective-At",
+    "Tranche-Source",
+    "Tranche-Confidence",
+    "Tranche-Correlation-Id",
+    "Tranche-Causation-Id",
+];
+
+/// Refuses headers that begin like ours and are none: a slip in a name would change what is recorded.
+pub fn only_known(headers: &HeaderMap) -> Result<(), Problem> {
+    let is_unknown = |name: &str| {
+        name.starts_with(OURS) && !KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name))
+    };
+    match headers.keys().map(HeaderName::as_str).find(|name| is_unknown(name)) {
+        None => Ok(()),
+        Some(name) => {
+            let name: String = name.chars().take(NAME_CHARS_MAX).collect();
+            let why = format!("is no header of this program; there are {}", KNOWN.join(", "));
+            Err(Problem::header(&name, why))
+        }
+    }
+}
 
 /// A header as text, if it is there once.
 pub fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, Problem> {

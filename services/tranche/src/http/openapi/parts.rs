@@ -60,6 +60,7 @@ pub(super) fn responses() -> Value {
         "NotAcceptable": problem("Not in a media type that the request accepts."),
         "Conflict": problem("Not in this state, or a command id with other content."),
         "VersionChanged": problem("If-Match names an older version: read it again."),
+        "TooSlow": problem("The body did not come in time. Nothing was recorded."),
         "TooLarge": problem("The body is longer than its limit."),
         "MediaType": problem("The body of a command is application/json."),
         "Rule": problem("A rule says no: it is named."),

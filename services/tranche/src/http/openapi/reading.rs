@@ -59,7 +59,7 @@ const GETS: &[Get] = &[
                   it goes on with those to come, and Last-Event-ID resumes",
         parameters: &["From", "Limit", "LastEventId"],
         media: &[("application/jsonl", None), ("text/event-stream", None)],
-        problems: &[BAD, ("406", "NotAcceptable"), NOT_READY],
+        problems: &[BAD, MISSING, ("406", "NotAcceptable"), NOT_READY],
     },
     Get {
         path: "/log/{position}",
@@ -173,6 +173,8 @@ impl Get {
             })
             .collect();
         let mut responses = refused(self.problems);
+        // A header that begins like ours and is none is refused everywhere.
+        responses.extend(refused(&[BAD]));
         responses.insert(
             "200".to_owned(),
             json!({

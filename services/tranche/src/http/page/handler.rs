@@ -5,13 +5,15 @@ use super::model::{Model, Reports, VIEWS};
 use super::{days, page, panel};
 use crate::http::Shared;
 use crate::http::problem::Problem;
+use crate::http::request;
 use crate::http::request::{ZONE, moment, yes};
 use crate::http::views::unreadable;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
+use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, HeaderValue};
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use jiff::ToSpan as _;
+use jiff::Span;
 use jiff::civil::Date;
 use projections::AsOf;
 use serde::Deserialize;
@@ -29,19 +31,33 @@ pub(in crate::http) struct Asked {
     shown: Option<String>,
 }
 
-/// `GET /`.
+/// `GET /`. A person gets a page whatever the address says; a program that asks for JSON, a problem.
 pub(in crate::http) async fn show(
     State(shared): State<Arc<Shared>>,
+    asked: Result<Query<Asked>, QueryRejection>,
+    headers: HeaderMap,
+) -> Response {
+    let mut response = answer(&shared, asked).await.into_response();
+    let offered = &["text/html", "application/problem+json", "application/json"];
+    if request::choose(&headers, offered).is_ok_and(|media| media == "text/html") {
+        response.extensions_mut().insert(super::Asked);
+    }
+    response
+}
+
+async fn answer(
+    shared: &Shared,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(asked) = asked.map_err(|error| Problem::query("the address", error.body_text()))?;
     let as_of = date("as_of", asked.as_of.as_deref())?;
     let known_at = date("known_at", asked.known_at.as_deref())?;
-    let calendar = calendar(&shared).await?;
-    if asked.shown.is_some() {
-        return Ok(
-            Redirect::to(&chosen(&asked, as_of, known_at, calendar.as_deref())?).into_response()
-        );
+    let is_fragment = yes("fragment", asked.fragment.as_deref())?;
+    let offset = offset(&asked)?;
+    let calendar = calendar(shared).await?;
+    if let Some(shown) = date("shown", asked.shown.as_deref())? {
+        let address = chosen((as_of, known_at, shown), offset, calendar.as_deref());
+        return Ok(Redirect::to(&address).into_response());
     }
     let choice = calendar.as_ref().map(|calendar| calendar.choose(as_of, known_at));
     let end =
@@ -54,12 +70,9 @@ pub(in crate::http) async fn show(
             reports.insert(view, report);
         }
     }
-    let model = Model::read(&title(&shared), &reports);
-    let html = if yes("fragment", asked.fragment.as_deref())? {
-        panel(&model, choice.as_ref())
-    } else {
-        page(&model, choice.as_ref())
-    };
+    let model = Model::read(&title(shared), &reports);
+    let html =
+        if is_fragment { panel(&model, choice.as_ref()) } else { page(&model, choice.as_ref()) };
     let mut response = Html(html.into_string()).into_response();
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     Ok(response)
@@ -67,18 +80,15 @@ pub(in crate::http) async fn show(
 
 /// The address of what was chosen in the form.
 fn chosen(
-    asked: &Asked,
-    as_of: Option<Date>,
-    known_at: Option<Date>,
+    (as_of, known_at, shown): (Option<Date>, Option<Date>, Date),
+    offset: Option<i32>,
     calendar: Option<&Calendar>,
-) -> Result<String, Problem> {
-    let shown = date("shown", asked.shown.as_deref())?;
-    let offset = asked.day.as_deref().map(str::parse::<i32>).transpose();
-    let offset = offset.map_err(|_| Problem::query("day", "is a number of days"))?;
+) -> String {
     let moved = calendar.zip(offset).and_then(|(calendar, offset)| {
-        let stood = shown.map(|shown| days(calendar.first, shown));
-        let stays = stood == Some(offset) || as_of != shown;
-        let at = calendar.first.checked_add(offset.days()).ok()?;
+        let stays = days(calendar.first, shown) == offset || as_of != Some(shown);
+        let far = if offset < 0 { calendar.first } else { calendar.last };
+        let span = Span::new().try_days(offset).ok();
+        let at = span.and_then(|span| calendar.first.checked_add(span).ok()).unwrap_or(far);
         (!stays).then_some(at.clamp(calendar.first, calendar.last))
     });
     let mut address = "/".to_owned();
@@ -89,7 +99,17 @@ fn chosen(
             mark = '&';
         }
     }
-    Ok(address)
+    address
+}
+
+/// Where the slider stands, in days. It means something only beside the day that was shown.
+fn offset(asked: &Asked) -> Result<Option<i32>, Problem> {
+    let Some(day) = asked.day.as_deref() else { return Ok(None) };
+    let offset = day.parse().map_err(|_| Problem::query("day", "is a number of days"))?;
+    if asked.shown.as_deref().is_none_or(str::is_empty) {
+        return Err(Problem::query("day", "goes with shown only; a day is as_of=2024-12-10"));
+    }
+    Ok(Some(offset))
 }
 
 fn date(name: &str, text: Option<&str>) -> Result<Option<Date>, Problem> {
