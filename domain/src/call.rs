@@ -320,7 +320,7 @@ pub enum Rejection {
     #[error("money is awarded out of a global commitment: name its key")]
     NoCommitment,
     /// A commitment for something else.
-    #[error("global commitment {0} was made for another call or round")]
+    #[error("global commitment {0} was made for another call, round, line or source")]
     OtherCommitment(Key),
 }
 
@@ -583,15 +583,11 @@ impl Command for Open {
         self.call.stream()
     }
 
-    fn decide(&self, _: &World, meta: &Meta) -> Decision {
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_text("title", &self.title)?;
         check_rules(&self.rules)?;
-        if let Some(Budget { envelope, .. }) = &self.budget {
-            let at = |refusal: Refusal| refusal.at("/budget/envelope");
-            envelope.in_euro().map_err(|error| at(error.into()))?;
-            if !envelope.is_positive() {
-                return Err(at(Rejection::NotPositive(*envelope).into()));
-            }
+        if let Some(budget) = &self.budget {
+            self.check_budget(world, budget)?;
         }
         let end = self.opens_until.as_ref().map(LocalTime::instant).transpose();
         let end = end.map_err(|error| Refusal::from(error).at("/opens_until"))?;
@@ -614,6 +610,27 @@ impl Command for Open {
 }
 
 impl Open {
+    /// An envelope that holds what was committed ahead of the opening, out of a line that has an
+    /// appropriation. It may be larger than that: the appropriations of later years are yet to be
+    /// voted, and what is committed never exceeds what was.
+    fn check_budget(&self, world: &World, budget: &Budget) -> Result<(), Refusal> {
+        let at = |refusal: Refusal| refusal.at("/budget/envelope");
+        budget.envelope.in_euro().map_err(|error| at(error.into()))?;
+        if !budget.envelope.is_positive() {
+            return Err(at(Rejection::NotPositive(budget.envelope).into()));
+        }
+        let fund = world.find(&world.funds, &budget.fund);
+        let fund = fund.map_err(|refusal| refusal.at("/budget/fund"))?;
+        let line = fund.available(&budget.line, &budget.source);
+        line.map_err(|refusal| refusal.at("/budget/line"))?;
+        let (asked, left) = (fund.committed_to(&self.call), budget.envelope);
+        if asked > left {
+            Err(at(Rejection::EnvelopeExceeded { asked, left }.into()))
+        } else {
+            Ok(())
+        }
+    }
+
     /// The instants of the cut-offs, all different, in the future and before the end.
     fn check_calendar(
         &self,

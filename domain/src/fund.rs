@@ -1,6 +1,7 @@
 //! Decides what public money is available, and that it is never committed or paid twice:
 //! legal <= individual <= global commitments <= appropriations, per budget line and source.
 
+use crate::call::CutOffStatus;
 use crate::command::{
     Command, Decision, Declaration, Entry, Meta, NEW, Need, NewEvent, Role, check_text, entry,
 };
@@ -131,6 +132,18 @@ pub enum Rejection {
     /// No such key.
     #[error("there is no global commitment {0}")]
     NoCommitment(Key),
+    /// A round that its call does not have.
+    #[error("call {call} has no round {round} to commit money for")]
+    UnknownRound { call: CallId, round: Key },
+    /// Nobody's grant.
+    #[error("no proposal was awarded as grant {0}: money is committed to a known recipient")]
+    UnknownGrant(GrantId),
+    /// It is over.
+    #[error("grant {0} is closed: nothing more is committed to it")]
+    GrantClosed(GrantId),
+    /// Money of another call.
+    #[error("commitment {commitment} was made for call {call}, of which {grant} is no grant")]
+    OtherCall { commitment: Key, call: CallId, grant: GrantId },
     /// No individual commitment.
     #[error("nothing is committed individually to grant {0}")]
     NoIndividualCommitment(GrantId),
@@ -174,7 +187,12 @@ impl Reason for Rejection {
             Self::NoAppropriation { .. } | Self::AppropriationExceeded { .. } => {
                 Rule::of(FINANCIAL_REGULATION, "Art. 110-112: commitments within appropriations")
             }
+            Self::UnknownGrant(_) | Self::GrantClosed(_) => {
+                Rule::of(FINANCIAL_REGULATION, "Art. 112(3): recipient and amount are known")
+            }
             Self::NoCommitment(_)
+            | Self::UnknownRound { .. }
+            | Self::OtherCall { .. }
             | Self::EnvelopeExceeded { .. }
             | Self::GlobalCommitmentExceeded { .. }
             | Self::OtherCommitment { .. } => {
@@ -299,6 +317,15 @@ impl Fund {
         Ok(found.appropriated.minus(found.committed)?)
     }
 
+    /// What is committed globally to a call.
+    #[must_use]
+    pub fn committed_to(&self, call: &CallId) -> Money {
+        let mut sum = Money::ZERO;
+        let of_call = self.commitments.values().filter(|global| global.call == *call);
+        of_call.for_each(|global| sum.add(global.amount));
+        sum
+    }
+
     /// A global commitment by key.
     ///
     /// # Errors
@@ -340,13 +367,23 @@ fn positive(amount: Money) -> Result<Money, Refusal> {
 
 /// Reserves money for a call or a round. For commands of other deciders that commit globally.
 ///
+/// The call need not have opened: it opens on the strength of the financing decision, which is what
+/// this commitment records (Art. 110 and 112). Once it has opened, a round must be in its calendar.
+///
 /// # Errors
-/// Not positive, a key in use, or more than the appropriation.
+/// Not positive, a key in use, no such round, or more than the appropriation.
 pub fn commit_globally(world: &World, wish: &CommitGlobally) -> Result<NewEvent, Refusal> {
     let fund = world.find(&world.funds, &wish.fund)?;
     positive(wish.amount)?;
     if fund.commitments.contains_key(&wish.commitment) {
         return Err(Rejection::CommitmentExists(wish.commitment.clone()).into());
+    }
+    if let (Some(call), Some(round)) = (world.calls.get(&wish.call), &wish.round) {
+        let held = call.cut_offs.get(round).map(|one| &one.status);
+        if held.is_none_or(|status| *status == CutOffStatus::Cancelled) {
+            let (call, round) = (wish.call.clone(), round.clone());
+            return Err(Refusal::from(Rejection::UnknownRound { call, round }).at("/round"));
+        }
     }
     fund.check_available(&wish.line, &wish.source, wish.amount)?;
     Ok(NewEvent::on(
@@ -366,23 +403,42 @@ pub fn commit_globally(world: &World, wish: &CommitGlobally) -> Result<NewEvent,
 fn check_envelope(world: &World, id: &FundId, call: &CallId, asked: Money) -> Result<(), Refusal> {
     let budget = world.calls.get(call).and_then(|call| call.budget.as_ref());
     let Some(budget) = budget.filter(|budget| budget.fund == *id) else { return Ok(()) };
-    let fund = world.find(&world.funds, id)?;
-    let of_call = fund.commitments.values().filter(|global| global.call == *call);
-    let mut left = budget.envelope;
-    of_call.for_each(|global| left.subtract(global.amount));
+    let committed = world.find(&world.funds, id)?.committed_to(call);
+    let left = budget.envelope.minus(committed)?;
     if asked > left {
         return Err(Rejection::EnvelopeExceeded { asked, left, call: call.clone() }.into());
     }
     Ok(())
 }
 
+/// The call of a grant: of one that has begun, or of an award that waits for its preparation, since
+/// the commitment precedes the signature and not the award.
+fn call_of<'a>(world: &'a World, grant: &GrantId) -> Result<&'a CallId, Refusal> {
+    if world.phase(&grant.stream()) == "closed" {
+        return Err(Rejection::GrantClosed(grant.clone()).into());
+    }
+    let origin = world.grants.get(grant).and_then(|known| known.origin.as_ref());
+    let awarded = || {
+        let mut proposals = world.proposals.values();
+        proposals.find(|one| one.grant.as_ref() == Some(grant))?.call.as_ref()
+    };
+    let call = origin.map(|origin| &origin.call).or_else(awarded);
+    call.ok_or_else(|| Rejection::UnknownGrant(grant.clone()).into())
+}
+
 /// Turns part of a global commitment into an individual one.
 ///
 /// # Errors
-/// Not positive, no such commitment, or more than is left of it.
+/// No such commitment or grant, one of another call, not positive, or more than is left of it.
 pub fn commit_individually(world: &World, wish: &CommitIndividually) -> Result<NewEvent, Refusal> {
     let fund = world.find(&world.funds, &wish.fund)?;
     let global = fund.global(&wish.commitment)?;
+    let call = call_of(world, &wish.grant).map_err(|refusal| refusal.at("/grant"))?;
+    if *call != global.call {
+        let (commitment, call) = (wish.commitment.clone(), global.call.clone());
+        let other = Rejection::OtherCall { commitment, call, grant: wish.grant.clone() };
+        return Err(Refusal::from(other).at("/commitment"));
+    }
     individual_within(fund, wish, global.amount.minus(global.individual)?)
 }
 
@@ -843,117 +899,4 @@ impl Command for DecommitGrant {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::testing::{Scenario, given};
-
-    const LINE: &str = r#""fund":"F","line":"02 04","source":"DEP""#;
-
-    fn voted(euro: u32) -> Scenario {
-        given()
-            .by(Role::GoverningBoard)
-            .done("fund.vote_appropriation", &format!(r#"{{{LINE},"amount":"EUR {euro}"}}"#))
-    }
-
-    fn global(scenario: Scenario, key: &str, euro: u32) -> Scenario {
-        scenario.by(Role::AuthorisingOfficer).when(
-            "fund.commit_globally",
-            &format!(r#"{{{LINE},"call":"C","commitment":"{key}","amount":"EUR {euro}"}}"#),
-        )
-    }
-
-    #[test]
-    fn global_commitments_stay_within_the_appropriation() {
-        let scenario = global(voted(100), "R1", 60).then(&["fund.GloballyCommitted"]);
-        let scenario = global(scenario, "R2", 41).refused("fund.appropriation_exceeded");
-        global(scenario, "R2", 40).then(&["fund.GloballyCommitted"]);
-    }
-
-    #[test]
-    fn money_of_another_currency_is_not_compared_with_the_appropriation() {
-        for amount in ["CHF 1", "USD 1"] {
-            let wish = format!(r#"{{{LINE},"call":"C","commitment":"R1","amount":"{amount}"}}"#);
-            let scenario = voted(100).by(Role::AuthorisingOfficer);
-            scenario.when("fund.commit_globally", &wish).refused("command.amount").at("/amount");
-        }
-    }
-
-    #[test]
-    fn what_is_carried_over_must_fit_into_the_other_fund() {
-        let huge = r#""line":"02 04","source":"DEP","amount":"EUR 90071992547409.91""#;
-        let both = ["F", "G"].iter().fold(given().by(Role::GoverningBoard), |scenario, fund| {
-            scenario.done("fund.vote_appropriation", &format!(r#"{{"fund":"{fund}",{huge}}}"#))
-        });
-        let carry = format!(r#"{{{LINE},"to":"G","amount":"EUR 1"}}"#);
-        both.by(Role::AuthorisingOfficer).when("fund.carry_over", &carry).refused("command.amount");
-    }
-
-    #[test]
-    fn commitments_for_a_call_stay_within_its_envelope() {
-        // The fund of the fixture holds 2000, the envelope of its call is 1000.
-        let scenario = global(crate::round::fixtures::opened(), "R1", 1000);
-        let scenario = scenario.recorded(&["fund.GloballyCommitted"]);
-        let scenario = global(scenario, "R2", 1).refused("fund.envelope_exceeded");
-        let more = r#"{"fund":"F","commitment":"R1","amount":"EUR 1","reason":"more"}"#;
-        scenario.when("fund.increase_commitment", more).refused("fund.envelope_exceeded");
-    }
-
-    #[test]
-    fn an_increase_makes_room() {
-        let scenario = global(voted(100), "R1", 101).refused("fund.appropriation_exceeded");
-        let scenario = scenario.by(Role::GoverningBoard).done(
-            "fund.increase_appropriation",
-            &format!(r#"{{{LINE},"amount":"EUR 1","reason":"amending budget"}}"#),
-        );
-        global(scenario, "R1", 101).then(&["fund.GloballyCommitted"]);
-    }
-
-    #[test]
-    fn individual_commitments_stay_within_the_global_one() {
-        let commit = |scenario: Scenario, grant: &str, euro: u32| {
-            scenario.when(
-                "fund.commit_individually",
-                &format!(
-                    r#"{{"fund":"F","commitment":"R1","grant":"{grant}","amount":"EUR {euro}"}}"#
-                ),
-            )
-        };
-        let scenario = global(voted(100), "R1", 60).then(&["fund.GloballyCommitted"]);
-        let scenario = commit(scenario, "A", 40).then(&["fund.IndividuallyCommitted"]);
-        let scenario = commit(scenario, "B", 21).refused("fund.global_commitment_exceeded");
-        let scenario = scenario
-            .when(
-                "fund.decommit_grant",
-                r#"{"fund":"F","grant":"A","amount":"EUR 1","reason":"rest"}"#,
-            )
-            .then(&["fund.GrantDecommitted"]);
-        commit(scenario, "B", 21).then(&["fund.IndividuallyCommitted"]);
-    }
-
-    #[test]
-    fn only_the_authorising_officer_commits() {
-        voted(100)
-            .by(Role::Applicant)
-            .when(
-                "fund.commit_globally",
-                &format!(r#"{{{LINE},"call":"C","commitment":"R1","amount":"EUR 1"}}"#),
-            )
-            .refused("command.role_not_allowed");
-    }
-
-    #[test]
-    fn a_commitment_of_nothing_names_the_field() {
-        global(voted(100), "R1", 0).refused("fund.not_positive").at("/amount");
-    }
-
-    #[test]
-    fn unused_money_moves_to_the_next_year_once() {
-        let carry = |scenario: Scenario| {
-            scenario
-                .by(Role::AuthorisingOfficer)
-                .when("fund.carry_over", &format!(r#"{{{LINE},"to":"G","amount":"EUR 60"}}"#))
-        };
-        let scenario = carry(voted(100)).then(&["fund.CarriedOver", "fund.CarriedIn"]);
-        carry(scenario).refused("fund.appropriation_exceeded");
-    }
-}
+mod tests;

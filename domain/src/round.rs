@@ -2,7 +2,7 @@
 //! These are commands of a call; its events and rejections are in `call.rs`.
 
 use crate::call::{
-    Call, Event, Funded, PROPOSALS_PER_ROUND_MAX, Rejected, Rejection, Round, RoundDecision,
+    Budget, Call, Event, Funded, PROPOSALS_PER_ROUND_MAX, Rejected, Rejection, Round, RoundDecision,
 };
 use crate::command::{
     Command, Decision, Declaration, Meta, Need, NewEvent, Role, check_list, check_text,
@@ -225,7 +225,7 @@ impl AwardRound {
                 events.push(fund::commit_globally(world, &wish)?);
                 amount
             }
-            _ => rest_of(fund, key, &self.call, &self.cut_off, asked)?,
+            _ => rest_of(fund, budget, key, (&self.call, &self.cut_off), asked)?,
         };
         for award in &self.funded {
             let Some(amount) = award.union else { continue };
@@ -305,16 +305,19 @@ fn check_grant(world: &World, grant: &GrantId) -> Result<(), Refusal> {
     if taken { Err(Rejection::GrantExists(grant.clone()).into()) } else { Ok(()) }
 }
 
-/// What is left of a global commitment that was made for this call, at least `asked`.
+/// What is left of a global commitment that was made for this round, out of the line and source of
+/// the call's envelope; at least `asked`.
 fn rest_of(
     fund: &Fund,
+    budget: &Budget,
     commitment: &Key,
-    call: &CallId,
-    cut_off: &Key,
+    (call, cut_off): (&CallId, &Key),
     asked: Money,
 ) -> Result<Money, Refusal> {
     let global = fund.global(commitment)?;
-    if global.call != *call || global.round.as_ref().is_some_and(|round| round != cut_off) {
+    let other_round = global.round.as_ref().is_some_and(|round| round != cut_off);
+    let other_line = global.line != budget.line || global.source != budget.source;
+    if global.call != *call || other_round || other_line {
         let refusal = Refusal::from(Rejection::OtherCommitment(commitment.clone()));
         return Err(refusal.at("/commitment"));
     }
@@ -424,7 +427,7 @@ impl ActivateReserve {
         }
         let key = commitment.ok_or(Rejection::NoCommitment)?;
         let fund = world.find(&world.funds, &budget.fund)?;
-        let rest = rest_of(fund, key, &self.call, cut_off, asked)?;
+        let rest = rest_of(fund, budget, key, (&self.call, cut_off), asked)?;
         let wish = CommitIndividually {
             amount: asked,
             commitment: key.clone(),

@@ -67,9 +67,12 @@ fn claim(id: &str, figures: &Value) -> Value {
 
 type Step = (&'static str, Role, &'static str, Value);
 
+const RECIPIENTS: &[(&str, &str)] = &[("IT4LIA", "IT"), ("LUMI-AIF", "FI")];
+
 /// The opening, then two rounds, then the first contracts.
 fn story() -> Vec<Step> {
     let mut steps = opening();
+    steps.extend(proposals());
     steps.extend(rounds());
     steps.extend(contracts());
     steps
@@ -77,7 +80,8 @@ fn story() -> Vec<Step> {
 
 fn opening() -> Vec<Step> {
     let opened = "2024-09-10T08:00:00Z";
-    let rules = rules::parse(rules::shipped("ai-factories").unwrap()).unwrap();
+    // Rules without an evaluation: who judged the recipients is not what these tests are about.
+    let rules = rules::parse(rules::shipped("playground").unwrap()).unwrap();
     let zone = "Europe/Luxembourg";
     let vote =
         json!({"amount": "EUR 1242500000.00", "fund": FUND, "line": LINE, "source": "Union"});
@@ -95,16 +99,45 @@ fn opening() -> Vec<Step> {
     ]
 }
 
+fn proposals() -> Vec<Step> {
+    let (drafted, checked) = ("2024-10-01T08:00:00Z", "2024-11-05T08:00:00Z");
+    let rules = rules::parse(rules::shipped("playground").unwrap()).unwrap();
+    let sha256 = domain::canonical::Sha256Hex::of(b"fixture");
+    let documents = rules.submission.documents.iter();
+    let documents: Vec<Value> =
+        documents.map(|key| json!({"key": key, "sha256": sha256})).collect();
+    let yes = |questions: &[rules::Question]| -> Vec<Value> {
+        questions.iter().map(|one| json!({"key": one.key, "yes": true})).collect()
+    };
+    let form = yes(&rules.submission.questions);
+    let place = yes(&rules.eligibility.questions);
+    let mut steps = Vec::new();
+    for (name, country) in RECIPIENTS {
+        let draft = json!({"proposal": name, "call": CALL, "applicant": "fixture",
+            "content": {"acronym": name, "title": name, "country": country}});
+        let submit = json!({"proposal": name, "pages": 1, "documents": documents});
+        steps.push((drafted, Role::Applicant, "proposal.draft", draft));
+        steps.push((drafted, Role::Applicant, "proposal.submit", submit));
+    }
+    let officer = Role::ProgrammeOfficer;
+    for (name, _) in RECIPIENTS {
+        let form = json!({"proposal": name, "answers": form});
+        let place = json!({"proposal": name, "answers": place});
+        steps.push((checked, officer, "proposal.check_admissibility", form));
+        steps.push((checked, officer, "proposal.check_eligibility", place));
+    }
+    steps
+}
+
 fn rounds() -> Vec<Step> {
+    let funded: Vec<Value> =
+        RECIPIENTS.iter().map(|(name, _)| json!({"proposal": name, "grant": name})).collect();
+    let award = json!({"call": CALL, "cut_off": "R1", "commitment": "R1",
+        "union": "EUR 750000000.00", "funded": funded});
     let antennas = json!({"amount": "EUR 55043220.29", "fund": FUND, "line": "Antennas",
         "source": "Union"});
     vec![
-        (
-            "2024-12-10T12:00:00Z",
-            Role::AuthorisingOfficer,
-            "fund.commit_globally",
-            commit("R1", "EUR 750000000.00"),
-        ),
+        ("2024-12-10T12:00:00Z", Role::GoverningBoard, "call.award_round", award),
         (
             "2024-12-10T12:00:00Z",
             Role::ProgrammeOfficer,

@@ -47,43 +47,49 @@ fn commitments(s: &mut Script, unit: i64) {
     s.no_with("command.amount", "fund.commit_globally", &global, json!({ "amount": "CHF 1.00" }));
     s.ok("fund.commit_globally", global.clone());
     s.no("fund.commitment_exists", "fund.commit_globally", global.clone());
-    let mut other = global;
-    merge(&mut other, json!({ "commitment": "H", "amount": "EUR 0.01" }));
-    s.ok("fund.commit_globally", other);
-    let one = json!({ "fund": s.id("F"), "commitment": "G", "grant": s.id("A"), "amount": eur(5 * unit) });
-    let name = "fund.commit_individually";
-    s.no_with("fund.no_commitment", name, &one, json!({ "commitment": "none" }));
-    s.no_with(
-        "fund.global_commitment_exceeded",
-        name,
-        &one,
-        json!({ "amount": eur(8 * unit + 1) }),
-    );
-    s.ok(name, one.clone());
-    s.no_with("fund.other_commitment", name, &one, json!({ "commitment": "H" }));
-    let release =
-        json!({ "fund": s.id("F"), "grant": s.id("A"), "amount": eur(unit), "reason": "less" });
-    s.no_with(
-        "fund.no_individual_commitment",
-        "fund.decommit_grant",
-        &release,
-        json!({ "grant": s.id("Z") }),
-    );
-    s.no_with(
-        "fund.individual_commitment_exceeded",
-        "fund.decommit_grant",
-        &release,
-        json!({ "amount": eur(5 * unit + 1) }),
-    );
-    s.ok("fund.decommit_grant", release);
     let rest = json!({ "fund": s.id("F"), "commitment": "G", "amount": eur(4 * unit), "reason": "unused" });
     s.no_with(
         "fund.global_commitment_exceeded",
         "fund.decommit_global",
         &rest,
-        json!({ "amount": eur(4 * unit + 1) }),
+        json!({ "amount": eur(8 * unit + 1) }),
     );
     s.ok("fund.decommit_global", rest);
+}
+
+/// Commitments to the grant of an award: EUR 10 of the EUR 20 committed to its call.
+fn individual_commitments(s: &mut Script, global: &Value, one: &Value) {
+    let name = "fund.commit_individually";
+    for (code, change) in [
+        ("fund.no_commitment", json!({ "commitment": "none" })),
+        ("fund.unknown_grant", json!({ "grant": s.id("nobody") })),
+        ("fund.global_commitment_exceeded", json!({ "amount": "EUR 20.01" })),
+    ] {
+        s.no_with(code, name, one, change);
+    }
+    s.ok(name, one);
+    let small = json!({ "amount": "EUR 0.01", "commitment": "H", "call": s.id("ELSE") });
+    let (mut global, mut other) = (global.clone(), one.clone());
+    merge(&mut global, small.clone());
+    merge(&mut other, json!({ "commitment": "H", "amount": "EUR 0.01" }));
+    s.ok("fund.decommit_global", json!({ "fund": global["fund"], "commitment": "all", "amount": "EUR 0.02", "reason": "unused" }));
+    s.ok("fund.commit_globally", &global);
+    s.no("fund.other_call", name, &other);
+    merge(&mut global, json!({ "commitment": "I", "call": s.id("OPEN") }));
+    merge(&mut other, json!({ "commitment": "I" }));
+    s.ok("fund.commit_globally", &global);
+    s.no("fund.other_commitment", name, &other);
+    let release = json!({ "fund": one["fund"], "grant": one["grant"], "amount": "EUR 1.00", "reason": "less" });
+    let release_of = "fund.decommit_grant";
+    s.no_with("fund.no_individual_commitment", release_of, &release, json!({ "grant": s.id("Z") }));
+    s.no_with(
+        "fund.individual_commitment_exceeded",
+        release_of,
+        &release,
+        json!({ "amount": "EUR 10.01" }),
+    );
+    s.ok(release_of, release);
+    s.ok(name, json!({ "fund": one["fund"], "commitment": "all", "grant": one["grant"], "amount": "EUR 1.00" }));
 }
 
 /// Bank statements that prove their cash, and which entry is which payment.
@@ -150,6 +156,26 @@ pub fn statements(s: &mut Script, plan: &Plan) {
     s.ok("statement.match", with);
 }
 
+/// Two funds commit money to the same grant.
+fn two_funds(s: &mut Script, call: &str) {
+    for fund in ["Q1", "Q2"] {
+        let line =
+            json!({ "fund": s.id(fund), "line": "02 04", "source": "HE", "amount": "EUR 20.00" });
+        s.by("bea", Role::GoverningBoard);
+        s.ok("fund.vote_appropriation", line.clone());
+        s.by("xena", Role::AuthorisingOfficer);
+        let mut global = line;
+        merge(&mut global, json!({ "call": call, "commitment": "all" }));
+        s.ok("fund.commit_globally", &global);
+        let one = json!({ "fund": s.id(fund), "grant": s.id("Q"), "commitment": "all", "amount": "EUR 10.00" });
+        if fund == "Q1" {
+            individual_commitments(s, &global, &one);
+        } else {
+            s.ok("fund.commit_individually", one);
+        }
+    }
+}
+
 /// A call without a budget of its own: its grant is paid by whoever commits to it.
 pub fn unfunded(s: &mut Script) {
     s.at("2025-02-04T09:00:00Z");
@@ -200,17 +226,7 @@ pub fn unfunded(s: &mut Script) {
     );
     let sign = json!({ "grant": s.id("Q"), "procurement": "machine", "union": "EUR 10.00" });
     s.no("grant.not_committed", "grant.sign_contract", sign.clone());
-    for fund in ["Q1", "Q2"] {
-        let line =
-            json!({ "fund": s.id(fund), "line": "02 04", "source": "HE", "amount": "EUR 20.00" });
-        s.by("bea", Role::GoverningBoard);
-        s.ok("fund.vote_appropriation", line.clone());
-        s.by("xena", Role::AuthorisingOfficer);
-        let mut global = line;
-        merge(&mut global, json!({ "call": call, "commitment": "all" }));
-        s.ok("fund.commit_globally", global);
-        s.ok("fund.commit_individually", json!({ "fund": s.id(fund), "grant": s.id("Q"), "commitment": "all", "amount": "EUR 10.00" }));
-    }
+    two_funds(s, &call);
     s.no("grant.several_funds", "grant.sign_contract", sign.clone());
     let mut named = sign;
     merge(&mut named, json!({ "fund": s.id("Q2") }));

@@ -373,6 +373,9 @@ fn settle(s: &mut Script, plan: &Plan, wish: Value) {
     );
     s.by("xena", Role::AuthorisingOfficer);
     s.ok("grant.close", close);
+    let more =
+        json!({ "fund": s.id("F"), "commitment": "G1", "grant": s.id("A"), "amount": "EUR 0.01" });
+    s.no("fund.grant_closed", "fund.commit_individually", more);
     s.by("ivan", Role::InitiatingAgent);
     let back = order(s, "RE", "A", "recovery", 1);
     s.no_with(

@@ -72,6 +72,8 @@ fn open(s: &mut Script, plan: &Plan) {
     for (code, change) in [
         ("call.bad_rules", json!({ "rules": { "version": 0, "zone": "Mars/Base" } })),
         ("call.not_positive", json!({ "budget": { "envelope": "EUR -1.00" } })),
+        ("command.not_found", json!({ "budget": { "fund": "none" } })),
+        ("fund.no_appropriation", json!({ "budget": { "line": "02 05" } })),
         ("call.too_many_cut_offs", json!({ "cut_offs": many })),
         ("call.cut_off_in_the_past", json!({ "cut_offs": one("R1", "2024-01-01T17:00:00") })),
         ("call.cut_off_after_end", json!({ "cut_offs": one("R1", "2026-01-01T17:00:00") })),
@@ -437,12 +439,29 @@ fn decision(s: &Script, plan: &Plan) -> Value {
         "rejected": [rejected("p5"), rejected("p6")] })
 }
 
-fn award(s: &mut Script, plan: &Plan) {
-    s.at("2024-12-10T09:00:00Z");
+/// A global commitment for another call, made ahead of its opening.
+fn committed_elsewhere(s: &mut Script, plan: &Plan) {
     s.by("xena", Role::AuthorisingOfficer);
     let other = json!({ "fund": s.id("F"), "line": "02 04", "source": "DEP", "call": s.id("ELSE"),
         "commitment": "other", "amount": eur(plan.unit) });
+    s.no_with(
+        "fund.unknown_round",
+        "fund.commit_globally",
+        &other,
+        json!({ "call": s.id("CALL"), "round": "R9" }),
+    );
+    s.no_with(
+        "fund.envelope_exceeded",
+        "fund.commit_globally",
+        &other,
+        json!({ "call": s.id("CALL"), "amount": eur(9 * plan.unit) }),
+    );
     s.ok("fund.commit_globally", other);
+}
+
+fn award(s: &mut Script, plan: &Plan) {
+    s.at("2024-12-10T09:00:00Z");
+    committed_elsewhere(s, plan);
     s.by("bea", Role::GoverningBoard);
     let whole = decision(s, plan);
     let (funded, rejected) = (&whole["funded"], &whole["rejected"]);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::round::fixtures::{closed, opened, opening, rules, submitted};
+use crate::round::fixtures::{closed, opened, opening, rules, submitted, voted};
 use crate::testing::{Scenario, given};
 
 fn amend(scenario: Scenario, cut_off: &str, date: &str) -> Scenario {
@@ -23,7 +23,7 @@ fn admitted(scenario: &Scenario, cut_off: &str) -> String {
 
 #[test]
 fn a_call_opens_with_its_rules_and_a_timer_for_each_cut_off() {
-    let scenario = given().when("call.open", &opening(&rules("ai-factories")));
+    let scenario = voted().when("call.open", &opening(&rules("ai-factories")));
     let scenario = scenario.recorded(&["call.Opened", "timer.Set", "timer.Set"]);
     let opened = call(&scenario);
     let digest = canonical::digest(opened.document().unwrap()).unwrap();
@@ -39,12 +39,26 @@ fn a_call_does_not_open_with_rules_that_have_mistakes() {
     let broken = rules("ai-factories")
         .replace(r#""experts_min":3"#, r#""experts_min":0"#)
         .replace(r#""zone":"Europe/Luxembourg""#, r#""zone":"Nowhere""#);
-    given().when("call.open", &opening(&broken)).refused("call.bad_rules").at("/rules");
+    voted().when("call.open", &opening(&broken)).refused("call.bad_rules").at("/rules");
     let mut document: Document = serde_json::from_str(&rules("ai-factories")).unwrap();
     document.version = 0;
     document.legal.clear();
     let message = check_rules(&document).unwrap_err().message;
     assert!(message.contains("version: ") && message.contains("legal: "), "{message}");
+}
+
+#[test]
+fn the_envelope_of_a_call_rests_on_an_appropriation() {
+    let opening = opening(&rules("ai-factories"));
+    given().when("call.open", &opening).refused("command.not_found").at("/budget/fund");
+    for (voted_as, asked) in [("02 04", "02 05"), ("DEP", "HE")] {
+        let other = opening.replace(voted_as, asked);
+        let scenario = voted().when("call.open", &other);
+        scenario.refused("fund.no_appropriation").at("/budget/line");
+    }
+    // Later years add theirs: the envelope may be larger than what is voted by now.
+    let large = opening.replace("EUR 1000", "EUR 2001");
+    voted().when("call.open", &large).then(&["call.Opened", "timer.Set", "timer.Set"]);
 }
 
 #[test]
@@ -57,17 +71,17 @@ fn a_calendar_has_different_cut_offs_in_the_future() {
         (opening.replace("EUR 1000", "EUR 0"), "call.not_positive", "/budget/envelope"),
     ];
     for (payload, code, field) in cases {
-        given().when("call.open", &payload).refused(code).at(field);
+        voted().when("call.open", &payload).refused(code).at(field);
     }
     let until = r#""opens_until":{"local":"2024-12-31T17:00:00","zone":"Europe/Luxembourg"},"#;
     let payload = opening.replacen('{', &format!("{{{until}"), 1);
-    given().when("call.open", &payload).refused("call.cut_off_after_end").at("/cut_offs/1");
+    voted().when("call.open", &payload).refused("call.cut_off_after_end").at("/cut_offs/1");
     let keys = (0..=CUT_OFFS_MAX).map(|index| {
         format!(r#"{{"key":"K{index}","at":{{"local":"2025-01-01T00:00:00","zone":"UTC"}}}}"#)
     });
     let many = format!("{},{{", keys.collect::<Vec<_>>().join(","));
     let payload = opening.replacen("[{\"key\":\"R1\"", &format!("[{many}\"key\":\"R1\""), 1);
-    given().when("call.open", &payload).refused("call.too_many_cut_offs").at("/cut_offs");
+    voted().when("call.open", &payload).refused("call.too_many_cut_offs").at("/cut_offs");
 }
 
 #[test]
@@ -161,7 +175,7 @@ fn a_budget_that_is_not_there_is_not_raised() {
     let opening = opening(&rules("ai-factories"));
     let start = opening.find(r#""budget""#).unwrap();
     let opening = format!("{}}}", opening[..start].trim_end().trim_end_matches(','));
-    given()
+    voted()
         .done("call.open", &opening)
         .by(Role::GoverningBoard)
         .when("call.raise_budget", r#"{"call":"C","by":"EUR 1","reason":"top-up"}"#)

@@ -1,8 +1,8 @@
 use super::*;
 use crate::round::fixtures::{
-    agreed, closed, eligible, opened, opening, ranked, reported, rules, score, submitted,
+    agreed, closed, eligible, opened, opened_with, ranked, reported, score, submitted,
 };
-use crate::testing::{Scenario, given};
+use crate::testing::Scenario;
 
 fn round() -> Scenario {
     eligible(closed(submitted(opened(), &["A", "B"])), &["A", "B"])
@@ -40,14 +40,14 @@ fn an_evaluation_is_for_one_stage_of_one_closed_round() {
 
 #[test]
 fn a_call_without_evaluation_rules_is_not_evaluated() {
-    let scenario = closed(given().done("call.open", &opening(&rules("playground"))));
+    let scenario = closed(opened_with("playground"));
     let payload = r#"{"evaluation":"E","call":"C","cut_off":"R1","stage":"full"}"#;
     open(scenario, payload).refused("evaluation.no_evaluation");
 }
 
 #[test]
 fn the_second_stage_waits_for_the_first() {
-    let scenario = closed(given().done("call.open", &opening(&rules("horizon-two-stage"))));
+    let scenario = closed(opened_with("horizon-two-stage"));
     let stage = |id: &str, stage: &str| {
         format!(r#"{{"evaluation":"{id}","call":"C","cut_off":"R1","stage":"{stage}"}}"#)
     };

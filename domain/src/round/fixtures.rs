@@ -24,14 +24,21 @@ pub(crate) fn opening(rules: &str) -> String {
     )
 }
 
+/// The fund of call C holds EUR 2000.
+pub(crate) fn voted() -> Scenario {
+    let vote = r#"{"fund":"F","line":"02 04","source":"DEP","amount":"EUR 2000"}"#;
+    let scenario = given().by(Role::GoverningBoard).done("fund.vote_appropriation", vote);
+    scenario.by(Role::ProgrammeOfficer)
+}
+
+/// Call C has opened with these rules, and its fund holds EUR 2000.
+pub(crate) fn opened_with(name: &str) -> Scenario {
+    voted().done("call.open", &opening(&rules(name)))
+}
+
 /// Call C has opened, and its fund holds EUR 2000.
 pub(crate) fn opened() -> Scenario {
-    let vote = r#"{"fund":"F","line":"02 04","source":"DEP","amount":"EUR 2000"}"#;
-    given()
-        .by(Role::GoverningBoard)
-        .done("fund.vote_appropriation", vote)
-        .by(Role::ProgrammeOfficer)
-        .done("call.open", &opening(&rules(ANTENNAS)))
+    opened_with(ANTENNAS)
 }
 
 /// The payload of `proposal.draft`: the applicant of proposal A is `of-A`; it asks for EUR 600.

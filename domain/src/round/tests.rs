@@ -155,21 +155,35 @@ fn a_refusal_for_money_says_what_was_asked_and_what_is_left() {
     assert_eq!(refusal.field.as_deref(), Some("/union"));
 }
 
+fn committed_out_of(line: &str, more: &str) -> Scenario {
+    let line = format!(r#""fund":"F","line":"{line}","source":"DEP","amount":"EUR 300""#);
+    ranked()
+        .by(Role::GoverningBoard)
+        .done("fund.vote_appropriation", &format!("{{{line}}}"))
+        .by(Role::AuthorisingOfficer)
+        .done("fund.commit_globally", &format!(r#"{{{line},{more},"commitment":"K1"}}"#))
+}
+
 fn committed(call: &str) -> Scenario {
-    ranked().by(Role::AuthorisingOfficer).done(
-        "fund.commit_globally",
-        &format!(
-            r#"{{"fund":"F","line":"02 04","source":"DEP","call":"{call}","commitment":"K1",
-                "amount":"EUR 300"}}"#
-        ),
-    )
+    committed_out_of("02 04", &format!(r#""call":"{call}""#))
+}
+
+#[test]
+fn an_award_draws_on_a_commitment_for_its_call_round_line_and_source() {
+    let payload = award(r#""commitment":"K1","#, &format!("{},{B}", A.replace("400", "300")));
+    for scenario in [
+        committed("X"),
+        committed_out_of("02 04", r#""call":"C","round":"R2""#),
+        committed_out_of("02 05", r#""call":"C""#),
+    ] {
+        decide(scenario, &payload).refused("call.other_commitment").at("/commitment");
+    }
 }
 
 #[test]
 fn an_award_may_draw_on_a_commitment_that_was_made_before() {
     let both = |amount: &str| format!("{},{B}", A.replace("400", amount));
     let key = r#""commitment":"K1","#;
-    decide(committed("X"), &award(key, &both("300"))).refused("call.other_commitment");
     let short = decide(committed("C"), &award(key, &both("301")));
     let scenario = short.refused("fund.global_commitment_exceeded");
     let scenario = decide(scenario, &award(key, &both("300")));

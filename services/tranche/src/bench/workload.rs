@@ -1,16 +1,16 @@
-//! The same commands for every contender: half of them record a published figure, half commit a cent
-//! to one of a hundred grants, which moves the budget and checks the commitments' sums.
+//! The same commands for every contender: half of them record a published figure, half raise a global
+//! commitment by a cent, which moves the budget and checks the commitments' sums.
 
 use crate::engine::Request;
 use domain::command::{Actor, Confidence, Evidence, Meta, Role};
 use domain::{Commit, Parsed, Refusal, World};
 use jiff::{Timestamp, ToSpan};
 
-/// Over so many grants the work is spread.
+/// Over so many grants the figures are spread.
 const GRANTS: u64 = 100;
-/// One commitment that is larger than all that is committed to grants.
+/// More than all that is committed.
 const PLENTY: &str =
-    r#""fund":"BENCH","line":"bench","source":"Union","amount":"EUR 1000000000.00""#;
+    r#"{"fund":"BENCH","line":"bench","source":"Union","amount":"EUR 1000000000.00"}"#;
 
 /// A command as a caller has it.
 pub struct Given {
@@ -34,10 +34,9 @@ pub fn command(number: u64) -> Given {
         );
         ("claim.publish", payload, Role::ProgrammeOfficer)
     } else {
-        let payload = format!(
-            r#"{{"fund":"BENCH","commitment":"all","grant":"G{grant}","amount":"EUR 0.01"}}"#
-        );
-        ("fund.commit_individually", payload, Role::AuthorisingOfficer)
+        let payload =
+            r#"{"fund":"BENCH","commitment":"all","amount":"EUR 0.01","reason":"a cent"}"#;
+        ("fund.increase_commitment", payload.to_owned(), Role::AuthorisingOfficer)
     };
     Given { name, payload, role, id: format!("bench/{number}") }
 }
@@ -49,10 +48,10 @@ pub fn preparation() -> [Given; 2] {
         let id = format!("bench/{name}");
         Given { name, payload, role, id }
     };
-    let commit = format!(r#"{{{PLENTY},"call":"BENCH","commitment":"all"}}"#);
+    let commit = r#"{"fund":"BENCH","line":"bench","source":"Union","amount":"EUR 1.00","call":"BENCH","commitment":"all"}"#;
     [
-        given("fund.vote_appropriation", format!("{{{PLENTY}}}"), Role::GoverningBoard),
-        given("fund.commit_globally", commit, Role::AuthorisingOfficer),
+        given("fund.vote_appropriation", PLENTY.to_owned(), Role::GoverningBoard),
+        given("fund.commit_globally", commit.to_owned(), Role::AuthorisingOfficer),
     ]
 }
 
