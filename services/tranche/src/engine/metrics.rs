@@ -24,7 +24,7 @@ pub struct Metrics {
     pub durable_position: IntGauge,
     /// The last position that the views show.
     pub shown_position: IntGauge,
-    /// Reactions that were refused and set aside.
+    /// Reactions and timers that could not be carried out and were set aside.
     pub parked: IntCounter,
 }
 
@@ -65,7 +65,7 @@ impl Metrics {
             )?,
             parked: IntCounter::new(
                 "tranche_reactions_parked_total",
-                "Reactions that were refused and set aside",
+                "Reactions and timers that could not be carried out and were set aside",
             )?,
         })
     }

@@ -81,6 +81,69 @@ async fn a_timer_set_to_the_same_instant_again_fires_again() {
     assert!(engine.now().world().timers[&timer].pending.is_none());
 }
 
+/// A timer that can be set, and whose firing does not fit a commit any more.
+fn too_large(id: &str, due: &str) -> Request {
+    let set = |filling: usize| {
+        let message = "m".repeat(filling);
+        let park = format!(
+            r#"{{"process":"p","reaction":"r","code":"c","message":"{message}","wish":{{"command":"a.b","data":{{}}}}}}"#
+        );
+        let wish = format!(r#"{{"command":"process.park","data":{park}}}"#);
+        let payload = format!(r#"{{"timer":"T","due":"{due}","wish":{wish}}}"#);
+        request(Role::ProgrammeOfficer, id, "timer.set", &payload)
+    };
+    let envelope = {
+        let small = set(0);
+        let meta = domain::command::Meta {
+            actor: small.actor,
+            command_id: small.command_id,
+            correlation_id: None,
+            causation_id: None,
+            received_at: start(),
+            recorded_at: start(),
+            effective_at: None,
+            evidence: None,
+        };
+        let committed = World::default().commit(&small.parsed, &meta).unwrap().unwrap();
+        committed.1.len()
+    };
+    // All but a few bytes: the firing names two streams.
+    set(domain::commit::COMMIT_BYTES_MAX - envelope - 8)
+}
+
+#[tokio::test]
+async fn a_timer_that_cannot_fire_is_set_aside_in_sight_and_stops_nobody() {
+    let (engine, _hands, log) = memory().await;
+    let due = "2024-09-11T08:00:00Z";
+    engine.submit(too_large("c1", due)).await.unwrap();
+    engine.advance_to(instant("2024-09-12T08:00:00Z")).await.unwrap();
+    assert_eq!(commands(&engine).await, ["timer.set", "process.park"]);
+    let parked = commits(&engine).await.pop().unwrap();
+    assert_eq!(parked.command_id.as_str(), "timer/T/1726041600000000/park");
+    assert_eq!(engine.metrics().parked.get(), 1);
+    let shown = async |view: &str| {
+        let report = engine.as_of(view, AsOf::NOW).await.unwrap().unwrap();
+        serde_json::to_string(&report).unwrap()
+    };
+    let inbox = shown("inbox").await;
+    assert!(inbox.contains("timer/T/1726041600000000") && inbox.contains("bytes"), "{inbox}");
+    assert!(shown("deadlines").await.contains("timer-T"), "it is still pending");
+    engine.submit(publish("c2", "A")).await.unwrap();
+    engine.stop().await;
+
+    // A start tries again, and does not say it twice.
+    let (clock, _hands) = Clock::manual(instant("2024-09-15T08:00:00Z"));
+    let engine = Engine::open(Arc::clone(&log), clock, Options::default()).await.unwrap();
+    engine.settle().await.unwrap();
+    assert_eq!(commands(&engine).await, ["timer.set", "process.park", "claim.publish"]);
+    assert_eq!(engine.metrics().parked.get(), 1);
+    // Set again to what it can do, it fires.
+    engine.submit(set_timer("c3", "T", due, "A")).await.unwrap();
+    engine.settle().await.unwrap();
+    assert_eq!(commands(&engine).await.last().unwrap(), "timer.fire");
+    is_true_to_its_log(&engine, &log).await;
+}
+
 /// Every published claim sets a timer; a claim named "bad" asks for what is refused, and one named
 /// "idle" for what is true already.
 fn managers(_: &World, commit: &Commit) -> Vec<Reaction> {
