@@ -125,6 +125,34 @@ fn damage_is_named_by_verify_and_nothing_else_reads_on() {
 }
 
 #[test]
+fn an_end_that_was_lost_is_named_and_nothing_is_decided_on_what_is_left() {
+    let scratch = start();
+    let log = scratch.path().join("log/log.sqlite");
+    let old = std::fs::read(&log).unwrap();
+    let second = [VOTE, &["--id", "second", PAYLOAD]].concat();
+    assert!(tranche(scratch.path(), &second).status.success());
+    std::fs::write(&log, old).unwrap();
+    for wal in ["log/log.sqlite-wal", "log/log.sqlite-shm"] {
+        let _ = std::fs::remove_file(scratch.path().join(wal));
+    }
+    let output = tranche(scratch.path(), &["verify", "--data", "log"]);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(stdout.starts_with("position 2: ") && stdout.contains("the log ends at 1"), "{stdout}");
+    let output = tranche(scratch.path(), &second);
+    is_refused(&output, 5);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        stderr.contains("position 2: ") && stderr.contains("move the snapshot away"),
+        "{stderr}"
+    );
+    is_refused(&tranche(scratch.path(), &["show", "budget", "--data", "log"]), 5);
+    // On purpose.
+    std::fs::rename(scratch.path().join("log/snapshots"), scratch.path().join("away")).unwrap();
+    assert!(tranche(scratch.path(), &second).status.success());
+}
+
+#[test]
 fn a_log_that_another_process_writes_can_be_read_and_not_written() {
     let scratch = start();
     let held = eventlog::Sqlite::open(&scratch.path().join("log")).unwrap();

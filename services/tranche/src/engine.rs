@@ -29,8 +29,9 @@ mod writer;
 pub use follower::Follower;
 pub use metrics::Metrics;
 pub use reader::{Digests, Published, ReadError, Reader, Stored};
-pub use replay::{OnProgress, OpenError, Progress, ReplayReport, replay};
+pub use replay::{OnProgress, OpenError, Progress, ReplayReport, check_snapshots, replay};
 pub use request::{Receipt, Request, SubmitError};
+pub use snapshot::{SnapshotCheck, TailLost};
 pub use state::Managers;
 
 use crate::clock::Clock;

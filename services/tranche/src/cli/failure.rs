@@ -77,6 +77,7 @@ impl From<OpenError> for Failure {
         match error {
             OpenError::Read(error) => error.into(),
             OpenError::Digest(error) => error.into(),
+            OpenError::TailLost(error) => Self::Corrupt(error.to_string()),
             OpenError::Metrics(_) | OpenError::Thread(_) | OpenError::Failed(_) => {
                 unavailable(&error)
             }

@@ -80,7 +80,8 @@ impl Place {
         }
     }
 
-    fn snapshots(&self) -> Option<PathBuf> {
+    /// Where its snapshots are.
+    pub fn snapshots(&self) -> Option<PathBuf> {
         match self {
             Self::Directory(dir) => Some(dir.join("snapshots")),
             Self::Memory => None,

@@ -11,6 +11,7 @@ use eventlog::{Position, sqlite};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use tranche::engine::{self, SnapshotCheck};
 
 /// What was checked, and what was found.
 #[derive(Debug, Default, Serialize)]
@@ -19,6 +20,7 @@ struct Report {
     events: u64,
     findings: Vec<Finding>,
     head: Position,
+    snapshots: usize,
     streams: usize,
 }
 
@@ -37,6 +39,7 @@ pub async fn verify(source: &Source, json: bool) -> Result<(), Failure> {
     let is_readable = check_rows(&source.required()?, &mut report)?;
     if is_readable {
         check_commits(source, &mut report).await?;
+        check_snapshots(source, &mut report).await?;
     }
     let mut out = Out::stdout();
     if json {
@@ -48,11 +51,14 @@ pub async fn verify(source: &Source, json: bool) -> Result<(), Failure> {
                 None => out.line(format_args!("{what}"))?,
             }
         }
-        let Report { commits, events, head, streams, .. } = &report;
+        let Report { commits, events, head, snapshots, streams, .. } = &report;
+        let snapshots = counted(*snapshots, "snapshot");
         out.line(format_args!(
             "last position {head}: {}",
             if is_readable {
-                format!("checked {commits} commits, {events} events, {streams} streams")
+                format!(
+                    "checked {commits} commits, {events} events, {streams} streams, {snapshots}"
+                )
             } else {
                 "the commits were not checked, since rows are damaged".to_owned()
             }
@@ -95,6 +101,23 @@ async fn check_commits(source: &Source, report: &mut Report) -> Result<(), Failu
     bar.finish_and_clear();
     report.events = checker.events;
     report.streams = checker.versions.len();
+    Ok(())
+}
+
+/// Each snapshot is what a replay gives, and none holds more than the log.
+async fn check_snapshots(source: &Source, report: &mut Report) -> Result<(), Failure> {
+    let Some(dir) = source.required()?.snapshots() else { return Ok(()) };
+    match engine::check_snapshots(source.open_to_read()?, dir).await {
+        Ok(SnapshotCheck { compared, findings }) => {
+            report.snapshots = compared;
+            let findings = findings.into_iter();
+            report.findings.extend(findings.map(|(position, what)| Finding { position, what }));
+        }
+        Err(error) => {
+            let what = format!("the snapshots were not checked: {error}");
+            report.findings.push(Finding { position: None, what });
+        }
+    }
     Ok(())
 }
 

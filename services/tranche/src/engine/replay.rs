@@ -3,13 +3,14 @@
 
 use super::ledger::{Ledger, Line};
 use super::reader::{Digests, ReadError, decode};
-use super::snapshot::{Content, Shelf};
+use super::snapshot::{Content, Shelf, SnapshotCheck, TailLost, check};
 use super::state::{Managers, State};
 use bytes::Bytes;
 use domain::{Commit, canonical};
 use eventlog::Log;
 use imbl::Vector;
 use projections::{History, Views};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -35,6 +36,9 @@ pub enum OpenError {
     /// A fold has no canonical form.
     #[error("a digest cannot be made: {0}")]
     Digest(#[from] serde_json::Error),
+    /// A snapshot shows that the log has lost commits.
+    #[error(transparent)]
+    TailLost(#[from] TailLost),
     /// A fold panicked.
     #[error("reading history failed: {0}")]
     Failed(String),
@@ -69,7 +73,7 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
-    fn resume(content: Option<Content>, managers: Managers) -> Self {
+    pub fn resume(content: Option<Content>, managers: Managers) -> Self {
         let Some(content) = content else {
             return Self {
                 state: State::new(managers),
@@ -88,7 +92,7 @@ impl Loaded {
         }
     }
 
-    fn take(&mut self, Decoded { commit, line }: Decoded) {
+    pub fn take(&mut self, Decoded { commit, line }: Decoded) {
         self.state.take(&commit);
         self.history.apply(&commit);
         self.ledger.add(line, commit.position);
@@ -105,13 +109,22 @@ pub(crate) async fn load(
 ) -> Result<Loaded, OpenError> {
     let head = log.head().await?;
     blocking(move |runtime| {
-        let mut loaded = Loaded::resume(snapshots.and_then(|shelf| shelf.load(head)), managers);
+        let content = snapshots.map_or(Ok(None), |shelf| shelf.load())?;
+        let mut loaded = Loaded::resume(content, managers);
         let from = loaded.state.world.position;
         let tell = |position| tell(progress.as_ref(), position, head);
         fold(&*log, runtime, from, tell, |decoded| loaded.take(decoded))?;
         Ok(loaded)
     })
     .await
+}
+
+/// Holds the snapshots in a directory against a replay of the log.
+///
+/// # Errors
+/// When the log cannot be read up to the newest of them.
+pub async fn check_snapshots(log: Arc<dyn Log>, dir: PathBuf) -> Result<SnapshotCheck, OpenError> {
+    blocking(move |runtime| check(&Shelf { dir, log, runtime: runtime.clone() })).await
 }
 
 /// What a replay from the first commit gave.
@@ -163,7 +176,7 @@ async fn blocking<T: Send + 'static>(
     done.map_err(|error| OpenError::Failed(error.to_string()))?
 }
 
-struct Decoded {
+pub(crate) struct Decoded {
     commit: Arc<Commit>,
     line: Line,
 }
@@ -173,7 +186,7 @@ type Chunk = (u64, Vec<Bytes>);
 type DecodedChunk = Result<Vec<Decoded>, ReadError>;
 
 /// Folds every commit after `from`, in order.
-fn fold(
+pub(crate) fn fold(
     log: &dyn Log,
     runtime: &Handle,
     from: u64,

@@ -1,8 +1,14 @@
 //! Snapshots: a cache of the folds beside the log, so that a start need not read all of history.
 //! Never the truth: one that does not fit the log or this build in every detail is left alone, and
-//! the folds are made again.
+//! the folds are made again. But one that is whole and holds more than the log has seen it: then the log
+//! has lost its end, and nothing is decided on what is left before a person has looked.
 //!
 //! A file is a line of JSON (the header), the folds as JSON, and the ledger in 32 bytes a command.
+
+mod check;
+
+pub use check::SnapshotCheck;
+pub(crate) use check::check;
 
 use super::ledger::{LINE_BYTES, Ledger, Line};
 use super::state::Reactions;
@@ -69,6 +75,60 @@ struct StoredFolds {
     views: Views,
 }
 
+/// Why a snapshot is not used.
+#[derive(Debug)]
+enum Unfit {
+    /// Nothing is wrong with it, but it is of another build, or was replaced by a newer one.
+    Past(&'static str),
+    /// It is damaged.
+    Damaged(String),
+    /// It is whole, and the log does not hold what it was made of.
+    NotOfThisLog(u64, String),
+}
+
+impl From<String> for Unfit {
+    fn from(why: String) -> Self {
+        Self::Damaged(why)
+    }
+}
+
+impl From<&str> for Unfit {
+    fn from(why: &str) -> Self {
+        Self::Damaged(why.to_owned())
+    }
+}
+
+impl From<io::Error> for Unfit {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::Past("a newer one has replaced it"),
+            _ => Self::Damaged(error.to_string()),
+        }
+    }
+}
+
+impl From<serde_json::Error> for Unfit {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Damaged(error.to_string())
+    }
+}
+
+/// A whole snapshot of a commit that the log does not have.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "position {position}: {} was made there, and {why}. Commits are lost, or this is another log: \
+     restore the log. To go on with the log as it is, move the snapshot away: it is a cache",
+    file.display()
+)]
+pub struct TailLost {
+    /// The position of the snapshot.
+    pub position: u64,
+    /// The snapshot.
+    pub file: PathBuf,
+    /// What the log has there.
+    pub why: String,
+}
+
 /// The snapshots of one log.
 #[derive(Clone)]
 pub(crate) struct Shelf {
@@ -79,50 +139,71 @@ pub(crate) struct Shelf {
 
 impl Shelf {
     /// The newest snapshot that fits. Blocks.
-    pub fn load(&self, head: u64) -> Option<Content> {
+    ///
+    /// # Errors
+    /// When a whole one was made of commits that the log does not have.
+    pub fn load(&self) -> Result<Option<Content>, TailLost> {
         let files = match files(&self.dir) {
             Ok(files) => files,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => {
                 tracing::warn!(%error, dir = %self.dir.display(), "no snapshot can be read");
-                return None;
+                return Ok(None);
             }
         };
-        files.iter().rev().find_map(|file| {
-            let read = self.read(file, head);
+        for file in files.into_iter().rev() {
             let warn = |why| tracing::warn!(file = %file.display(), why, "ignoring a snapshot");
-            read.map_err(warn).ok()
-        })
+            match self.read(&file) {
+                Ok(content) => return Ok(Some(content)),
+                Err(Unfit::Past(why)) => warn(why),
+                Err(Unfit::Damaged(why)) => warn(&why),
+                Err(Unfit::NotOfThisLog(position, why)) => {
+                    return Err(TailLost { position, file, why });
+                }
+            }
+        }
+        Ok(None)
     }
 
-    fn read(&self, file: &Path, head: u64) -> Result<Content, String> {
-        let text = |error: &dyn std::fmt::Display| error.to_string();
-        let bytes = fs::read(file).map_err(|error| text(&error))?;
+    fn read(&self, file: &Path) -> Result<Content, Unfit> {
+        let bytes = fs::read(file)?;
         let end = bytes.iter().position(|byte| *byte == b'\n').ok_or("it has no header")?;
         let (header, body) = (&bytes[..end], &bytes[end + 1..]);
-        let header: Header = serde_json::from_slice(header).map_err(|error| text(&error))?;
-        if header.shapes != SHAPES {
-            return Err("another build made it".to_owned());
-        }
+        let header: Header = serde_json::from_slice(header)?;
         if Sha256Hex::of(body) != header.digest {
-            return Err("its digest is wrong".to_owned());
+            return Err("its digest is wrong".into());
         }
-        if header.position > head {
-            return Err(format!("it is at {}, and the log ends at {head}", header.position));
+        if !file.ends_with(name(header.position)) {
+            return Err("its name is not that of its position".into());
         }
-        if self.commit_hash(header.position)? != header.commit {
-            return Err(format!("the log has another commit at {}", header.position));
+        self.is_of_this_log(&header)?;
+        if header.shapes != SHAPES {
+            return Err(Unfit::Past("another build made it"));
         }
         let (json, lines) = body.split_at_checked(header.json_bytes).ok_or("it is cut off")?;
-        let StoredFolds { world, reactions, views } =
-            serde_json::from_slice(json).map_err(|error| text(&error))?;
+        let StoredFolds { world, reactions, views } = serde_json::from_slice(json)?;
         let (lines, rest) = lines.as_chunks::<LINE_BYTES>();
         let lines: Vector<Line> = lines.iter().map(Line::from_bytes).collect();
         let positions = [world.position, views.position, lines.len() as u64];
         if !rest.is_empty() || positions.iter().any(|position| *position != header.position) {
-            return Err("its parts are of different positions".to_owned());
+            return Err("its parts are of different positions".into());
         }
         Ok(Content { world, reactions, views, lines })
+    }
+
+    fn is_of_this_log(&self, header: &Header) -> Result<(), Unfit> {
+        let position = header.position;
+        // Asked for now: whoever writes the log may have gone on since we began.
+        let head = self.runtime.block_on(self.log.head());
+        let head = head.map_err(|error| error.to_string())?;
+        let other = |why| Err(Unfit::NotOfThisLog(position, why));
+        if position > head {
+            return other(format!("the log ends at {head}"));
+        }
+        if self.commit_hash(position)? != header.commit {
+            return other("the log has another commit there".to_owned());
+        }
+        Ok(())
     }
 
     fn commit_hash(&self, position: u64) -> Result<Sha256Hex, String> {
@@ -156,7 +237,7 @@ impl Shelf {
 
     fn store(&self, position: u64, header: &[u8], body: &[u8]) -> io::Result<()> {
         fs::create_dir_all(&self.dir)?;
-        let file = self.dir.join(format!("{position:020}.{EXTENSION}"));
+        let file = self.dir.join(name(position));
         let unfinished = file.with_extension("tmp");
         let mut out = File::create(&unfinished)?;
         out.write_all(header)?;
@@ -169,6 +250,10 @@ impl Shelf {
         let mut old = files.iter().rev().skip(KEPT);
         old.try_for_each(fs::remove_file)
     }
+}
+
+fn name(position: u64) -> String {
+    format!("{position:020}.{EXTENSION}")
 }
 
 /// The snapshots in a directory, the oldest first: their names are their positions.
