@@ -12,6 +12,7 @@ use crate::ids::{ActorId, AllocationId, CallId, Key, StreamId, StreamKey, System
 use crate::rejection::{Kind, Reason, Refusal, Rule};
 use crate::rules::{Access, CountedFrom};
 use crate::system::{self, Draw};
+use crate::text::check_reason;
 use crate::time;
 use crate::world::{At, Decider, World};
 use imbl::OrdMap;
@@ -781,7 +782,7 @@ pub struct GrantDirectly {
     /// The allocation.
     pub allocation: AllocationId,
     /// On what it rests: the prize or the contract.
-    #[schemars(length(max = 2000))]
+    #[schemars(length(min = 1, max = 2000))]
     pub basis: String,
     /// Last day.
     #[schemars(with = "String")]
@@ -845,7 +846,7 @@ impl Command for GrantDirectly {
     }
 
     fn decide(&self, world: &World, _: &Meta) -> Decision {
-        check_text("basis", &self.basis)?;
+        check_reason("basis", &self.basis)?;
         check_time(&self.time)?;
         let places = self.places(world)?;
         if self.ends < self.starts {
@@ -872,7 +873,7 @@ pub struct Reject {
     /// The allocation.
     pub allocation: AllocationId,
     /// Why.
-    #[schemars(length(max = 2000))]
+    #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
 }
 
@@ -891,7 +892,7 @@ impl Command for Reject {
     }
 
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         check_other_person(world.find(&world.allocations, &self.allocation)?, &meta.actor)?;
         let event = Event::Rejected { reason: self.reason.clone() };
         Ok(vec![NewEvent::on(&self.allocation, event)])
@@ -905,7 +906,7 @@ pub struct Withdraw {
     /// The allocation.
     pub allocation: AllocationId,
     /// Why.
-    #[schemars(length(max = 2000))]
+    #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
 }
 
@@ -924,7 +925,7 @@ impl Command for Withdraw {
     }
 
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         let state = world.find(&world.allocations, &self.allocation)?;
         check_applicant(state, &meta.actor)?;
         let event = Event::Withdrawn { reason: self.reason.clone() };

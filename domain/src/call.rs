@@ -11,6 +11,7 @@ use crate::proposal;
 use crate::rejection::{Common, Kind, Reason, Refusal, Rule};
 use crate::round::{ActivateReserve, AwardRound};
 use crate::rules::Document;
+use crate::text::check_reason;
 use crate::time::LocalTime;
 use crate::timer;
 use crate::world::{At, Decider, World};
@@ -274,9 +275,6 @@ pub enum Rejection {
     /// A proposal of another round.
     #[error("proposal {proposal} is not in the round of cut-off {cut_off}")]
     NotInRound { proposal: ProposalId, cut_off: Key },
-    /// Rejected without a reason.
-    #[error("proposal {0} is rejected without a reason")]
-    NoReason(ProposalId),
     /// Not yet checked.
     #[error("proposal {0} has not been checked for admissibility and eligibility")]
     NotChecked(ProposalId),
@@ -353,7 +351,6 @@ impl Reason for Rejection {
             Self::RoundDecided(_)
             | Self::NamedTwice(_)
             | Self::LeftOut(_)
-            | Self::NoReason(_)
             | Self::GrantExists(_) => {
                 Rule::ours("a round is decided once and whole (design.md, 2)")
             }
@@ -719,7 +716,7 @@ pub struct AmendCalendar {
     /// The cut-off, known or new.
     pub cut_off: Key,
     /// Why.
-    #[schemars(length(max = 2000))]
+    #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
 }
 
@@ -738,7 +735,7 @@ impl Command for AmendCalendar {
     }
 
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         let call = world.find(&world.calls, &self.call)?;
         let known = call.cut_offs.get(&self.cut_off);
         let key = || self.cut_off.clone();
@@ -873,7 +870,7 @@ pub struct RaiseBudget {
     /// The call.
     pub call: CallId,
     /// Why.
-    #[schemars(length(max = 2000))]
+    #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
 }
 
@@ -892,7 +889,7 @@ impl Command for RaiseBudget {
     }
 
     fn decide(&self, world: &World, _: &Meta) -> Decision {
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         let call = world.find(&world.calls, &self.call)?;
         let budget = call.budget.as_ref().ok_or(Rejection::NoBudget)?;
         if !self.by.is_positive() {
@@ -911,7 +908,7 @@ pub struct AnnounceExhausted {
     /// The call.
     pub call: CallId,
     /// Why.
-    #[schemars(length(max = 2000))]
+    #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
 }
 
@@ -930,7 +927,7 @@ impl Command for AnnounceExhausted {
     }
 
     fn decide(&self, _: &World, _: &Meta) -> Decision {
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         let event = Event::Exhausted { reason: self.reason.clone() };
         Ok(vec![NewEvent::on(&self.call, event)])
     }
@@ -943,7 +940,7 @@ pub struct Close {
     /// The call.
     pub call: CallId,
     /// Why.
-    #[schemars(length(max = 2000))]
+    #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
 }
 
@@ -962,7 +959,7 @@ impl Command for Close {
     }
 
     fn decide(&self, world: &World, _: &Meta) -> Decision {
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         let call = world.find(&world.calls, &self.call)?;
         let open = |one: &(&Key, &CutOff)| one.1.status == CutOffStatus::Open;
         if let Some((key, _)) = call.cut_offs.iter().find(open) {

@@ -7,6 +7,7 @@ use crate::command::{
 use crate::ids::{ClaimId, StreamId, StreamKey};
 use crate::money::Money;
 use crate::rejection::{Reason, Refusal, Rule};
+use crate::text::check_reason;
 use crate::world::{At, Decider, World};
 use jiff::civil::Date;
 use schemars::JsonSchema;
@@ -171,7 +172,7 @@ pub struct Withdraw {
     /// The claim.
     pub claim: ClaimId,
     /// Why.
-    #[schemars(length(max = 2000))]
+    #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
 }
 
@@ -190,7 +191,7 @@ impl Command for Withdraw {
     }
 
     fn decide(&self, _: &World, _: &Meta) -> Decision {
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         Ok(vec![NewEvent::on(&self.claim, Event::Withdrawn { reason: self.reason.clone() })])
     }
 }

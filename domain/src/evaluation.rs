@@ -10,6 +10,7 @@ use crate::ids::{ActorId, CallId, EvaluationId, Key, ProposalId, StreamId, Strea
 use crate::proposal::Phase;
 use crate::rejection::{Common, Kind, Reason, Refusal, Rule};
 use crate::rules::{self, Comparator, Stage};
+use crate::text::check_reason;
 use crate::world::{At, Decider, World};
 use imbl::{OrdMap, OrdSet};
 use ranking::{Entrant, rank};
@@ -220,9 +221,6 @@ pub enum Rejection {
     /// A proposal whose eligibility is open.
     #[error("proposal {0} has not been checked for admissibility and eligibility")]
     NotChecked(ProposalId),
-    /// A panel's order without its reason.
-    #[error("the panel says why it orders proposals as it does")]
-    NoReason,
     /// The rules cannot tell them apart.
     #[error("no rule tells {0} apart: the panel must order them, with a reason")]
     Unresolved(String),
@@ -251,9 +249,7 @@ impl Reason for Rejection {
             Self::NoQuorum { .. } | Self::NoConsensus(_) => {
                 Rule::of("rules document", "evaluation.experts_min")
             }
-            Self::NoReason | Self::Unresolved(_) => {
-                Rule::of("rules document", "evaluation.tie_break")
-            }
+            Self::Unresolved(_) => Rule::of("rules document", "evaluation.tie_break"),
         }
     }
 
@@ -579,7 +575,7 @@ pub struct DeclareConflict {
     /// What kind of conflict.
     pub kind: ConflictKind,
     /// How it became known.
-    #[schemars(length(max = 2000))]
+    #[schemars(length(min = 1, max = 2000))]
     pub learnt: String,
     /// The proposal.
     pub proposal: ProposalId,
@@ -600,7 +596,7 @@ impl Command for DeclareConflict {
     }
 
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
-        check_text("learnt", &self.learnt)?;
+        check_reason("learnt", &self.learnt)?;
         let evaluation = world.find(&world.evaluations, &self.evaluation)?;
         if meta.actor.role != Role::ProgrammeOfficer && meta.actor.id != self.expert {
             return Err(Refusal::from(Rejection::NotOwnConflict).at("/expert"));
@@ -787,11 +783,8 @@ impl Command for Rank {
         check_list("ties", &self.ties, PROPOSALS_MAX)?;
         for (index, order) in self.ties.iter().enumerate() {
             let at = |refusal: Refusal| refusal.at(format!("/ties/{index}"));
-            check_text("reason", &order.reason).map_err(at)?;
+            check_reason("reason", &order.reason).map_err(at)?;
             check_list("proposals", &order.proposals, PROPOSALS_MAX).map_err(at)?;
-            if order.reason.trim().is_empty() {
-                return Err(at(Rejection::NoReason.into()));
-            }
         }
         let evaluation = world.find(&world.evaluations, &self.evaluation)?;
         let context = evaluation.context(world)?;

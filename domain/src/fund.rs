@@ -3,11 +3,12 @@
 
 use crate::call::CutOffStatus;
 use crate::command::{
-    Command, Decision, Declaration, Entry, Meta, NEW, Need, NewEvent, Role, check_text, entry,
+    Command, Decision, Declaration, Entry, Meta, NEW, Need, NewEvent, Role, entry,
 };
 use crate::ids::{CallId, FundId, GrantId, Key, PaymentId, StreamId, StreamKey};
 use crate::money::Money;
 use crate::rejection::{Reason, Refusal, Rule};
+use crate::text::check_reason;
 use crate::world::{At, Decider, World};
 use imbl::OrdMap;
 use schemars::JsonSchema;
@@ -605,7 +606,7 @@ pub struct IncreaseAppropriation {
     /// The budget line.
     pub line: Key,
     /// Why.
-    #[schemars(length(max = 2000))]
+    #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
     /// Whose money.
     pub source: Key,
@@ -627,7 +628,7 @@ impl Command for IncreaseAppropriation {
 
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let amount = positive(self.amount)?;
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         let fund = world.find(&world.funds, &self.fund)?;
         fund.available(&self.line, &self.source)?.plus(amount)?;
         let event = Event::AppropriationIncreased {
@@ -747,7 +748,7 @@ pub struct IncreaseCommitment {
     /// The fund.
     pub fund: FundId,
     /// Why.
-    #[schemars(length(max = 2000))]
+    #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
 }
 
@@ -767,7 +768,7 @@ impl Command for IncreaseCommitment {
 
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let amount = positive(self.amount)?;
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         let fund = world.find(&world.funds, &self.fund)?;
         let global = fund.global(&self.commitment)?;
         fund.check_available(&global.line, &global.source, amount)?;
@@ -822,7 +823,7 @@ pub struct DecommitGlobal {
     /// The fund.
     pub fund: FundId,
     /// Why.
-    #[schemars(length(max = 2000))]
+    #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
 }
 
@@ -842,7 +843,7 @@ impl Command for DecommitGlobal {
 
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let asked = positive(self.amount)?;
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         let global = world.find(&world.funds, &self.fund)?.global(&self.commitment)?;
         let left = global.amount.minus(global.individual)?;
         let commitment = self.commitment.clone();
@@ -866,7 +867,7 @@ pub struct DecommitGrant {
     /// Of which grant.
     pub grant: GrantId,
     /// Why.
-    #[schemars(length(max = 2000))]
+    #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
 }
 
@@ -886,7 +887,7 @@ impl Command for DecommitGrant {
 
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let asked = positive(self.amount)?;
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         let individual = world.find(&world.funds, &self.fund)?.individual(&self.grant)?;
         let left = individual.amount.minus(individual.paid)?;
         let grant = self.grant.clone();

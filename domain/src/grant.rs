@@ -3,7 +3,7 @@
 
 use crate::canonical::Sha256Hex;
 use crate::command::{
-    Actor, Command, Decision, Declaration, Entry, Meta, NEW, NewEvent, Role, check_text, entry,
+    Actor, Command, Decision, Declaration, Entry, Meta, NEW, NewEvent, Role, entry,
 };
 use crate::fund;
 use crate::ids::{ActorId, CallId, Country, FundId, GrantId, Key, ProposalId, StreamId, StreamKey};
@@ -11,6 +11,7 @@ use crate::money::{Money, Rate};
 use crate::payment;
 use crate::rejection::{Kind, Reason, Refusal, Rule};
 use crate::rules;
+use crate::text::check_reason;
 use crate::world::{At, Decider, World};
 use imbl::OrdMap;
 use jiff::civil::Date;
@@ -607,7 +608,7 @@ impl Command for Suspend {
     }
 
     fn decide(&self, _: &World, _: &Meta) -> Decision {
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         Ok(vec![NewEvent::on(&self.grant, Event::Suspended { reason: self.reason.clone() })])
     }
 }
@@ -638,7 +639,7 @@ impl Command for Resume {
     }
 
     fn decide(&self, _: &World, _: &Meta) -> Decision {
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         Ok(vec![NewEvent::on(&self.grant, Event::Resumed { reason: self.reason.clone() })])
     }
 }
@@ -671,7 +672,7 @@ impl Command for Terminate {
     }
 
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         if meta.actor.role == Role::Applicant {
             world.find(&world.grants, &self.grant)?.check_applicant(meta)?;
             if self.by != Party::Consortium {

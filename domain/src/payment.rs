@@ -10,6 +10,7 @@ use crate::ids::{FundId, GrantId, Key, PaymentId, StreamId, StreamKey};
 use crate::money::Money;
 use crate::rejection::{self, Reason, Refusal, Rule};
 use crate::rules;
+use crate::text::check_reason;
 use crate::world::{At, Decider, World};
 use jiff::civil::Date;
 use schemars::JsonSchema;
@@ -705,7 +706,7 @@ impl Command for Reject {
     }
 
     fn decide(&self, _: &World, _: &Meta) -> Decision {
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         Ok(vec![NewEvent::on(&self.payment, Event::Rejected { reason: self.reason.clone() })])
     }
 }
@@ -736,7 +737,7 @@ impl Command for Return {
     }
 
     fn decide(&self, world: &World, _: &Meta) -> Decision {
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         let order = world.find(&world.payments, &self.payment)?.order(&self.payment)?;
         let returned = Event::Returned { reason: self.reason.clone() };
         let mut events = vec![NewEvent::on(&self.payment, returned)];

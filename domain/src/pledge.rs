@@ -3,11 +3,12 @@
 
 use crate::canonical::Sha256Hex;
 use crate::command::{
-    Command, Decision, Declaration, Entry, Meta, NEW, Need, NewEvent, Role, check_text, entry,
+    Command, Decision, Declaration, Entry, Meta, NEW, Need, NewEvent, Role, entry,
 };
 use crate::ids::{ActorId, CallId, Country, GrantId, Key, PledgeId, StreamId, StreamKey};
 use crate::money::Money;
 use crate::rejection::{self, Reason, Refusal, Rule};
+use crate::text::check_reason;
 use crate::world::{At, Decider, World};
 use imbl::OrdSet;
 use schemars::JsonSchema;
@@ -412,7 +413,7 @@ impl Command for Raise {
 
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let amount = positive(self.amount)?;
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         let pledge = world.find(&world.pledges, &self.pledge)?;
         pledge.pledged().plus(amount)?;
         if let Some(umbrella) = pledge.promise.as_ref().and_then(|promise| promise.part_of.as_ref())
@@ -588,7 +589,7 @@ impl Command for Withdraw {
     }
 
     fn decide(&self, world: &World, _: &Meta) -> Decision {
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         let pledge = world.find(&world.pledges, &self.pledge)?;
         if pledge.counted.is_positive() {
             return Err(Rejection::AlreadyCounted(pledge.counted).into());

@@ -1,11 +1,10 @@
 //! Process managers that got stuck: a reaction that was refused is parked here, in sight, until a
 //! person resolves it. The reactions themselves are in `react.rs`.
 
-use crate::command::{
-    Command, Decision, Declaration, Entry, Meta, NEW, NewEvent, Role, check_text, entry,
-};
+use crate::command::{Command, Decision, Declaration, Entry, Meta, NEW, NewEvent, Role, entry};
 use crate::ids::{CommandId, ProcessId, StreamId, StreamKey};
 use crate::rejection::{Reason, Refusal, Rule};
+use crate::text::check_reason;
 use crate::timer::{Refused, Wish};
 use crate::world::{At, Decider, World};
 use imbl::OrdMap;
@@ -117,7 +116,7 @@ impl Command for Park {
 #[serde(deny_unknown_fields)]
 pub struct Resolve {
     /// How.
-    #[schemars(length(max = 2000))]
+    #[schemars(length(min = 1, max = 2000))]
     pub how: String,
     /// The process manager.
     pub process: ProcessId,
@@ -140,7 +139,7 @@ impl Command for Resolve {
     }
 
     fn decide(&self, world: &World, _: &Meta) -> Decision {
-        check_text("how", &self.how)?;
+        check_reason("how", &self.how)?;
         let process = world.find(&world.processes, &self.process)?;
         if !process.parked.contains_key(&self.reaction) {
             let refusal = Refusal::from(Rejection::NotParked(self.reaction.clone()));

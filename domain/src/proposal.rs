@@ -10,6 +10,7 @@ use crate::ids::{ActorId, CallId, Country, GrantId, Key, ProposalId, StreamId, S
 use crate::money::{Money, Rate};
 use crate::rejection::{Common, Kind, Reason, Refusal, Rule};
 use crate::rules::{Document, Question};
+use crate::text::check_reason;
 use crate::world::{At, Decider, World};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -654,7 +655,7 @@ pub struct Withdraw {
     /// The proposal.
     pub proposal: ProposalId,
     /// Why.
-    #[schemars(length(max = 2000))]
+    #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
 }
 
@@ -673,7 +674,7 @@ impl Command for Withdraw {
     }
 
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         world.find(&world.proposals, &self.proposal)?.check_applicant(meta)?;
         let event = Event::Withdrawn { reason: self.reason.clone() };
         Ok(vec![NewEvent::on(&self.proposal, event)])

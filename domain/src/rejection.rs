@@ -183,6 +183,9 @@ pub enum Common {
         /// Its limit.
         limit: usize,
     },
+    /// A decision without its reason.
+    #[error("{0} is empty: say why")]
+    NoReason(&'static str),
     /// A list longer than its limit.
     #[error("{field} has more than {limit} entries")]
     TooMany {
@@ -209,6 +212,7 @@ impl Reason for Common {
             Self::TooLarge(_) => "entry size (design.md, 2)",
             Self::Amount(_) => "money is integer cents of one currency (design.md, 5)",
             Self::TooLong { .. } | Self::TooMany { .. } => "every input has a limit",
+            Self::NoReason(_) => "the log shows why (design.md, preamble)",
         })
     }
 
@@ -218,6 +222,7 @@ impl Reason for Common {
             Self::Malformed(_)
             | Self::TooLarge(_)
             | Self::TooLong { .. }
+            | Self::NoReason(_)
             | Self::TooMany { .. } => Kind::Malformed,
             Self::RoleNotAllowed { .. } | Self::Reserved(_) => Kind::Forbidden,
             Self::Exists(_)

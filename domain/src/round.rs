@@ -4,15 +4,14 @@
 use crate::call::{
     Budget, Call, Event, Funded, PROPOSALS_PER_ROUND_MAX, Rejected, Rejection, Round, RoundDecision,
 };
-use crate::command::{
-    Command, Decision, Declaration, Meta, Need, NewEvent, Role, check_list, check_text,
-};
+use crate::command::{Command, Decision, Declaration, Meta, Need, NewEvent, Role, check_list};
 use crate::evaluation::Place;
 use crate::fund::{self, CommitGlobally, CommitIndividually, Fund};
 use crate::ids::{CallId, GrantId, Key, ProposalId, StreamId, StreamKey};
 use crate::money::Money;
 use crate::proposal::{self, Phase};
 use crate::rejection::{Refusal, Rule};
+use crate::text::check_reason;
 use crate::world::World;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -96,10 +95,7 @@ impl AwardRound {
         check_list("reserve", &self.reserve, PROPOSALS_PER_ROUND_MAX)?;
         for (index, rejected) in self.rejected.iter().enumerate() {
             let at = |refusal: Refusal| refusal.at(format!("/rejected/{index}/reason"));
-            check_text("reason", &rejected.reason).map_err(at)?;
-            if rejected.reason.trim().is_empty() {
-                return Err(at(Rejection::NoReason(rejected.proposal.clone()).into()));
-            }
+            check_reason("reason", &rejected.reason).map_err(at)?;
         }
         let mut grants = BTreeSet::new();
         match self.funded.iter().find(|award| !grants.insert(&award.grant)) {

@@ -3,12 +3,13 @@
 use crate::canonical::Sha256Hex;
 use crate::command::{
     Actor, Command, Decision, Declaration, Entry, Meta, NEW, Need, NewEvent, Role, check_list,
-    check_text, entry,
+    entry,
 };
 use crate::ids::{Key, PaymentId, StatementId, StreamId, StreamKey};
 use crate::money::Money;
 use crate::payment::{self, Stage};
 use crate::rejection::{Common, Kind, Reason, Refusal, Rule};
+use crate::text::check_reason;
 use crate::world::{At, Decider, World};
 use imbl::OrdMap;
 use jiff::civil::Date;
@@ -429,7 +430,7 @@ impl Command for Unmatch {
     }
 
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         let statement = world.find(&world.statements, &self.statement)?;
         statement.booking(&self.entry).map_err(|refusal| refusal.at("/entry"))?;
         let Some((payment, by)) = statement.matches.get(&self.entry) else {

@@ -8,6 +8,7 @@ use crate::compute::{ComputeError, ComputeTime, Conversion, SECONDS_MAX, Unit};
 use crate::ids::{AllocationId, Country, Key, StreamId, StreamKey, SystemId};
 use crate::money::Rate;
 use crate::rejection::{Reason, Refusal, Rule};
+use crate::text::check_reason;
 use crate::world::{At, Decider, World};
 use imbl::OrdMap;
 use schemars::JsonSchema;
@@ -634,7 +635,7 @@ pub struct AmendOffer {
     /// The partition.
     pub partition: Key,
     /// Why.
-    #[schemars(length(max = 2000))]
+    #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
     /// How much, in seconds of the offer's unit.
     pub seconds: i64,
@@ -657,7 +658,7 @@ impl Command for AmendOffer {
     }
 
     fn decide(&self, world: &World, _: &Meta) -> Decision {
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         let offer =
             world.find(&world.systems, &self.system)?.offer(&self.offer, &self.partition)?;
         check_limits(self.seconds, self.min_seconds, self.max_seconds)?;
@@ -683,7 +684,7 @@ impl Command for AmendOffer {
 #[serde(deny_unknown_fields)]
 pub struct Retire {
     /// Why.
-    #[schemars(length(max = 2000))]
+    #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
     /// The machine.
     pub system: SystemId,
@@ -704,7 +705,7 @@ impl Command for Retire {
     }
 
     fn decide(&self, _: &World, _: &Meta) -> Decision {
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         Ok(vec![NewEvent::on(&self.system, Event::Retired { reason: self.reason.clone() })])
     }
 }

@@ -1,5 +1,8 @@
-//! Values that are written as text: one macro gives them serde and JSON Schema.
+//! Values that are written as text: one macro gives them serde and JSON Schema. And the texts that say
+//! why: they say something.
 
+use crate::command::check_text;
+use crate::rejection::{Common, Refusal};
 use serde::Deserializer;
 use std::fmt::{self, Display};
 use std::marker::PhantomData;
@@ -62,3 +65,29 @@ macro_rules! as_text {
     };
 }
 pub(crate) use as_text;
+
+/// Refuses a reason that says nothing, or more than fits.
+///
+/// # Errors
+/// Names the field.
+pub fn check_reason(field: &'static str, text: &str) -> Result<(), Refusal> {
+    if text.trim().is_empty() {
+        return Err(Refusal::from(Common::NoReason(field)).at(format!("/{field}")));
+    }
+    check_text(field, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::command::Role;
+    use crate::grant::fixture::signed;
+
+    #[test]
+    fn a_reason_says_something() {
+        for (reason, code) in [(" \\n ".to_owned(), "no_reason"), ("x".repeat(2_001), "too_long")] {
+            let suspend = format!(r#"{{"grant":"G","reason":"{reason}"}}"#);
+            let scenario = signed().by(Role::AuthorisingOfficer).when("grant.suspend", &suspend);
+            scenario.refused(&format!("command.{code}")).at("/reason");
+        }
+    }
+}

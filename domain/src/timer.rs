@@ -2,10 +2,11 @@
 //! due time and the log shows both.
 
 use crate::command::{
-    Command, Decision, Declaration, Entry, Meta, NEW, NewEvent, Parsed, Role, check_text, entry,
+    Command, Decision, Declaration, Entry, Meta, NEW, NewEvent, Parsed, Role, entry,
 };
 use crate::ids::{StreamId, StreamKey, TimerId};
 use crate::rejection::{Reason, Refusal, Rule};
+use crate::text::check_reason;
 use crate::world::{At, Decider, World};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -225,7 +226,7 @@ impl Command for Fire {
 #[serde(deny_unknown_fields)]
 pub struct Cancel {
     /// Why.
-    #[schemars(length(max = 2000))]
+    #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
     /// The timer.
     pub timer: TimerId,
@@ -246,7 +247,7 @@ impl Command for Cancel {
     }
 
     fn decide(&self, _: &World, _: &Meta) -> Decision {
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         Ok(vec![cancel(&self.timer, &self.reason)])
     }
 }

@@ -384,7 +384,7 @@ fn rank(s: &mut Script) {
     let rank = json!({ "evaluation": s.id("E"), "ties": order });
     s.no_with("evaluation.unresolved", "evaluation.rank", &rank, json!({ "ties": [] }));
     s.no_with(
-        "evaluation.no_reason",
+        "command.no_reason",
         "evaluation.rank",
         &rank,
         json!({ "ties": [{ "proposals": [s.id("p3")], "reason": " " }] }),
@@ -472,7 +472,7 @@ fn award(s: &mut Script, plan: &Plan) {
     };
     for (code, change) in [
         (
-            "call.no_reason",
+            "command.no_reason",
             json!({ "rejected": [{ "proposal": s.id("p5"), "reason": "" }, rejected[1]] }),
         ),
         ("call.grant_exists", p1(json!({ "grant": s.id("B") }))),

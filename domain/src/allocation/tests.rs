@@ -301,7 +301,7 @@ fn awards_draw_on_an_offer_and_never_more_than_it_holds() {
         .when("allocation.award", &b(1500))
         .recorded(&["allocation.Awarded", "system.OfferDrawn"]);
     let amend =
-        r#"{"system":"LUMI","offer":"O","partition":"LUMI-G","seconds":10799999,"reason":""}"#;
+        r#"{"system":"LUMI","offer":"O","partition":"LUMI-G","seconds":10799999,"reason":"r"}"#;
     let scenario = scenario.when("system.amend_offer", amend).refused("system.below_awarded");
     let scenario = scenario
         .by(Role::Applicant)

@@ -10,6 +10,7 @@ use crate::compute::ComputeTime;
 use crate::ids::{AllocationId, Key, StreamId, StreamKey};
 use crate::money::Rate;
 use crate::rejection::{Refusal, Rule};
+use crate::text::check_reason;
 use crate::world::World;
 use crate::{system, time};
 use jiff::ToSpan;
@@ -132,7 +133,7 @@ pub struct CorrectUsage {
     /// The period.
     pub period: Key,
     /// Why.
-    #[schemars(length(max = 2000))]
+    #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
     /// Hash of the corrected accounting record, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -156,7 +157,7 @@ impl Command for CorrectUsage {
     }
 
     fn decide(&self, world: &World, _: &Meta) -> Decision {
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         let state = world.find(&world.allocations, &self.allocation)?;
         let Some(was) = state.usage.get(&self.period).copied() else {
             let none = Rejection::NoSuchPeriod(self.period.clone());
@@ -193,7 +194,7 @@ pub struct Extend {
     #[schemars(with = "Option<String>")]
     pub ends: Option<Date>,
     /// Why.
-    #[schemars(length(max = 2000))]
+    #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
     /// How much on top, in a unit that converts exactly to that of the award.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -215,7 +216,7 @@ impl Command for Extend {
     }
 
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         let state = world.find(&world.allocations, &self.allocation)?;
         check_other_person(state, &meta.actor)?;
         let award = granted(state, &self.allocation)?;

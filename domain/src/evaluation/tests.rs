@@ -182,7 +182,7 @@ fn a_tie_is_decided_by_the_panel_with_a_reason_or_not_at_all() {
     let ties = |reason: &str| {
         format!(r#"{{"evaluation":"E","ties":[{{"proposals":["B","A"],"reason":"{reason}"}}]}}"#)
     };
-    let scenario = scenario.when("evaluation.rank", &ties(" ")).refused("evaluation.no_reason");
+    let scenario = scenario.when("evaluation.rank", &ties(" ")).refused("command.no_reason");
     let scenario = scenario.when("evaluation.rank", &ties("portfolio"));
     let scenario = scenario.recorded(&["evaluation.Ranked"]);
     let first = &evaluation(&scenario).ranking[0];

@@ -2,12 +2,13 @@
 
 use super::budget::{Beneficiary, Budget, Item};
 use super::{APPLICANT, Event, Grant, Rejection, check_dates, check_other_person};
-use crate::command::{Command, Decision, Declaration, Meta, Need, NewEvent, Role, check_text};
+use crate::command::{Command, Decision, Declaration, Meta, Need, NewEvent, Role};
 use crate::fund;
 use crate::ids::{FundId, GrantId, Key, StreamId, StreamKey};
 use crate::money::Money;
 use crate::pledge;
 use crate::rejection::{Refusal, Rule};
+use crate::text::check_reason;
 use crate::world::World;
 use jiff::civil::Date;
 use schemars::JsonSchema;
@@ -264,7 +265,7 @@ impl Command for RequestAmendment {
     }
 
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         let grant = world.find(&world.grants, &self.grant)?;
         grant.check_applicant(meta)?;
         let amendment = self.amendment.clone();
@@ -308,7 +309,7 @@ impl Command for DecideAmendment {
     }
 
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
-        check_text("reason", &self.reason)?;
+        check_reason("reason", &self.reason)?;
         let grant = world.find(&world.grants, &self.grant)?;
         let (amendment, reason) = (self.amendment.clone(), self.reason.clone());
         let (asked_by, change) = match grant.amendments.get(&amendment) {

@@ -66,7 +66,10 @@ fn a_decision_names_every_eligible_proposal_once_and_no_other() {
         (award(MONEY, &format!(r#"{A},{{"proposal":"A","grant":"G2"}}"#)), "call.named_twice"),
         (award(MONEY, r#"{"proposal":"Z","grant":"GZ"}"#), "call.not_in_round"),
         (award(MONEY, &format!(r#"{A},{B},{{"proposal":"I","grant":"GI"}}"#)), "call.not_eligible"),
-        (award(MONEY, &format!("{A},{B}")).replace("below the threshold", " "), "call.no_reason"),
+        (
+            award(MONEY, &format!("{A},{B}")).replace("below the threshold", " "),
+            "command.no_reason",
+        ),
     ];
     for (payload, code) in cases {
         decide(ranked(), &payload).refused(code);
