@@ -298,9 +298,10 @@ impl Checker {
             _ => 0,
         };
         if moves >= 0 {
-            for person in
-                [&actor["id"], &actor["on_behalf_of"]].into_iter().filter(|id| id.is_string())
-            {
+            // Who acts on behalf of themselves is one person.
+            let behind =
+                Some(&actor["on_behalf_of"]).filter(|id| id.is_string() && **id != actor["id"]);
+            for person in [&actor["id"]].into_iter().chain(behind) {
                 if !payment.people.insert(text(person)) {
                     return Err(format!("6: {person} had two hands in payment {id}"));
                 }

@@ -16,7 +16,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("command.wrong_version", "the engine compares versions: simulation.rs"),
     ("command.reserved", "refused at the edge: react.rs"),
     ("command.id_reused", "the ledger of the engine: simulation.rs"),
-    ("proposal.round_full", "takes 101 proposals: the tests of its decider"),
+    ("proposal.round_full", "takes 51 proposals: the tests of its decider"),
     ("evaluation.stage_before", "takes a call with two stages: the tests of its decider"),
 ];
 

@@ -23,8 +23,12 @@ use std::sync::Arc;
 
 /// The most cut-offs that a call may have.
 pub const CUT_OFFS_MAX: usize = 200;
-/// The most proposals that one round can take: their award is one commit, with a few events each.
-pub const PROPOSALS_PER_ROUND_MAX: usize = 100;
+/// The most proposals that one round can take: their ranking and their award are one commit each, which
+/// has room for so many with the longest ids and reasons.
+pub const PROPOSALS_PER_ROUND_MAX: usize = 50;
+/// The longest reason in a ranking or an award, in bytes of JSON: there is one for every proposal, and
+/// an award writes it twice, into the call and into the proposal.
+pub const ROUND_REASON_BYTES_MAX: usize = 250;
 
 /// What happens to a call. Stored for ever.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
@@ -137,7 +141,7 @@ pub struct Rejected {
     /// The proposal.
     pub proposal: ProposalId,
     /// Why.
-    #[schemars(length(min = 1, max = 2000))]
+    #[schemars(length(min = 1, max = 250))]
     pub reason: String,
 }
 

@@ -10,7 +10,7 @@ use crate::ids::{ActorId, CallId, EvaluationId, Key, ProposalId, StreamId, Strea
 use crate::proposal::Phase;
 use crate::rejection::{Common, Kind, Reason, Refusal, Rule};
 use crate::rules::{self, Comparator, Stage};
-use crate::text::check_reason;
+use crate::text::{check_reason, check_round_reason};
 use crate::world::{At, Decider, World};
 use imbl::{OrdMap, OrdSet};
 use ranking::{Entrant, rank};
@@ -117,7 +117,8 @@ pub struct Tie {
     pub comparator: Comparator,
     /// What it saw.
     pub evidence: String,
-    /// The proposals that were equal, in order of their ids.
+    /// The proposals that were equal, in order of their ids; of many the first ones, since the totals
+    /// of the ranking show them all.
     pub group: Vec<ProposalId>,
     /// The one that goes first.
     pub winner: ProposalId,
@@ -522,7 +523,7 @@ pub struct Appoint {
     /// The expert: an opaque id.
     pub expert: ActorId,
     /// What the expert evaluates.
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = 50))]
     pub proposals: Vec<ProposalId>,
 }
 
@@ -749,7 +750,7 @@ pub struct Rank {
     pub evaluation: EvaluationId,
     /// What the panel decided on ties that no other rule decides.
     #[serde(default)]
-    #[schemars(length(max = 100))]
+    #[schemars(length(max = 50))]
     pub ties: Vec<PanelOrder>,
 }
 
@@ -758,10 +759,10 @@ pub struct Rank {
 #[serde(deny_unknown_fields)]
 pub struct PanelOrder {
     /// The proposals, the best first.
-    #[schemars(length(min = 1, max = 100))]
+    #[schemars(length(min = 1, max = 50))]
     pub proposals: Vec<ProposalId>,
     /// Why.
-    #[schemars(length(min = 1, max = 2000))]
+    #[schemars(length(min = 1, max = 250))]
     pub reason: String,
 }
 
@@ -783,7 +784,7 @@ impl Command for Rank {
         check_list("ties", &self.ties, PROPOSALS_MAX)?;
         for (index, order) in self.ties.iter().enumerate() {
             let at = |refusal: Refusal| refusal.at(format!("/ties/{index}"));
-            check_reason("reason", &order.reason).map_err(at)?;
+            check_round_reason(&order.reason).map_err(at)?;
             check_list("proposals", &order.proposals, PROPOSALS_MAX).map_err(at)?;
         }
         let evaluation = world.find(&world.evaluations, &self.evaluation)?;

@@ -11,7 +11,7 @@ use crate::ids::{CallId, GrantId, Key, ProposalId, StreamId, StreamKey};
 use crate::money::Money;
 use crate::proposal::{self, Phase};
 use crate::rejection::{Refusal, Rule};
-use crate::text::check_reason;
+use crate::text::check_round_reason;
 use crate::world::World;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,15 +29,15 @@ pub struct AwardRound {
     /// The cut-off whose round it is.
     pub cut_off: Key,
     /// What is funded.
-    #[schemars(length(max = 100))]
+    #[schemars(length(max = 50))]
     pub funded: Vec<Funded>,
     /// What is rejected, each with its reason.
     #[serde(default)]
-    #[schemars(length(max = 100))]
+    #[schemars(length(max = 50))]
     pub rejected: Vec<Rejected>,
     /// The reserve list, in the order of the ranking.
     #[serde(default)]
-    #[schemars(length(max = 100))]
+    #[schemars(length(max = 50))]
     pub reserve: Vec<ProposalId>,
     /// The Union's total for the round; unknown when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -95,7 +95,7 @@ impl AwardRound {
         check_list("reserve", &self.reserve, PROPOSALS_PER_ROUND_MAX)?;
         for (index, rejected) in self.rejected.iter().enumerate() {
             let at = |refusal: Refusal| refusal.at(format!("/rejected/{index}/reason"));
-            check_reason("reason", &rejected.reason).map_err(at)?;
+            check_round_reason(&rejected.reason).map_err(at)?;
         }
         let mut grants = BTreeSet::new();
         match self.funded.iter().find(|award| !grants.insert(&award.grant)) {

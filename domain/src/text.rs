@@ -1,6 +1,7 @@
 //! Values that are written as text: one macro gives them serde and JSON Schema. And the texts that say
 //! why: they say something.
 
+use crate::call::ROUND_REASON_BYTES_MAX;
 use crate::command::check_text;
 use crate::rejection::{Common, Refusal};
 use serde::Deserializer;
@@ -75,6 +76,21 @@ pub fn check_reason(field: &'static str, text: &str) -> Result<(), Refusal> {
         return Err(Refusal::from(Common::NoReason(field)).at(format!("/{field}")));
     }
     check_text(field, text)
+}
+
+/// Refuses a reason of a ranking or an award that says nothing, or more than fits into one commit with
+/// those of all other proposals.
+///
+/// # Errors
+/// Names the field and the limit.
+pub fn check_round_reason(text: &str) -> Result<(), Refusal> {
+    check_reason("reason", text)?;
+    let bytes = serde_json::to_string(text).map_or(usize::MAX, |json| json.len() - 2);
+    if bytes > ROUND_REASON_BYTES_MAX {
+        let (field, limit) = ("reason", ROUND_REASON_BYTES_MAX);
+        return Err(Refusal::from(Common::TooLong { field, limit }).at("/reason"));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

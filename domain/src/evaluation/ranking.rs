@@ -3,6 +3,7 @@
 //! because coverage and diversity depend on what ranks above.
 
 use super::{PanelOrder, Place, Tie};
+use crate::call::ROUND_REASON_BYTES_MAX;
 use crate::ids::{Country, Key, ProposalId};
 use crate::money::Rate;
 use crate::proposal::Content;
@@ -10,6 +11,11 @@ use crate::rules::{Comparator, Evaluation, Selection, Stage};
 use jiff::Timestamp;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
+
+/// How the evidence of an order begins that the panel decided.
+const PANEL: &str = "the panel: ";
+/// The most proposals that a tie names: as many ties as proposals are one commit.
+const TIE_GROUP_MAX: usize = 8;
 
 /// What is ranked: a proposal with its consensus scores.
 #[derive(Clone, Debug)]
@@ -122,10 +128,12 @@ impl<'a> Race<'a> {
                 return Err(ids(&best));
             };
             let winner = *winner;
+            let mut group = ids(&left);
+            group.truncate(TIE_GROUP_MAX);
             self.ties.push(Tie {
                 comparator: comparator.clone(),
-                evidence,
-                group: ids(&left),
+                evidence: clip(evidence),
+                group,
                 winner: winner.entrant.proposal.clone(),
             });
             self.above.push(winner);
@@ -212,13 +220,23 @@ impl<'a> Race<'a> {
             Comparator::SubmittedFirst => format!("received at {}", one.received_at),
             Comparator::PanelOrder => self
                 .panel_order(group)
-                .map_or_else(String::new, |order| format!("the panel: {}", order.reason)),
+                .map_or_else(String::new, |order| format!("{PANEL}{}", order.reason)),
         }
     }
 }
 
 fn list<T: ToString>(items: &[T]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Evidence as long as a reason may be: a list of what is covered can be longer.
+fn clip(mut evidence: String) -> String {
+    let most = ROUND_REASON_BYTES_MAX + PANEL.len();
+    if evidence.len() > most {
+        evidence.truncate(evidence.floor_char_boundary(most - "…".len()));
+        evidence.push('…');
+    }
+    evidence
 }
 
 fn count(number: usize) -> i128 {

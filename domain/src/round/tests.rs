@@ -1,4 +1,7 @@
-use super::fixtures::{closed, eligible, opened, opening, ranked, rules, submitted};
+use super::fixtures::{
+    agreed, closed, eligible, opened, opening, ranked, reported, rules, submitted,
+};
+use crate::call::{PROPOSALS_PER_ROUND_MAX, ROUND_REASON_BYTES_MAX};
 use crate::command::Role;
 use crate::money::Money;
 use crate::testing::Scenario;
@@ -253,4 +256,66 @@ fn a_withdrawn_reserve_makes_room_for_the_next() {
         "proposal.Awarded",
         "fund.IndividuallyCommitted",
     ]);
+}
+
+/// A full round of ids as long as ids can be, all equal, with as much content as counts for a ranking.
+fn full_round() -> (Scenario, Vec<String>) {
+    let ids: Vec<String> =
+        (0..PROPOSALS_PER_ROUND_MAX).map(|number| format!("{number:0>64}")).collect();
+    let names: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let mut scenario = opened();
+    for name in &names {
+        let applicant = &name[..60];
+        let draft = super::fixtures::draft(name).replace(&format!("of-{name}"), applicant);
+        scenario = scenario
+            .by_person(applicant, Role::Applicant)
+            .done("proposal.draft", &draft)
+            .done("proposal.submit", &super::fixtures::submission(name));
+    }
+    let scenario = reported(eligible(closed(scenario), &names), &names);
+    let scores: Vec<(&str, [u32; 3])> = names.iter().map(|name| (*name, [40, 40, 40])).collect();
+    (agreed(scenario, &scores), ids)
+}
+
+/// The last commit has room for a cut-off whose key is as long as keys can be.
+fn fits(scenario: Scenario) -> Scenario {
+    let bytes = scenario.commits.last().unwrap().encode().unwrap().len();
+    let most = bytes + 64 * (PROPOSALS_PER_ROUND_MAX + 10);
+    assert!(most <= crate::commit::COMMIT_BYTES_MAX, "{bytes} bytes");
+    scenario
+}
+
+#[test]
+fn a_full_round_with_the_longest_reasons_is_ranked_and_decided() {
+    let (scenario, ids) = full_round();
+    // Control characters take the most room in JSON: six bytes each.
+    let reason = r"\u0001".repeat(ROUND_REASON_BYTES_MAX / 6) + "last";
+    let order = serde_json::to_string(&ids).unwrap();
+    let rank = |reason: &str| {
+        format!(r#"{{"evaluation":"E","ties":[{{"proposals":{order},"reason":"{reason}"}}]}}"#)
+    };
+    let longer = rank(&(reason.clone() + "x"));
+    let scenario = scenario.by(Role::PanelChair).when("evaluation.rank", &longer);
+    let scenario = scenario.refused("command.too_long").at("/ties/0");
+    let scenario = fits(scenario.done("evaluation.rank", &rank(&reason)));
+    let rejected = |reason: &str| {
+        let each = ids.iter().map(|id| format!(r#"{{"proposal":"{id}","reason":"{reason}"}}"#));
+        let each: Vec<String> = each.collect();
+        format!(r#"{{"call":"C","cut_off":"R1","funded":[],"rejected":[{}]}}"#, each.join(","))
+    };
+    let none = decide(scenario, &rejected(&(reason.clone() + "x"))).refused("command.too_long");
+    let none = fits(decide(none.at("/rejected/0/reason"), &rejected(&reason)));
+    assert_eq!(none.commits.last().unwrap().events.len(), 1 + PROPOSALS_PER_ROUND_MAX);
+    let funded: Vec<String> = ids
+        .iter()
+        .map(|id| format!(r#"{{"proposal":"{id}","grant":"{id}","union":"EUR 10.00"}}"#))
+        .collect();
+    let key = "k".repeat(64);
+    let all = format!(
+        r#"{{"call":"C","cut_off":"R1","commitment":"{key}","union":"EUR 1000","funded":[{}]}}"#,
+        funded.join(",")
+    );
+    let ranked = full_round().0.by(Role::PanelChair).done("evaluation.rank", &rank(&reason));
+    let all = fits(decide(ranked, &all));
+    assert_eq!(all.commits.last().unwrap().events.len(), 2 + 2 * PROPOSALS_PER_ROUND_MAX);
 }
