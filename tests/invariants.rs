@@ -298,10 +298,9 @@ impl Checker {
             _ => 0,
         };
         if moves >= 0 {
-            // Who acts on behalf of themselves is one person.
-            let behind =
-                Some(&actor["on_behalf_of"]).filter(|id| id.is_string() && **id != actor["id"]);
-            for person in [&actor["id"]].into_iter().chain(behind) {
+            let [actor, other] = [&actor["id"], &actor["on_behalf_of"]];
+            let other = Some(other).filter(|id| id.is_string() && *id != actor);
+            for person in [actor].into_iter().chain(other) {
                 if !payment.people.insert(text(person)) {
                     return Err(format!("6: {person} had two hands in payment {id}"));
                 }
