@@ -309,7 +309,7 @@ pub struct Access {
     pub final_report_days: u32,
     /// Days on which nobody works, in the call's zone.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<Date>")]
     pub holidays: Vec<Date>,
     /// GPU-hours that a request may ask for at most; no limit when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

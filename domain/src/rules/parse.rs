@@ -2,11 +2,11 @@
 //! against the schema of [`Document`], then what the sections that could be read say.
 
 use super::check::{OPTIONAL, Parts};
-use super::shape::{self, Shape};
+use super::shape;
 use super::{Document, Mistake};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -25,15 +25,16 @@ pub fn parse(text: &str) -> Result<Document, Vec<Mistake>> {
         })
         .collect();
     let mut lines = BTreeMap::new();
-    let mut root = to_json(text, table.get_ref(), "", &mut lines);
-    let Shape { mistakes: mut found, unreadable } = shape::check(&mut root);
-    let parts = read(&root, &unreadable, &mut found);
-    found.extend(parts.mistakes());
+    let root = to_json(text, table.get_ref(), "", &mut lines);
+    let mut found = mistakes_in(&root);
     for mistake in &mut found {
         mistake.line = nearest(&lines, &mistake.path);
     }
-    // What stands on a line with a syntax error has not been understood.
-    found.retain(|one| one.line.is_none() || mistakes.iter().all(|other| other.line != one.line));
+    let end = not_closed(&mut mistakes);
+    let slips = mistakes.iter().filter_map(|mistake| mistake.line);
+    let slips: Vec<Slip<'_>> = slips.map(|line| Slip::at(text, line, end)).collect();
+    mistakes.retain(|mistake| !slips.iter().any(|slip| slip.repeats(mistake)));
+    found.retain(|mistake| slips.iter().all(|slip| !slip.hides(text, mistake)));
     mistakes.append(&mut found);
     if mistakes.is_empty() {
         match serde_json::from_value(Value::Object(root)) {
@@ -48,6 +49,109 @@ pub fn parse(text: &str) -> Result<Document, Vec<Mistake>> {
     mistakes.sort_by(|a, b| (a.line, &a.path).cmp(&(b.line, &b.path)));
     mistakes.dedup();
     Err(mistakes)
+}
+
+/// An array that is not closed swallows all that comes after it: one mistake and not hundreds. Returns
+/// where it is.
+fn not_closed(mistakes: &mut Vec<Mistake>) -> Option<usize> {
+    let unclosed = |mistake: &Mistake| mistake.message.starts_with("unclosed array");
+    if !mistakes.iter().any(unclosed) {
+        return None;
+    }
+    let first = mistakes.iter().find(|mistake| mistake.message.contains("array"))?.line?;
+    mistakes.retain(|mistake| mistake.line.is_none_or(|line| line < first));
+    let message = "the array before this is not closed, expected `]`".to_owned();
+    mistakes.push(Mistake { line: Some(first), path: String::new(), message });
+    Some(first)
+}
+
+/// A mistake in the syntax, and what was not understood because of it.
+struct Slip<'a> {
+    /// From here.
+    line: usize,
+    /// To here, but not this line.
+    end: usize,
+    /// The section that it stands in.
+    section: &'a str,
+    /// Whether that section itself was not understood.
+    is_header: bool,
+}
+
+impl<'a> Slip<'a> {
+    /// A slip on a line; what comes after `nothing_from` has not been read at all.
+    fn at(text: &'a str, line: usize, nothing_from: Option<usize>) -> Self {
+        let is_header = |line: &str| line.starts_with('[') || line.ends_with(']');
+        let before: Vec<&str> = text.lines().take(line).map(str::trim).collect();
+        let own = before.last().copied().unwrap_or_default();
+        let header = before.iter().rfind(|line| line.starts_with('[')).copied().unwrap_or_default();
+        let is_header = is_header(own) && !own.contains('=');
+        let header = if is_header { own } else { header };
+        let next = text.lines().skip(line).position(|line| line.trim().starts_with('['));
+        let end = match next {
+            _ if nothing_from.is_some_and(|from| from <= line) => usize::MAX,
+            _ if !is_header => line + 1,
+            Some(after) => line + after + 1,
+            None => usize::MAX,
+        };
+        Self { line, end, section: header.trim_matches(['[', ']', ' ']), is_header }
+    }
+
+    /// After a header that was not understood, keys seem to stand in another section once more.
+    fn repeats(&self, mistake: &Mistake) -> bool {
+        self.is_header && mistake.line > Some(self.line) && mistake.message == "duplicate key"
+    }
+
+    fn hides(&self, text: &str, mistake: &Mistake) -> bool {
+        let top = |path: &'_ str| path.split(['.', '[']).next().unwrap_or_default().to_owned();
+        let is_missing = mistake.message.starts_with(shape::MISSING) && says(text, &mistake.path);
+        // A list that lost what is on this line is not empty because of it.
+        is_missing
+            || mistake.path == self.section
+            || mistake.line.is_some_and(|line| (self.line..self.end).contains(&line))
+            || (self.is_header && top(self.section) == top(&mistake.path))
+            || refers(mistake, self.section)
+    }
+}
+
+/// What is wrong with the shape of a document, and with what it says.
+fn mistakes_in(root: &Map<String, Value>) -> Vec<Mistake> {
+    let with = |stand_in: usize| {
+        let mut root = root.clone();
+        let mut shape = shape::check(&mut root, stand_in);
+        let values = read(&root, &mut shape).mistakes();
+        (shape, values)
+    };
+    let (mut shape, mut values) = with(0);
+    if !shape.is_empty() {
+        for stand_in in 1..shape::STAND_INS {
+            let (_, others) = with(stand_in);
+            values.retain(|mistake| others.contains(mistake));
+        }
+        values.retain(|mistake| !shape.iter().any(|other| follows(mistake, &other.path)));
+    }
+    shape.append(&mut values);
+    shape
+}
+
+/// Whether a mistake may be a consequence of a wrong shape elsewhere.
+fn follows(mistake: &Mistake, wrong: &str) -> bool {
+    let below = mistake.path.strip_prefix(wrong);
+    below.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        || refers(mistake, wrong)
+}
+
+/// Whether a mistake is about a name that may be the one that cannot be read.
+fn refers(mistake: &Mistake, wrong: &str) -> bool {
+    let to = |names: &str, reference: &str| {
+        wrong.starts_with(names) && mistake.path.ends_with(reference) && mistake.path != wrong
+    };
+    to("evaluation.stages", ".criterion") || to("legal", ".source")
+}
+
+/// Whether the name of a field is anywhere in the text.
+fn says(text: &str, path: &str) -> bool {
+    let name = path.rsplit('.').next().unwrap_or(path);
+    text.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|word| word == name)
 }
 
 /// The line of a path, or of the nearest thing around it.
@@ -109,33 +213,32 @@ fn value_to_json(
     }
 }
 
-/// Reads the sections whose shape is right.
-fn read(root: &Map<String, Value>, bad: &BTreeSet<String>, found: &mut Vec<Mistake>) -> Parts {
+/// Reads the sections.
+fn read(root: &Map<String, Value>, found: &mut Vec<Mistake>) -> Parts {
     Parts {
-        access: get(root, "access", bad, found),
-        deadlines: get(root, "deadlines", bad, found),
-        eligibility: get(root, "eligibility", bad, found),
-        evaluation: get(root, "evaluation", bad, found),
-        funding: get(root, "funding", bad, found),
-        kind: get(root, "kind", bad, found),
-        legal: get(root, "legal", bad, found),
-        payments: get(root, "payments", bad, found),
+        access: get(root, "access", found),
+        deadlines: get(root, "deadlines", found),
+        eligibility: get(root, "eligibility", found),
+        evaluation: get(root, "evaluation", found),
+        funding: get(root, "funding", found),
+        kind: get(root, "kind", found),
+        legal: get(root, "legal", found),
+        payments: get(root, "payments", found),
         present: OPTIONAL.iter().copied().filter(|name| root.contains_key(*name)).collect(),
-        retention: get(root, "retention", bad, found),
-        submission: get(root, "submission", bad, found),
-        title: get(root, "title", bad, found),
-        version: get(root, "version", bad, found),
-        zone: get(root, "zone", bad, found),
+        retention: get(root, "retention", found),
+        submission: get(root, "submission", found),
+        title: get(root, "title", found),
+        version: get(root, "version", found),
+        zone: get(root, "zone", found),
     }
 }
 
 fn get<T: DeserializeOwned>(
     root: &Map<String, Value>,
     name: &str,
-    unreadable: &BTreeSet<String>,
     found: &mut Vec<Mistake>,
 ) -> Option<T> {
-    let value = root.get(name).filter(|_| !unreadable.contains(name))?;
+    let value = root.get(name)?;
     match serde_path_to_error::deserialize(value) {
         Ok(read) => Some(read),
         Err(error) => {

@@ -102,3 +102,77 @@ fn a_minimum_above_the_maximum_is_a_mistake() {
     "#]]
     .assert_eq(&list(&text));
 }
+
+#[test]
+fn a_wrong_shape_does_not_hide_wrong_values_beside_it_and_makes_none() {
+    let text = changed(
+        "ai-factory-antennas",
+        &[
+            ("countries = []", "countries = [\"FI\", \"Finland\", \"FI\"]"),
+            ("experts_min = 3", "experts_min = 0"),
+            ("step_tenths = 5", "step_tenths = \"5\""),
+            ("weight_hundredths = 100", "weight_hundredths = 0"),
+            ("payment_days = 90 ", "#"),
+            ("prefinancing_days =", "prefinancing_days = 0 #"),
+            ("report_days =", "report_days = 99999999999 #"),
+            ("sign_days =", "sign_days = 0 #"),
+        ],
+    );
+    expect![[r#"
+        line 19: eligibility.countries: a country is here twice
+        line 19: eligibility.countries[1]: a country is two capital letters like "FI"; got "Finland"
+        line 44: evaluation.experts_min: somebody must evaluate
+        line 58: evaluation.scale.step_tenths: is "5", not an integer
+        line 68: evaluation.stages[0].criteria[0].weight_hundredths: a weight of nothing
+        line 94: payments.payment_days: is missing
+        line 98: payments.prefinancing_days: a time limit has at least one day
+        line 105: deadlines.report_days: is 99999999999, more than 4294967295
+        line 107: deadlines.sign_days: a time limit has at least one day
+    "#]]
+    .assert_eq(&list(&text));
+    let text = changed(
+        "playground",
+        &[("months = [1, 2, 3]", "months = []\nholidays = [\"Sunday\", \"2026-12-24\", \"May\"]")],
+    );
+    expect![[r#"
+        line 40: access.months: names no duration
+        line 41: access.holidays[0]: is "Sunday", not a date like "2026-12-24"
+        line 41: access.holidays[2]: is "May", not a date like "2026-12-24"
+    "#]]
+    .assert_eq(&list(&text));
+}
+
+#[test]
+fn whatever_stands_in_for_a_wrong_shape_can_be_read() {
+    let empty = "id = \"x\"\nversion = 1\ntitle = \"t\"\nzone = \"UTC\"\nkind = \"access\"\n\
+        legal = {}\naccess = {}\nevaluation = {}\neligibility = {}\ndeadlines = {}\nfunding = {}\n\
+        payments = {}\nretention = {}\nsubmission = {}\n";
+    for mistake in parse(empty).unwrap_err() {
+        let of_legal = mistake.path == "legal" && mistake.message == "names no source";
+        assert!(mistake.message == "is missing" || of_legal, "{mistake}");
+    }
+}
+
+#[test]
+fn a_slip_in_the_syntax_makes_nothing_missing_or_unknown() {
+    for (from, to) in [
+        ("[retention]", "[retention"),
+        ("[evaluation]", "evaluation]"),
+        ("title = \"", "title = "),
+        ("id = \"", "id \""),
+        ("experts_min = 3", "experts_min = "),
+        ("countries = []", "countries = ["),
+        ("[legal]", "[legal]]"),
+        ("annexes = \"Horizon", "annexes Horizon"),
+        ("[[evaluation.stages.criteria]]", "[evaluation.stages.criteria]]"),
+        ("[evaluation.scale]", "[evaluation.scale"),
+        ("key = \"impact\"", "key = \"impact"),
+    ] {
+        let mistakes = parse(&changed("ai-factory-antennas", &[(from, to)])).unwrap_err();
+        assert!(!mistakes.is_empty(), "{to}");
+        assert!(mistakes.len() <= 2, "{to}: {mistakes:#?}");
+        for mistake in mistakes {
+            assert!(mistake.path.is_empty(), "{to}: {mistake}");
+        }
+    }
+}

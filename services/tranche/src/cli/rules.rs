@@ -60,9 +60,19 @@ pub fn rules(task: &RulesTask, json: bool) -> Result<(), Failure> {
 
 fn check(files: &[PathBuf], json: bool) -> Result<(), Failure> {
     let mut out = Out::stdout();
-    let mut count = 0;
+    let (mut count, mut failed) = (0, None);
     for file in files {
-        match parse(&read(file)?) {
+        // A file that cannot be read does not hide what is wrong with the next one.
+        let checked = match read(file) {
+            Ok(bytes) => check_bytes(bytes),
+            Err(failure) => {
+                if let Some(earlier) = failed.replace(failure) {
+                    say(format_args!("{earlier}"));
+                }
+                continue;
+            }
+        };
+        match checked {
             Ok(document) => {
                 let Document { id, version, .. } = &document;
                 let digest = canonical::digest(&document)?;
@@ -75,7 +85,30 @@ fn check(files: &[PathBuf], json: bool) -> Result<(), Failure> {
         }
     }
     out.finish()?;
-    if count == 0 { Ok(()) } else { Err(Failure::Found(counted(count, "mistake"))) }
+    match (failed, count) {
+        (Some(failure), 0) => Err(failure),
+        (Some(failure), _) => {
+            say(format_args!("{}", counted(count, "mistake")));
+            Err(failure)
+        }
+        (None, 0) => Ok(()),
+        (None, _) => Err(Failure::Found(counted(count, "mistake"))),
+    }
+}
+
+/// What is not UTF-8 is a mistake on its line, and hides none of the others.
+fn check_bytes(bytes: Vec<u8>) -> Result<Document, Vec<Mistake>> {
+    let error = match String::from_utf8(bytes) {
+        Ok(text) => return parse(&text),
+        Err(error) => error,
+    };
+    let good = error.utf8_error().valid_up_to();
+    let lines = error.as_bytes().iter().take(good).filter(|byte| **byte == b'\n').count();
+    let mut mistakes = parse(&String::from_utf8_lossy(error.as_bytes())).err().unwrap_or_default();
+    let message = format!("is not UTF-8: {}", error.utf8_error());
+    mistakes.push(Mistake { line: Some(lines + 1), path: String::new(), message });
+    mistakes.sort_by(|a, b| (a.line, &a.path).cmp(&(b.line, &b.path)));
+    Err(mistakes)
 }
 
 fn tell(out: &mut Out, file: &Path, mistake: &Mistake, json: bool) -> Result<(), Failure> {
@@ -89,8 +122,8 @@ fn tell(out: &mut Out, file: &Path, mistake: &Mistake, json: bool) -> Result<(),
     out.line(format_args!("{file}{line}: {path}{message}"))
 }
 
-/// Reads a text of limited length.
-fn read(path: &Path) -> Result<String, Failure> {
+/// Reads a file of limited length.
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let file = File::open(path).map_err(|error| Failure::file(path, error))?;
     let mut bytes = Vec::new();
     file.take(DOCUMENT_BYTES_MAX + 1)
@@ -100,8 +133,7 @@ fn read(path: &Path) -> Result<String, Failure> {
         let limit = DOCUMENT_BYTES_MAX;
         return Err(Failure::Usage(format!("{} is longer than {limit} bytes", path.display())));
     }
-    String::from_utf8(bytes)
-        .map_err(|error| Failure::Usage(format!("{} is not UTF-8: {error}", path.display())))
+    Ok(bytes)
 }
 
 fn list(json: bool) -> Result<(), Failure> {
@@ -146,7 +178,7 @@ fn shipped_document(name: &str, text: &str) -> Result<Document, Failure> {
 
 /// A rules document in a file as JSON, for a field of a command.
 pub fn document(path: &Path) -> Result<serde_json::Value, Failure> {
-    let document = parse(&read(path)?).map_err(|mistakes| {
+    let document = check_bytes(read(path)?).map_err(|mistakes| {
         let count = counted(mistakes.len(), "mistake");
         let path = path.display();
         Failure::Usage(format!("{path} has {count}; `tranche rules check` names them"))
