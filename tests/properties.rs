@@ -16,6 +16,12 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("command.wrong_version", "the engine compares versions: simulation.rs"),
     ("command.reserved", "refused at the edge: react.rs"),
     ("command.id_reused", "the ledger of the engine: simulation.rs"),
+    (
+        "fund.legal_commitment_exceeded",
+        "takes a recovery that the bank returns: the tests of payments",
+    ),
+    ("payment.commitment_exceeded", "takes a grant of two funds: the tests of payments"),
+    ("payment.insurance_first", "takes three advance payments: the tests of payments"),
     ("proposal.round_full", "takes 51 proposals: the tests of its decider"),
     ("evaluation.stage_before", "takes a call with two stages: the tests of its decider"),
 ];

@@ -7,6 +7,7 @@ use crate::command::{
 };
 use crate::ids::{CallId, FundId, GrantId, Key, PaymentId, StreamId, StreamKey};
 use crate::money::Money;
+use crate::payment;
 use crate::rejection::{Reason, Refusal, Rule};
 use crate::text::check_reason;
 use crate::world::{At, Decider, World};
@@ -856,7 +857,7 @@ impl Command for DecommitGlobal {
     }
 }
 
-/// Releases the unpaid rest of a grant's commitment, back to its global commitment.
+/// Releases what no agreement or contract holds of a grant's commitment, back to its global commitment.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DecommitGrant {
@@ -874,7 +875,7 @@ pub struct DecommitGrant {
 impl Command for DecommitGrant {
     const DECLARATION: Declaration = Declaration {
         name: "fund.decommit_grant",
-        summary: "Release the unpaid rest of a grant's commitment",
+        summary: "Release what no agreement or contract holds of a grant's commitment",
         roles: AUTHORISING,
         from: &["open"],
         needs: &[],
@@ -889,13 +890,25 @@ impl Command for DecommitGrant {
         let asked = positive(self.amount)?;
         check_reason("reason", &self.reason)?;
         let individual = world.find(&world.funds, &self.fund)?.individual(&self.grant)?;
-        let left = individual.amount.minus(individual.paid)?;
+        let left = individual.amount.minus(self.held(world, individual)?)?;
         let grant = self.grant.clone();
         if asked > left {
             return Err(Rejection::IndividualCommitmentExceeded { asked, left, grant }.into());
         }
         let event = Event::GrantDecommitted { amount: asked, grant, reason: self.reason.clone() };
         Ok(vec![NewEvent::on(&self.fund, event)])
+    }
+}
+
+impl DecommitGrant {
+    /// What an agreement or a contract holds stays until the grant is closed: it may still fall due.
+    /// Closing releases the rest; later only a payment that the bank returned leaves something.
+    fn held(&self, world: &World, individual: &Individual) -> Result<Money, Refusal> {
+        if world.phase(&self.grant.stream()) != "closed" {
+            return Ok(individual.legal.max(individual.paid));
+        }
+        let standing = payment::Standing::of(world, &self.grant);
+        Ok(individual.paid.plus(standing.in_flight(Some(&self.fund))?)?)
     }
 }
 

@@ -165,6 +165,11 @@ pub enum Rejection {
     /// More than was paid.
     #[error("{asked} is more than the {left} that can be recovered")]
     RecoveryExceeded { asked: Money, left: Money },
+    /// The insurance would get nothing.
+    #[error(
+        "the insurance has nothing of grant {0} yet: the payment that it keeps its part of is first"
+    )]
+    InsuranceFirst(GrantId),
     /// Not a name that banks pass on.
     #[error("an end-to-end id is 1 to 35 letters, digits or /-?:().,'+ and space; got {0:?}")]
     EndToEndId(String),
@@ -193,6 +198,7 @@ impl Reason for Rejection {
             }
             Self::NoPaymentRules => Rule::of(RULES, "payments"),
             Self::PreFinancingExceeded { .. } => Rule::of(RULES, "payments.prefinancing_max"),
+            Self::InsuranceFirst(_) => Rule::of(RULES, "payments.insurance"),
             Self::BeforeBalanceExceeded { .. } => Rule::of(RULES, "payments.before_balance_max"),
             Self::AcceptedExceeded { .. }
             | Self::BalanceExists(_)
@@ -299,7 +305,10 @@ impl<'a> Standing<'a> {
 
     /// On its way out of a fund; out of any when none is named. Pessimistic: money that is asked for
     /// counts as gone until the payment is rejected.
-    fn in_flight(&self, fund: Option<&FundId>) -> Result<Money, Refusal> {
+    ///
+    /// # Errors
+    /// When amounts do not add up.
+    pub fn in_flight(&self, fund: Option<&FundId>) -> Result<Money, Refusal> {
         self.sum(|stage, order| {
             stage != Stage::Executed
                 && order.kind != Kind::Recovery
@@ -491,7 +500,7 @@ impl Initiate {
         }
     }
 
-    /// What leaves the account: the insurance keeps its part of the first pre-financing.
+    /// What leaves the account: the insurance keeps what it has not got yet, of the first pre-financing.
     fn check_prefinancing(&self, grant: &Grant, standing: &Standing<'_>) -> Result<Money, Refusal> {
         let rules = payment_rules(grant)?;
         let (union, used) = (grant.union(), standing.of_kinds(&[Kind::PreFinancing])?);
@@ -499,7 +508,7 @@ impl Initiate {
             Rejection::PreFinancingExceeded { asked, left }
         })?;
         self.check_before_balance(&rules, union, standing)?;
-        if used.is_positive() {
+        if standing.withheld()?.is_positive() {
             return Ok(self.amount);
         }
         let net = self.amount.minus(union.share(rules.insurance))?;
@@ -556,6 +565,25 @@ impl Initiate {
         })?;
         Ok(self.amount)
     }
+}
+
+/// A pre-financing that was asked for while another was to feed the insurance waits for that one: if it
+/// is stopped, the next that is asked for feeds the insurance.
+fn check_insured(world: &World, order: &Order) -> Result<(), Refusal> {
+    let grant = world.find(&world.grants, &order.grant)?;
+    let insured = grant
+        .terms()
+        .payments
+        .is_some_and(|rules| grant.union().share(rules.insurance).is_positive());
+    if order.kind != Kind::PreFinancing || !insured || order.net < order.amount {
+        return Ok(());
+    }
+    let standing = Standing::of(world, &order.grant);
+    let mut executed = standing.live.iter().filter(|(_, stage, _)| *stage == Stage::Executed);
+    if executed.any(|(_, _, other)| other.net < other.amount) {
+        return Ok(());
+    }
+    Err(Rejection::InsuranceFirst(order.grant.clone()).into())
 }
 
 fn payment_rules(grant: &Grant) -> Result<rules::Payments, Refusal> {
@@ -656,6 +684,7 @@ impl Command for Execute {
         payment.check_other_person(meta)?;
         let order = payment.order(&self.payment)?;
         check_payable(world, order.kind, &order.grant)?;
+        check_insured(world, order)?;
         let (booked_on, end_to_end_id) = (self.booked_on, self.end_to_end_id.clone());
         let executed = Event::Executed { booked_on, end_to_end_id };
         let mut events = vec![NewEvent::on(&self.payment, executed)];
@@ -747,226 +776,4 @@ impl Command for Return {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::command::Role;
-    use crate::grant::fixture::*;
-    use crate::testing::Scenario;
-
-    const CLAUSE: &str = r#""clause":"Art. 22.2""#;
-    const REPORT: &str = r#""report":"R""#;
-
-    fn ask(scenario: Scenario, id: &str, kind: &str, euro: u32, basis: &str) -> Scenario {
-        scenario.by(Role::InitiatingAgent).when("payment.initiate", &payment(id, kind, euro, basis))
-    }
-
-    fn ahead(scenario: Scenario, euro: u32) -> Scenario {
-        initiated(scenario, "PF", "pre_financing", euro, CLAUSE)
-    }
-
-    fn accepted(scenario: Scenario, kind: &str, union: u32) -> Scenario {
-        assessed(reported(scenario, "R", kind, 2 * union, union), "R", 2 * union, union)
-    }
-
-    #[test]
-    fn four_people_move_money_and_it_leaves_the_fund_once() {
-        let scenario = paid(ahead(signed(), 700), "PF");
-        let commit = scenario.commits.last().unwrap();
-        let kinds: Vec<&str> = commit.events.iter().map(|e| e.event.kind()).collect();
-        assert_eq!(kinds, ["payment.Executed", "fund.Paid"]);
-        let payment = r#"{"payment":"PF","end_to_end_id":"again"}"#;
-        scenario.when("payment.execute", payment).refused("command.wrong_state");
-    }
-
-    #[test]
-    fn nobody_does_two_of_the_four_steps() {
-        let payment = r#"{"payment":"PF"}"#;
-        let execute = r#"{"payment":"PF","end_to_end_id":"E"}"#;
-        ahead(signed(), 700)
-            .by_person("initiating_agent", Role::VerifyingAgent)
-            .when("payment.verify", payment)
-            .refused("payment.same_person")
-            .by(Role::VerifyingAgent)
-            .done("payment.verify", payment)
-            .by_person("initiating_agent", Role::AuthorisingOfficer)
-            .when("payment.authorise", payment)
-            .refused("payment.same_person")
-            .by_person("verifying_agent", Role::AuthorisingOfficer)
-            .when("payment.authorise", payment)
-            .refused("payment.same_person")
-            .by(Role::AuthorisingOfficer)
-            .done("payment.authorise", payment)
-            .by_person("authorising_officer", Role::AccountingOfficer)
-            .when("payment.execute", execute)
-            .refused("payment.same_person")
-            .by_person("initiating_agent", Role::AccountingOfficer)
-            .when("payment.execute", execute)
-            .refused("payment.same_person");
-    }
-
-    #[test]
-    fn a_stand_in_is_the_person_that_it_stands_in_for() {
-        let mut actor = the_payment(&ahead(signed(), 700), "PF").hands[0].clone();
-        let initiator = actor.clone();
-        actor.on_behalf_of = Some(std::mem::replace(&mut actor.id, "deputy".parse().unwrap()));
-        assert!(actor.may_be(&initiator) && initiator.may_be(&actor));
-    }
-
-    #[test]
-    fn pre_financing_has_a_ceiling_and_rests_on_a_clause() {
-        let scenario = ask(signed(), "PF", "pre_financing", 700, r#""clause":" ""#);
-        let scenario = scenario.refused("payment.no_basis").at("/clause");
-        let scenario = ask(scenario, "PF", "pre_financing", 701, CLAUSE);
-        let scenario = scenario.refused("payment.pre_financing_exceeded").at("/amount");
-        let scenario = ask(scenario, "PF", "pre_financing", 0, CLAUSE);
-        let scenario = scenario.refused("payment.not_positive");
-        let scenario = ask(scenario, "PF", "pre_financing", 700, CLAUSE);
-        let scenario = scenario.recorded(&["payment.Initiated"]);
-        // What is asked for counts as gone.
-        let scenario = ask(scenario, "PF2", "pre_financing", 1, CLAUSE);
-        scenario.refused("payment.pre_financing_exceeded");
-    }
-
-    #[test]
-    fn the_insurance_keeps_its_part_of_the_first_pre_financing() {
-        let scenario = ahead(signed(), 400);
-        let scenario = initiated(scenario, "PF2", "pre_financing", 300, CLAUSE);
-        let net = |id: &str| {
-            let payment = the_payment(&scenario, id);
-            payment.order.as_ref().unwrap().net.to_string()
-        };
-        assert_eq!((net("PF"), net("PF2")), ("EUR 350.00".to_owned(), "EUR 300.00".to_owned()));
-    }
-
-    #[test]
-    fn nine_tenths_at_most_are_paid_before_the_balance() {
-        let scenario = accepted(paid(ahead(signed(), 700), "PF"), "periodic", 500);
-        let scenario = ask(scenario, "I", "interim", 201, REPORT);
-        let scenario = scenario.refused("payment.before_balance_exceeded");
-        ask(scenario, "I", "interim", 200, REPORT).then(&["payment.Initiated"]);
-    }
-
-    #[test]
-    fn an_interim_payment_is_within_what_was_accepted() {
-        let scenario = ask(signed(), "I", "interim", 1, CLAUSE).refused("payment.no_basis");
-        let scenario = reported(scenario, "R", "periodic", 200, 100);
-        let scenario = ask(scenario, "I", "interim", 1, REPORT).refused("payment.no_basis");
-        let scenario = assessed(scenario, "R", 200, 100).by(Role::InitiatingAgent);
-        let scenario = ask(scenario, "I", "interim", 101, REPORT);
-        let scenario = scenario.refused("payment.accepted_exceeded");
-        let scenario = initiated(scenario, "I", "interim", 100, REPORT);
-        ask(scenario, "J", "interim", 1, REPORT).refused("payment.accepted_exceeded");
-    }
-
-    #[test]
-    fn the_balance_is_what_is_accepted_and_not_yet_paid_and_releases_the_insurance() {
-        let scenario = paid(ahead(signed(), 700), "PF");
-        let scenario = ask(scenario, "B", "balance", 1, CLAUSE).refused("payment.no_basis");
-        let scenario = accepted(scenario, "final", 900);
-        let scenario = ask(scenario, "B", "balance", 201, REPORT);
-        let scenario = scenario.refused("payment.accepted_exceeded");
-        let scenario = initiated(scenario, "B", "balance", 200, REPORT);
-        let order = the_payment(&scenario, "B").order.clone().unwrap();
-        assert_eq!(order.net.to_string(), "EUR 250.00");
-        ask(scenario, "B2", "balance", 0, REPORT).refused("payment.not_positive");
-    }
-
-    #[test]
-    fn there_is_one_balance() {
-        let scenario = accepted(signed(), "final", 900);
-        let scenario = initiated(scenario, "B", "balance", 100, REPORT);
-        ask(scenario, "B2", "balance", 100, REPORT).refused("payment.balance_exists");
-    }
-
-    #[test]
-    fn a_payment_comes_out_of_a_fund_that_has_signed() {
-        let other = payment("PF", "pre_financing", 100, CLAUSE).replace("\"F\"", "\"X\"");
-        let scenario = signed().by(Role::InitiatingAgent).when("payment.initiate", &other);
-        scenario.refused("payment.other_fund").at("/fund");
-    }
-
-    #[test]
-    fn the_legal_commitment_is_never_exceeded_even_after_a_release() {
-        let released = signed().by(Role::AuthorisingOfficer).done(
-            "fund.decommit_grant",
-            r#"{"fund":"F","grant":"G","amount":"EUR 1200","reason":"r"}"#,
-        );
-        ask(released, "PF", "pre_financing", 301, CLAUSE).refused("payment.commitment_exceeded");
-    }
-
-    #[test]
-    fn a_suspended_grant_is_not_paid() {
-        let suspend = |scenario: Scenario| {
-            scenario
-                .by(Role::AuthorisingOfficer)
-                .done("grant.suspend", r#"{"grant":"G","reason":"audit"}"#)
-        };
-        let asked = ask(suspend(signed()), "PF", "pre_financing", 700, CLAUSE);
-        asked.refused("payment.not_payable");
-        let verified = ahead(signed(), 700)
-            .by(Role::VerifyingAgent)
-            .done("payment.verify", r#"{"payment":"PF"}"#);
-        let stopped = suspend(verified).when("payment.authorise", r#"{"payment":"PF"}"#);
-        stopped.refused("payment.not_payable");
-    }
-
-    #[test]
-    fn a_call_without_payment_rules_pays_nothing_ahead() {
-        let mut scenario = signed();
-        let id: crate::ids::GrantId = "G".parse().unwrap();
-        let grant = scenario.world.grants.get_mut(&id).unwrap();
-        std::sync::Arc::make_mut(grant).origin.as_mut().unwrap().rules.payments = None;
-        ask(scenario, "PF", "pre_financing", 1, CLAUSE).refused("payment.no_payment_rules");
-    }
-
-    #[test]
-    fn what_was_paid_too_much_comes_back() {
-        let scenario = paid(ahead(signed(), 700), "PF");
-        let scenario = ask(scenario, "RO", "recovery", 701, CLAUSE);
-        let scenario = scenario.refused("payment.recovery_exceeded");
-        let scenario = ask(scenario, "RO", "recovery", 700, r#""clause":"""#);
-        let scenario = scenario.refused("payment.no_basis");
-        let scenario = paid(initiated(scenario, "RO", "recovery", 200, CLAUSE), "RO");
-        assert_eq!(scenario.commits.last().unwrap().events[1].event.kind(), "fund.Returned");
-        assert_eq!(commitment(&scenario).paid.to_string(), "EUR 500.00");
-    }
-
-    #[test]
-    fn a_returned_payment_can_be_made_again() {
-        let scenario = paid(ahead(signed(), 700), "PF")
-            .when("payment.return", r#"{"payment":"PF","reason":"account closed"}"#)
-            .recorded(&["payment.Returned", "fund.Returned"]);
-        paid(initiated(scenario, "PF2", "pre_financing", 700, CLAUSE), "PF2");
-    }
-
-    #[test]
-    fn a_rejected_payment_frees_its_money() {
-        let rejected = ahead(signed(), 700)
-            .by(Role::VerifyingAgent)
-            .when("payment.reject", r#"{"payment":"PF","reason":"wrong payee"}"#)
-            .recorded(&["payment.Rejected"]);
-        ask(rejected, "PF2", "pre_financing", 700, CLAUSE).then(&["payment.Initiated"]);
-    }
-
-    #[test]
-    fn an_end_to_end_id_names_one_payment() {
-        let authorised = |id: &str, scenario: Scenario| {
-            let payment = format!(r#"{{"payment":"{id}"}}"#);
-            scenario
-                .by(Role::VerifyingAgent)
-                .done("payment.verify", &payment)
-                .by(Role::AuthorisingOfficer)
-                .done("payment.authorise", &payment)
-                .by(Role::AccountingOfficer)
-        };
-        let scenario = authorised("PF", ahead(signed(), 300));
-        let scenario = scenario
-            .when("payment.execute", r#"{"payment":"PF","end_to_end_id":"E*E"}"#)
-            .refused("payment.end_to_end_id")
-            .at("/end_to_end_id")
-            .done("payment.execute", r#"{"payment":"PF","end_to_end_id":"E2E"}"#);
-        let second = initiated(scenario, "PF2", "pre_financing", 300, CLAUSE);
-        authorised("PF2", second)
-            .when("payment.execute", r#"{"payment":"PF2","end_to_end_id":"E2E"}"#)
-            .refused("payment.end_to_end_id_used");
-    }
-}
+mod tests;
