@@ -8,7 +8,7 @@ mod render;
 use crate::projection::AsOf;
 use domain::command::Confidence;
 use domain::compute::ComputeTime;
-use domain::money::{Money, Rate};
+use domain::money::{Money, MoneyError, Rate};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::ser::SerializeMap;
@@ -195,10 +195,19 @@ impl Kind {
     }
 }
 
+/// What stands for a sum beyond the largest amount.
+const OUT_OF_RANGE: &str = "out of range";
+
 impl Cell {
     fn plus(self, other: Self) -> Self {
         match (self, other) {
-            (Self::Money(left), Self::Money(right)) => Self::known(left.plus(right).ok()),
+            (Self::Money(left), Self::Money(right)) => match left.plus(right) {
+                Ok(sum) => Self::Money(sum),
+                // All parts are known; the sum is more than an amount can be.
+                Err(MoneyError::OutOfRange) => Self::text(OUT_OF_RANGE),
+                Err(_) => Self::Unknown,
+            },
+            (Self::Text(why), _) => Self::Text(why),
             (Self::Count(left), Self::Count(right)) => Self::Count(left.saturating_add(right)),
             _ => Self::Unknown,
         }

@@ -262,6 +262,23 @@ mod tests {
     use domain::money::Money;
     use expect_test::{Expect, expect};
 
+    #[test]
+    fn a_sum_beyond_the_largest_amount_says_so_and_is_not_called_unknown() {
+        let sum_of = |amounts: &[Cell]| {
+            let columns = [("fund", "Fund", Kind::Text), ("union", "Union", Kind::Money)];
+            let mut table = Table::new("funds", "", &columns);
+            for amount in amounts {
+                table.push(["F".into(), amount.clone()]);
+            }
+            table.total();
+            Report::new("x", "X").with(table).to_text(usize::MAX)
+        };
+        let max: Cell = Money::cents(domain::money::CENTS_MAX).into();
+        let last = |text: String| text.trim_end().lines().next_back().unwrap().to_owned();
+        assert!(last(sum_of(&[max.clone(), max.clone(), max])).ends_with("out of range"));
+        assert!(last(sum_of(&[Cell::Unknown, Money::euro(1).into()])).ends_with("unknown"));
+    }
+
     fn report() -> Report {
         let mut table = Table::new(
             "rounds",
