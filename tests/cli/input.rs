@@ -198,6 +198,50 @@ fn an_address_that_others_can_reach_is_refused_unless_the_network_is_trusted() {
 }
 
 #[test]
+fn a_command_waits_in_turn_for_whoever_is_done_soon() {
+    let scratch = start();
+    let held = eventlog::Sqlite::open(&scratch.path().join("log")).unwrap();
+    let soon = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(600));
+        drop(held);
+    });
+    let output = tranche(scratch.path(), &[VOTE, &["--id", "second", PAYLOAD]].concat());
+    soon.join().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    assert!(stderr.contains("waiting for at most 2 s"), "{stderr}");
+    assert_eq!(head(scratch.path()), 2);
+}
+
+#[test]
+fn the_past_is_shown_at_the_position_that_was_the_last_one_then() {
+    let scratch = start();
+    let mut later = [VOTE, &["--id", "second", PAYLOAD]].concat();
+    let clock = later.iter_mut().find(|arg| arg.starts_with("2024-09-10")).unwrap();
+    *clock = "2024-09-20T08:00:00Z";
+    assert!(tranche(scratch.path(), &later).status.success());
+    let position = |known_at: &str| {
+        let ask = ["show", "budget", "--data", "log", "--json", "--known-at", known_at];
+        let output = tranche(scratch.path(), &ask);
+        assert!(output.status.success(), "{output:?}");
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (report["position"].as_u64().unwrap(), said)
+    };
+    for (known_at, expected) in [
+        ("2024-09-10T07:59:59Z", 0),
+        ("2024-09-10T08:00:00Z", 1),
+        ("2024-09-19T00:00:00Z", 1),
+        ("2024-09-20T08:00:00Z", 2),
+        ("2030-01-01T00:00:00Z", 2),
+    ] {
+        let (found, said) = position(known_at);
+        assert_eq!(found, expected, "{known_at}");
+        assert!(said.contains(&format!("position {expected},")), "{said}");
+    }
+}
+
+#[test]
 fn who_follows_the_log_sees_what_is_recorded_later() {
     let scratch = start();
     let follower = command(directory().join("tranche"), scratch.path())

@@ -5,8 +5,8 @@ use super::failure::Failure;
 use super::log::Line;
 use super::out::{Out, say};
 use super::schema;
-use super::show::zone;
-use super::source::{Source, engine_on};
+use super::show::zones;
+use super::source::{Place, Source, engine_on};
 use super::times::{When, instant_in};
 use super::words::word;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
@@ -17,6 +17,7 @@ use domain::react::check_outside;
 use domain::rejection::Common;
 use domain::time::to_microsecond;
 use domain::{Actor, Commit, Evidence, Meta, Parsed, Refusal, Role, World};
+use eventlog::Log;
 use jiff::{Timestamp, ToSpan};
 use serde::Serialize;
 use serde_json::Value;
@@ -26,8 +27,14 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tranche::clock::Clock;
 use tranche::engine::{Engine, Request};
+
+/// How long to wait for another process that writes the log.
+const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
+/// How long until it is tried again.
+const LOCK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What `tranche do` is told.
 pub enum DoArgs {
@@ -195,7 +202,7 @@ pub async fn give(
         return show_rehearsal(decided, json);
     }
     let actor = given.actor(entry.declaration)?;
-    let engine = engine_on(place.open_to_write()?, &place, clock.clone()).await?;
+    let engine = engine_on(open_in_turn(&place).await?, &place, clock.clone()).await?;
     let result = given.submit(parsed, actor, &engine).await;
     engine.stop().await;
     let (recorded, commit) = result?;
@@ -209,6 +216,27 @@ pub async fn give(
         }
     }
     out.finish()
+}
+
+/// Opens the log to write, when whoever writes it is done soon: commands that are given at once, by
+/// scripts or by several people, come one after the other.
+async fn open_in_turn(place: &Place) -> Result<Arc<dyn Log>, Failure> {
+    let start = Instant::now();
+    let mut is_told = false;
+    loop {
+        match place.open_to_write() {
+            Err(Failure::Log(error @ eventlog::Error::Locked { .. }))
+                if start.elapsed() < LOCK_WAIT_MAX =>
+            {
+                if !std::mem::replace(&mut is_told, true) {
+                    let seconds = LOCK_WAIT_MAX.as_secs();
+                    say(format_args!("{error}; waiting for at most {seconds} s"));
+                }
+                tokio::time::sleep(LOCK_AGAIN).await;
+            }
+            opened => return opened,
+        }
+    }
 }
 
 /// What became of a command, as JSON.
@@ -309,7 +337,7 @@ impl Given {
     }
 
     fn effective_at(&self, world: &World) -> Result<Option<Timestamp>, Failure> {
-        instant_in("--effective-at", self.effective_at, &zone(world, None)?)
+        instant_in("--effective-at", self.effective_at, &zones(world, None)?)
     }
 }
 

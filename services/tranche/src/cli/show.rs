@@ -12,6 +12,7 @@ use domain::{Role, World};
 use jiff::Timestamp;
 use projections::{AsOf, Query, Report, VIEWS};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{IsTerminal, stdout};
 use tranche::engine::{Published, Reader};
@@ -45,7 +46,7 @@ pub struct Question {
     /// Only what was recorded up to this position
     #[arg(long, value_name = "N")]
     at_position: Option<u64>,
-    /// The call in whose zone dates and times are meant; the first that opened when absent
+    /// The call in whose zone dates and times are meant; needed when the zones of calls differ
     #[arg(long, value_name = "ID")]
     call: Option<CallId>,
     /// Only this stream, such as call-EUROHPC-2024-CEI-AI
@@ -176,7 +177,7 @@ impl Question {
     /// Asks a view.
     pub async fn ask(&self, reader: &Reader, view: &str) -> Result<Report, Failure> {
         let query = self.query(&reader.now())?;
-        let report = reader.report(view, query).await?;
+        let report = reader.ask(view, query).await?;
         report.ok_or_else(|| Failure::NotFound(format!("no view is called {view:?}")))
     }
 
@@ -198,20 +199,25 @@ impl Question {
     }
 
     fn instants(&self, world: &World) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
-        let zone = zone(world, self.call.as_ref())?;
-        let as_of = instant_in("--as-of", self.as_of, &zone)?;
-        let known_at = instant_in("--known-at", self.known_at, &zone)?;
+        let zones = zones(world, self.call.as_ref())?;
+        let as_of = instant_in("--as-of", self.as_of, &zones)?;
+        let known_at = instant_in("--known-at", self.known_at, &zones)?;
         Ok((as_of, known_at))
     }
 }
 
-/// The zone in which a call states its times.
-pub fn zone(world: &World, call: Option<&CallId>) -> Result<String, Failure> {
+/// The zones in which a call, or all calls, state their times; never none.
+pub fn zones(world: &World, call: Option<&CallId>) -> Result<Vec<String>, Failure> {
     let zone_of = |id: &CallId| Some(world.calls.get(id)?.rules.as_ref()?.zone.clone());
     match call {
-        Some(id) => {
-            zone_of(id).ok_or_else(|| Failure::NotFound(format!("call {id} does not exist")))
+        Some(id) => match zone_of(id) {
+            Some(zone) => Ok(vec![zone]),
+            None => Err(Failure::NotFound(format!("call {id} does not exist"))),
+        },
+        None => {
+            let zones: BTreeSet<String> = world.calls.keys().filter_map(zone_of).collect();
+            let zones: Vec<String> = zones.into_iter().collect();
+            Ok(if zones.is_empty() { vec![ZONE.to_owned()] } else { zones })
         }
-        None => Ok(world.calls.keys().find_map(zone_of).unwrap_or_else(|| ZONE.to_owned())),
     }
 }

@@ -46,18 +46,32 @@ impl When {
     }
 }
 
-/// The instant that a flag means, which is said aloud when it depended on the zone.
+/// The instant that a flag means, which is said aloud when it depended on the zone. When there are
+/// several zones, it must be the same in all.
 pub fn instant_in(
     flag: &'static str,
     when: Option<When>,
-    zone: &str,
+    zones: &[String],
 ) -> Result<Option<Timestamp>, Failure> {
     let Some(when) = when else { return Ok(None) };
-    let instant = when.instant(flag, zone)?;
-    if !matches!(when, When::Instant(_)) {
-        say(format_args!("{flag} {when} in {zone} is {instant}"));
+    if let When::Instant(instant) = when {
+        return Ok(Some(instant));
     }
-    Ok(Some(instant))
+    let mut known: Option<(&str, Timestamp)> = None;
+    for zone in zones {
+        let instant = when.instant(flag, zone)?;
+        if let Some((other, first)) = known.filter(|(_, first)| *first != instant) {
+            return Err(Failure::Usage(format!(
+                "{flag} {when} is {first} in {other} and {instant} in {zone}: the zones of the calls \
+                 differ; name a call (--call, where there is one) or give an instant"
+            )));
+        }
+        known = known.or(Some((zone, instant)));
+    }
+    if let Some((_, instant)) = known {
+        say(format_args!("{flag} {when} in {} is {instant}", zones.join(" and ")));
+    }
+    Ok(known.map(|(_, instant)| instant))
 }
 
 impl fmt::Display for When {
@@ -93,6 +107,23 @@ mod tests {
     #[test]
     fn an_instant_needs_no_zone() {
         assert_eq!(instant("2024-12-31T17:00:00+01:00"), "2024-12-31T16:00:00Z");
+    }
+
+    #[test]
+    fn calls_in_several_zones_do_unless_they_mean_different_instants() {
+        let zones =
+            |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let day = Some("2024-12-31".parse().unwrap());
+        let same = zones(&["Europe/Brussels", "Europe/Luxembourg"]);
+        let instant = instant_in("--as-of", day, &same).unwrap().unwrap();
+        assert_eq!(instant.to_string(), "2024-12-31T22:59:59.999999Z");
+        let differ = zones(&["Europe/Helsinki", "Europe/Luxembourg"]);
+        let failure = instant_in("--as-of", day, &differ).unwrap_err().to_string();
+        for part in ["21:59:59.999999Z in Europe/Helsinki", "in Europe/Luxembourg", "--call"] {
+            assert!(failure.contains(part), "{failure}");
+        }
+        let exact = Some("2024-12-31T17:00:00Z".parse().unwrap());
+        assert!(instant_in("--as-of", exact, &differ).unwrap().is_some());
     }
 
     #[test]

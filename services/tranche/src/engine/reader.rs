@@ -156,6 +156,36 @@ impl Reader {
         Ok(asked.await.map_err(|_| ReadError::Stopped)??)
     }
 
+    /// What a view answers, with the position of that moment: for a question about what was known by
+    /// an instant, the last commit that had been recorded by then.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn ask(&self, view: &str, query: Query) -> Result<Option<Report>, ReadError> {
+        let known_at = query.moment.known_at;
+        let Some(mut report) = self.report(view, query).await? else { return Ok(None) };
+        if let Some(instant) = known_at {
+            report.position = self.recorded_by(instant, report.position).await?;
+        }
+        Ok(Some(report))
+    }
+
+    /// The last position up to `last` that had been recorded by an instant.
+    async fn recorded_by(&self, instant: Timestamp, last: u64) -> Result<u64, ReadError> {
+        let (mut low, mut high) = (0, last);
+        while low < high {
+            // Positions and recorded instants grow together.
+            let middle = low + (high - low).div_ceil(2);
+            let commit = self.read_commit(middle).await?;
+            if commit.is_some_and(|stored| stored.commit.recorded_at <= instant) {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        Ok(low)
+    }
+
     /// At most `limit` commits from a position on, in order.
     ///
     /// # Errors

@@ -106,7 +106,7 @@ pub(super) async fn one(
     let media = request::choose(&headers, &["application/json", "text/csv"])?;
     wait(&shared, asked.wait_for.as_deref()).await?;
     super::within(query.moment.position.unwrap_or(0), shared.reader.now().position())?;
-    let report = shared.reader.report(&view, query).await.map_err(unreadable)?;
+    let report = shared.reader.ask(&view, query).await.map_err(unreadable)?;
     let report = report.ok_or_else(|| Problem::own("http.not_found", "there is no such view"))?;
     let body = match media {
         "text/csv" => report.to_csv().into_bytes(),
