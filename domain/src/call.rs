@@ -9,7 +9,7 @@ use crate::ids::{CallId, FundId, GrantId, Key, ProposalId, StreamId, StreamKey, 
 use crate::money::Money;
 use crate::proposal;
 use crate::rejection::{Common, Kind, Reason, Refusal, Rule};
-use crate::round::{ActivateReserve, AwardRound};
+use crate::round::{ActivateReserve, AwardRound, Reexamine};
 use crate::rules::Document;
 use crate::text::check_reason;
 use crate::time::LocalTime;
@@ -89,6 +89,12 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         union: Option<Money>,
     },
+    /// What the decision of a round rested on is void: a conflict of interest was learnt after it.
+    #[serde(rename = "call.ReexaminationDue")]
+    ReexaminationDue { cut_off: Key, proposal: ProposalId },
+    /// The decision of a round was looked at again.
+    #[serde(rename = "call.Reexamined")]
+    Reexamined { cut_off: Key, reason: String },
     /// The money is used up: no more proposals are taken.
     #[serde(rename = "call.Exhausted")]
     Exhausted { reason: String },
@@ -227,6 +233,9 @@ pub struct RoundDecision {
     pub reserve: Vec<ProposalId>,
     /// Rejections.
     pub rejected: Vec<ProposalId>,
+    /// Proposals in which a conflict of interest was learnt since; the decision is to be looked at again.
+    #[serde(default)]
+    pub questioned: Vec<ProposalId>,
 }
 
 /// Why a call says no.
@@ -273,6 +282,14 @@ pub enum Rejection {
     /// The round was decided already.
     #[error("the round of cut-off {0} has been decided already")]
     RoundDecided(Key),
+    /// A conflict of interest was learnt after the decision.
+    #[error(
+        "a conflict of interest was learnt after cut-off {0} was decided: it is to be reexamined"
+    )]
+    ReexaminationDue(Key),
+    /// Nothing to look at again.
+    #[error("nothing of the decision on cut-off {0} is to be reexamined")]
+    NothingToReexamine(Key),
     /// A proposal in two lists, or twice in one.
     #[error("proposal {0} is named twice")]
     NamedTwice(ProposalId),
@@ -352,6 +369,9 @@ impl Reason for Rejection {
             | Self::ReserveOutOfOrder(_)
             | Self::NotNextInReserve { .. }
             | Self::NotInReserve(_) => Rule::of("rules document", "evaluation"),
+            Self::ReexaminationDue(_) | Self::NothingToReexamine(_) => {
+                Rule::of(FINANCIAL_REGULATION, "Art. 61: conflict of interests")
+            }
             Self::RoundDecided(_)
             | Self::NamedTwice(_)
             | Self::LeftOut(_)
@@ -431,6 +451,7 @@ impl Decider for Call {
                     funded: funded.clone(),
                     reserve: reserve.clone(),
                     rejected: rejected.iter().map(|one| one.proposal.clone()).collect(),
+                    questioned: Vec::new(),
                 };
                 self.change_round(cut_off, |round| round.decision = Some(decision));
             }
@@ -438,6 +459,12 @@ impl Decider for Call {
                 let (grant, proposal) = (grant.clone(), proposal.clone());
                 let award = Funded { grant, proposal, union: *union };
                 self.activate(cut_off, commitment.as_ref(), award);
+            }
+            Event::ReexaminationDue { cut_off, proposal } => {
+                self.change_decision(cut_off, |made| made.questioned.push(proposal.clone()));
+            }
+            Event::Reexamined { cut_off, .. } => {
+                self.change_decision(cut_off, |made| made.questioned.clear());
             }
             Event::Exhausted { .. } => self.phase = Phase::Exhausted,
             Event::Closed { .. } => self.phase = Phase::Closed,
@@ -469,15 +496,21 @@ impl Call {
         }
     }
 
+    fn change_decision(&mut self, cut_off: &Key, change: impl FnOnce(&mut RoundDecision)) {
+        self.change_round(cut_off, |round| {
+            if let Some(decision) = &mut round.decision {
+                change(decision);
+            }
+        });
+    }
+
     fn activate(&mut self, cut_off: &Key, commitment: Option<&Key>, award: Funded) {
         let union = award.union.unwrap_or_default();
         let mut counted = false;
-        self.change_round(cut_off, |round| {
-            if let Some(decision) = &mut round.decision {
-                counted = decision.union.is_some() && decision.commitment.as_ref() == commitment;
-                decision.reserve.retain(|other| *other != award.proposal);
-                decision.funded.push(award);
-            }
+        self.change_decision(cut_off, |decision| {
+            counted = decision.union.is_some() && decision.commitment.as_ref() == commitment;
+            decision.reserve.retain(|other| *other != award.proposal);
+            decision.funded.push(award);
         });
         // Out of a commitment whose total was decided, the amount has been counted already.
         if !counted {
@@ -500,19 +533,6 @@ impl Call {
     pub fn cut_off(&self, key: &Key) -> Result<&CutOff, Refusal> {
         let found = self.cut_offs.get(key);
         found.ok_or_else(|| Refusal::from(Rejection::NoCutOff(key.clone())).at("/cut_off"))
-    }
-
-    /// The round of a cut-off that has closed.
-    ///
-    /// # Errors
-    /// No such cut-off, or not closed, or cancelled.
-    pub fn round(&self, key: &Key) -> Result<&Round, Refusal> {
-        let rejection = match &self.cut_off(key)?.status {
-            CutOffStatus::Closed(round) => return Ok(round),
-            CutOffStatus::Open => Rejection::CutOffOpen(key.clone()),
-            CutOffStatus::Cancelled => Rejection::CutOffCancelled(key.clone()),
-        };
-        Err(Refusal::from(rejection).at("/cut_off"))
     }
 
     /// The cut-off for what is received at an instant: the first that is not before it.
@@ -541,6 +561,7 @@ pub const COMMANDS: &[Entry] = &[
     entry::<CloseCutOff>(),
     entry::<AwardRound>(),
     entry::<ActivateReserve>(),
+    entry::<Reexamine>(),
     entry::<RaiseBudget>(),
     entry::<AnnounceExhausted>(),
     entry::<Close>(),

@@ -1,7 +1,7 @@
 //! Decides how the proposals of a round are judged: experts without conflicts of interest, individual
 //! reports, consensus, and one ranking that follows from them by the call's rules.
 
-use crate::call::Round;
+use crate::call::{self, Round};
 use crate::command::{
     Command, Decision, Declaration, Entry, Meta, NEW, Need, NewEvent, Role, check_list, check_text,
     entry,
@@ -16,11 +16,12 @@ use imbl::{OrdMap, OrdSet};
 use ranking::{Entrant, rank};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 mod ranking;
 
 /// The most proposals that one appointment may name.
-pub const PROPOSALS_MAX: usize = crate::call::PROPOSALS_PER_ROUND_MAX;
+pub const PROPOSALS_MAX: usize = call::PROPOSALS_PER_ROUND_MAX;
 /// The most scores of one report: one per criterion.
 pub const SCORES_MAX: usize = 20;
 
@@ -147,6 +148,9 @@ pub struct Evaluation {
     pub ranking: Vec<Place>,
     /// Who ranked.
     pub ranked_by: Option<ActorId>,
+    /// For whom, if for anybody.
+    #[serde(default)]
+    pub ranked_for: Option<ActorId>,
 }
 
 /// An individual report.
@@ -154,6 +158,9 @@ pub struct Evaluation {
 pub struct Report {
     /// Its number in this evaluation.
     pub number: u32,
+    /// For whom the expert stood in, if for anybody.
+    #[serde(default)]
+    pub on_behalf_of: Option<ActorId>,
     /// Its scores.
     pub scores: Vec<Score>,
 }
@@ -163,6 +170,9 @@ pub struct Report {
 pub struct Consensus {
     /// Who wrote it.
     pub rapporteur: ActorId,
+    /// For whom, if for anybody.
+    #[serde(default)]
+    pub on_behalf_of: Option<ActorId>,
     /// Its scores.
     pub scores: Vec<Score>,
     /// What a minority held.
@@ -293,9 +303,10 @@ impl Decider for Evaluation {
                 proposal,
                 void_consensus,
                 void_ranking,
+                void_reports,
                 ..
             } => {
-                self.void(expert, proposal, *kind);
+                self.void(expert, proposal, *kind, void_reports);
                 if *void_consensus {
                     self.consensus.remove(proposal);
                 }
@@ -305,13 +316,18 @@ impl Decider for Evaluation {
                 }
             }
             Event::ReportSubmitted { expert, number, proposal, scores } => {
-                let report = Report { number: *number, scores: scores.clone() };
+                let report = Report {
+                    number: *number,
+                    on_behalf_of: at.actor.on_behalf_of.clone(),
+                    scores: scores.clone(),
+                };
                 self.reports.entry(proposal.clone()).or_default().insert(expert.clone(), report);
                 self.reports_submitted = self.reports_submitted.max(*number);
             }
             Event::ConsensusReached { dissent, proposal, rapporteur, scores, .. } => {
                 let consensus = Consensus {
                     rapporteur: rapporteur.clone(),
+                    on_behalf_of: at.actor.on_behalf_of.clone(),
                     scores: scores.clone(),
                     dissent: dissent.clone(),
                 };
@@ -320,19 +336,25 @@ impl Decider for Evaluation {
             Event::Ranked { ranking, .. } => {
                 self.ranking.clone_from(ranking);
                 self.ranked_by = Some(at.actor.id.clone());
+                self.ranked_for.clone_from(&at.actor.on_behalf_of);
             }
         }
     }
 }
 
 impl Evaluation {
-    fn void(&mut self, expert: &ActorId, proposal: &ProposalId, kind: ConflictKind) {
+    fn void(&mut self, expert: &ActorId, proposal: &ProposalId, kind: ConflictKind, void: &[u32]) {
         self.conflicts.entry(expert.clone()).or_default().insert(proposal.clone(), kind);
         if let Some(appointed) = self.experts.get_mut(expert) {
             appointed.remove(proposal);
         }
         if let Some(reports) = self.reports.get_mut(proposal) {
-            reports.remove(expert);
+            let is_void = |one: &(&ActorId, &Report)| void.contains(&one.1.number);
+            let void: Vec<ActorId> =
+                reports.iter().filter(is_void).map(|one| one.0.clone()).collect();
+            for by in void.iter().chain([expert]) {
+                reports.remove(by);
+            }
         }
     }
 }
@@ -351,24 +373,64 @@ impl Evaluation {
         self.conflicts.get(expert).is_some_and(|known| known.contains_key(proposal))
     }
 
-    /// Who applies is in conflict without saying so.
-    fn check_no_conflict(
-        &self,
-        world: &World,
-        expert: &ActorId,
-        proposal: &ProposalId,
-    ) -> Result<(), Refusal> {
-        let applicant = world.proposals.get(proposal).and_then(|one| one.applicant.as_ref());
-        if applicant == Some(expert) || self.declared(expert, proposal) {
-            let (expert, proposal) = (expert.clone(), proposal.clone());
-            return Err(Rejection::InConflict { expert, proposal }.into());
-        }
-        Ok(())
+    /// Whether a person had a part in a proposal here, themselves or through somebody who stood in:
+    /// what falls with a conflict of theirs.
+    fn part_of(&self, person: &ActorId, proposal: &ProposalId) -> Part {
+        let is = |by: &ActorId, on_behalf_of: &Option<ActorId>| {
+            by == person || on_behalf_of.as_ref() == Some(person)
+        };
+        let theirs = |one: &(&ActorId, &Report)| is(one.0, &one.1.on_behalf_of);
+        let reports: Vec<u32> =
+            self.valid_reports(proposal).filter(theirs).map(|(_, report)| report.number).collect();
+        // The others agreed with that expert in the room: they have to agree again without.
+        let consensus = self
+            .consensus
+            .get(proposal)
+            .is_some_and(|known| is(&known.rapporteur, &known.on_behalf_of) || !reports.is_empty());
+        let ranked_by = self.ranked_by.as_ref();
+        let ranking = ranked_by.is_some_and(|chair| consensus || is(chair, &self.ranked_for));
+        Part { reports, consensus, ranking }
     }
 
     fn valid_reports(&self, proposal: &ProposalId) -> impl Iterator<Item = (&ActorId, &Report)> {
         self.reports.get(proposal).into_iter().flatten()
     }
+}
+
+/// What rests on a person who turns out to be in conflict.
+struct Part {
+    reports: Vec<u32>,
+    consensus: bool,
+    ranking: bool,
+}
+
+/// Whoever applies is in conflict without saying so; and a conflict with a proposal that was declared
+/// at any stage binds at every other.
+fn in_conflict(world: &World, person: &ActorId, proposal: &ProposalId) -> bool {
+    let applicant = world.proposals.get(proposal).and_then(|one| one.applicant.as_ref());
+    applicant == Some(person)
+        || world.evaluations.values().any(|one| one.declared(person, proposal))
+}
+
+/// The actor, and for whom the actor stands in, are both without conflict.
+fn check_no_conflict(
+    world: &World,
+    (actor, on_behalf_of): (&ActorId, Option<&ActorId>),
+    proposal: &ProposalId,
+) -> Result<(), Refusal> {
+    let mut people = [Some(actor), on_behalf_of].into_iter().flatten();
+    match people.find(|person| in_conflict(world, person, proposal)) {
+        None => Ok(()),
+        Some(expert) => {
+            let (expert, proposal) = (expert.clone(), proposal.clone());
+            Err(Rejection::InConflict { expert, proposal }.into())
+        }
+    }
+}
+
+/// Who acts, and for whom.
+fn people(meta: &Meta) -> (&ActorId, Option<&ActorId>) {
+    (&meta.actor.id, meta.actor.on_behalf_of.as_ref())
 }
 
 /// One stage of one round, and its rules.
@@ -554,7 +616,7 @@ impl Command for Appoint {
             if !members.contains(&proposal) {
                 return Err(at(Rejection::NotInRound(proposal.clone()).into()));
             }
-            evaluation.check_no_conflict(world, &self.expert, proposal).map_err(at)?;
+            check_no_conflict(world, (&self.expert, None), proposal).map_err(at)?;
         }
         let known = evaluation.experts.get(&self.expert);
         if known.is_some_and(|known| self.proposals.iter().all(|one| known.contains(one))) {
@@ -599,33 +661,54 @@ impl Command for DeclareConflict {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_reason("learnt", &self.learnt)?;
         let evaluation = world.find(&world.evaluations, &self.evaluation)?;
-        if meta.actor.role != Role::ProgrammeOfficer && meta.actor.id != self.expert {
+        let (actor, on_behalf_of) = people(meta);
+        let own = *actor == self.expert || on_behalf_of == Some(&self.expert);
+        if meta.actor.role != Role::ProgrammeOfficer && !own {
             return Err(Refusal::from(Rejection::NotOwnConflict).at("/expert"));
         }
         let context = evaluation.context(world)?;
-        context.check_member(world, &self.proposal).map_err(|refusal| refusal.at("/proposal"))?;
+        // Of the round and not of the stage: nothing keeps a conflict from being declared.
+        if !context.round.admitted.contains(&self.proposal) {
+            let other = Rejection::NotInRound(self.proposal.clone());
+            return Err(Refusal::from(other).at("/proposal"));
+        }
         if evaluation.declared(&self.expert, &self.proposal) {
             return Err(Rejection::DeclaredAlready.into());
         }
-        let theirs = |report: &&(&ActorId, &Report)| *report.0 == self.expert;
-        let reports: Vec<_> = evaluation.valid_reports(&self.proposal).collect();
-        let void_reports: Vec<u32> =
-            reports.iter().filter(theirs).map(|(_, report)| report.number).collect();
-        // The others agreed with that expert in the room: they have to agree again without.
-        let void_consensus = (evaluation.consensus.get(&self.proposal))
-            .is_some_and(|known| known.rapporteur == self.expert || !void_reports.is_empty());
-        let ranked_by = evaluation.ranked_by.as_ref();
-        let void_ranking = ranked_by.is_some_and(|chair| void_consensus || *chair == self.expert);
-        let event = Event::ConflictDeclared {
+        let (mut events, mut void) = (Vec::new(), false);
+        // Every stage of the round, this one first.
+        let of_round = |one: &(&EvaluationId, &Arc<Evaluation>)| {
+            *one.0 != self.evaluation
+                && one.1.call.as_ref() == Some(&context.id)
+                && one.1.cut_off.as_ref() == Some(&context.cut_off)
+                && !one.1.declared(&self.expert, &self.proposal)
+        };
+        let others = world.evaluations.iter().filter(of_round).map(|(id, one)| (id, &**one));
+        for (id, one) in std::iter::once((&self.evaluation, evaluation)).chain(others) {
+            let part = one.part_of(&self.expert, &self.proposal);
+            void |= part.ranking;
+            events.push(NewEvent::on(id, self.declared(part)));
+        }
+        if void && context.round.decision.is_some() {
+            let (cut_off, proposal) = (context.cut_off.clone(), self.proposal.clone());
+            let due = call::Event::ReexaminationDue { cut_off, proposal };
+            events.push(NewEvent::on(&context.id, due));
+        }
+        Ok(events)
+    }
+}
+
+impl DeclareConflict {
+    fn declared(&self, part: Part) -> Event {
+        Event::ConflictDeclared {
             expert: self.expert.clone(),
             kind: self.kind,
             learnt: self.learnt.clone(),
             proposal: self.proposal.clone(),
-            void_consensus,
-            void_ranking,
-            void_reports,
-        };
-        Ok(vec![NewEvent::on(&self.evaluation, event)])
+            void_consensus: part.consensus,
+            void_ranking: part.ranking,
+            void_reports: part.reports,
+        }
     }
 }
 
@@ -663,7 +746,7 @@ impl Command for SubmitReport {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         let evaluation = world.find(&world.evaluations, &self.evaluation)?;
         let expert = &meta.actor.id;
-        evaluation.check_no_conflict(world, expert, &self.proposal)?;
+        check_no_conflict(world, people(meta), &self.proposal)?;
         let appointed = evaluation.experts.get(expert);
         if !appointed.is_some_and(|appointed| appointed.contains(&self.proposal)) {
             let (expert, proposal) = (expert.clone(), self.proposal.clone());
@@ -722,7 +805,7 @@ impl Command for SubmitConsensus {
         let context = evaluation.context(world)?;
         context.check_member(world, &self.proposal).map_err(|refusal| refusal.at("/proposal"))?;
         let rapporteur = meta.actor.id.clone();
-        evaluation.check_no_conflict(world, &rapporteur, &self.proposal)?;
+        check_no_conflict(world, people(meta), &self.proposal)?;
         let reports: Vec<u32> =
             evaluation.valid_reports(&self.proposal).map(|(_, report)| report.number).collect();
         let (valid, needed) = (reports.len(), context.rules.experts_min);
@@ -797,7 +880,7 @@ impl Command for Rank {
                 Phase::Admitted => return Err(Rejection::NotChecked(id.clone()).into()),
                 _ => continue,
             }
-            evaluation.check_no_conflict(world, &meta.actor.id, id)?;
+            check_no_conflict(world, people(meta), id)?;
             let consensus = evaluation.consensus.get(id);
             let consensus = consensus.ok_or_else(|| Rejection::NoConsensus(id.clone()))?;
             let scores = consensus.scores.iter();

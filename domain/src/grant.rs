@@ -484,6 +484,14 @@ impl Grant {
     }
 }
 
+/// No agreement and no contract on an award that a late conflict of interest put in question.
+fn check_award(world: &World, grant: &Grant) -> Result<(), Refusal> {
+    let Some(origin) = &grant.origin else { return Ok(()) };
+    let call = world.find(&world.calls, &origin.call)?;
+    let round = world.proposals.get(&origin.proposal).and_then(|one| one.cut_off.as_ref());
+    round.map_or(Ok(()), |round| call.check_unquestioned(round))
+}
+
 fn check_dates(from: Date, to: Date) -> Result<(), Refusal> {
     if to < from { Err(Rejection::Backwards { from, to }.into()) } else { Ok(()) }
 }

@@ -2,7 +2,8 @@
 //! These are commands of a call; its events and rejections are in `call.rs`.
 
 use crate::call::{
-    Budget, Call, Event, Funded, PROPOSALS_PER_ROUND_MAX, Rejected, Rejection, Round, RoundDecision,
+    Budget, Call, CutOffStatus, Event, Funded, PROPOSALS_PER_ROUND_MAX, Rejected, Rejection, Round,
+    RoundDecision,
 };
 use crate::command::{Command, Decision, Declaration, Meta, Need, NewEvent, Role, check_list};
 use crate::evaluation::Place;
@@ -11,7 +12,7 @@ use crate::ids::{CallId, GrantId, Key, ProposalId, StreamId, StreamKey};
 use crate::money::Money;
 use crate::proposal::{self, Phase};
 use crate::rejection::{Refusal, Rule};
-use crate::text::check_round_reason;
+use crate::text::{check_reason, check_round_reason};
 use crate::world::World;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -257,6 +258,33 @@ impl AwardRound {
     }
 }
 
+impl Call {
+    /// The round of a cut-off that has closed.
+    ///
+    /// # Errors
+    /// No such cut-off, or not closed, or cancelled.
+    pub fn round(&self, key: &Key) -> Result<&Round, Refusal> {
+        let rejection = match &self.cut_off(key)?.status {
+            CutOffStatus::Closed(round) => return Ok(round),
+            CutOffStatus::Open => Rejection::CutOffOpen(key.clone()),
+            CutOffStatus::Cancelled => Rejection::CutOffCancelled(key.clone()),
+        };
+        Err(Refusal::from(rejection).at("/cut_off"))
+    }
+
+    /// The decision on a round, unless a conflict of interest that was learnt since puts it in question.
+    ///
+    /// # Errors
+    /// [`Rejection::ReexaminationDue`].
+    pub fn check_unquestioned(&self, cut_off: &Key) -> Result<(), Refusal> {
+        let decision = self.round(cut_off)?.decision.as_ref();
+        if decision.is_some_and(|decision| !decision.questioned.is_empty()) {
+            return Err(Rejection::ReexaminationDue(cut_off.clone()).into());
+        }
+        Ok(())
+    }
+}
+
 /// The ranking of the last stage of a round.
 fn final_ranking<'a>(
     world: &'a World,
@@ -366,6 +394,7 @@ impl Command for ActivateReserve {
             return Err(not_in_reserve());
         }
         let cut_off = proposal.cut_off.as_ref().ok_or_else(not_in_reserve)?;
+        call.check_unquestioned(cut_off)?;
         let decision = call.round(cut_off)?.decision.as_ref().ok_or_else(not_in_reserve)?;
         let waits = |id: &&ProposalId| {
             world.proposals.get(*id).is_some_and(|other| other.phase == Phase::Reserved)
@@ -431,6 +460,49 @@ impl ActivateReserve {
             grant: self.grant.clone(),
         };
         fund::individual_within(fund, &wish, rest).map(Some)
+    }
+}
+
+/// Says what became of a decision that a late conflict of interest put in question. The decision
+/// stands or its grants are terminated: it is not made again.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Reexamine {
+    /// The call.
+    pub call: CallId,
+    /// The cut-off whose round it is.
+    pub cut_off: Key,
+    /// What came of it, and why.
+    #[schemars(length(min = 1, max = 2000))]
+    pub reason: String,
+}
+
+impl Command for Reexamine {
+    const DECLARATION: Declaration = Declaration {
+        name: "call.reexamine",
+        summary: "Say what became of a decision in which a conflict of interest was learnt",
+        roles: &[Role::GoverningBoard],
+        from: &["open", "exhausted", "closed"],
+        needs: &[],
+        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 61: conflict of interests"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.call.stream()
+    }
+
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        check_reason("reason", &self.reason)?;
+        let call = world.find(&world.calls, &self.call)?;
+        if call.check_unquestioned(&self.cut_off).is_ok() {
+            call.round(&self.cut_off)?;
+            return Err(Rejection::NothingToReexamine(self.cut_off.clone()).into());
+        }
+        // It is held against a ranking in which nobody in conflict had a part.
+        final_ranking(world, &self.call, call, &self.cut_off)?;
+        let event =
+            Event::Reexamined { cut_off: self.cut_off.clone(), reason: self.reason.clone() };
+        Ok(vec![NewEvent::on(&self.call, event)])
     }
 }
 

@@ -55,6 +55,13 @@ impl Scenario {
         self
     }
 
+    /// From here on the person who acts stands in for this one.
+    #[must_use]
+    pub fn on_behalf_of(mut self, id: &str) -> Self {
+        self.actor.on_behalf_of = Some(id.parse().expect("a literal actor"));
+        self
+    }
+
     /// From here on it is this instant.
     #[must_use]
     pub fn at_time(mut self, instant: &str) -> Self {

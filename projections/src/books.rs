@@ -165,6 +165,8 @@ impl Books {
             | E::CutOffCancelled { .. }
             | E::CutOffClosed { .. }
             | E::AdmittedAfterClosing { .. }
+            | E::ReexaminationDue { .. }
+            | E::Reexamined { .. }
             | E::Exhausted { .. }
             | E::Closed { .. } => {}
         }

@@ -114,6 +114,8 @@ impl Deadlines {
                 self.cut_offs.remove(id);
             }
             E::AdmittedAfterClosing { .. }
+            | E::ReexaminationDue { .. }
+            | E::Reexamined { .. }
             | E::BudgetRaised { .. }
             | E::RoundAwarded { .. }
             | E::ReserveActivated { .. }

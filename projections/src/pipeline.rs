@@ -138,6 +138,7 @@ impl Call {
                 cut_off.state = CutOffState::Closed;
             }
             E::AdmittedAfterClosing { cut_off, .. } => self.cut_off(cut_off).admitted += 1,
+            E::ReexaminationDue { .. } | E::Reexamined { .. } => {}
             E::RoundAwarded { cut_off, funded, rejected, reserve, .. } => {
                 let cut_off = self.cut_off(cut_off);
                 cut_off.funded = number(funded.len());

@@ -78,6 +78,8 @@ pub const TEMPLATES: &[(&str, &str, &str)] = &[
         r#"{"admitted":["P1"],"at":{"local":"2025-02-0{b}T17:00:00","zone":"Europe/Luxembourg"},"cut_off":"{b}"}"#,
     ),
     ("call-C{a}", "AdmittedAfterClosing", r#"{"cut_off":"{b}","proposal":"P{a}"}"#),
+    ("call-C{a}", "ReexaminationDue", r#"{"cut_off":"{b}","proposal":"P{a}"}"#),
+    ("call-C{a}", "Reexamined", r#"{"cut_off":"{b}","reason":"r"}"#),
     ("call-C{a}", "BudgetRaised", r#"{"by":"EUR {n}","reason":"r"}"#),
     (
         "call-C{a}",

@@ -190,6 +190,12 @@ impl Tasks {
             E::RoundAwarded { cut_off, .. } => {
                 self.close(event, "call.award_round", cut_off.as_str());
             }
+            E::ReexaminationDue { cut_off, .. } => {
+                self.open(event, "call.reexamine", cut_off.as_str());
+            }
+            E::Reexamined { cut_off, .. } => {
+                self.close(event, "call.reexamine", cut_off.as_str());
+            }
             E::CutOffAdded { .. }
             | E::CutOffMoved { .. }
             | E::CutOffCancelled { .. }

@@ -32,6 +32,7 @@ pub fn live(s: &mut Script) {
     check(s);
     evaluate(s);
     award(s, &plan);
+    reexamine(s);
     reserve(s, &plan);
     money::agreement(s, &plan);
     money::contract(s, &plan);
@@ -515,6 +516,22 @@ fn award(s: &mut Script, plan: &Plan) {
     if let Some(step) = s.steps.last_mut().filter(|step| step.command == "proposal.submit") {
         step.received_at = Some(super::instant("2024-11-04T15:59:59Z"));
     }
+}
+
+/// A conflict that is learnt after the decision, and what follows from it.
+fn reexamine(s: &mut Script) {
+    let board = ("bea", Role::GoverningBoard);
+    let again = json!({ "call": s.id("CALL"), "cut_off": "R1", "reason": "the order is the same" });
+    s.no_by(board, "call.nothing_to_reexamine", "call.reexamine", &again);
+    conflict(s, "x1", "p4", &scores(40, 40));
+    let next = json!({ "call": s.id("CALL"), "proposal": s.id("p3"), "grant": s.id("C") });
+    s.no_by(board, "call.reexamination_due", "call.activate_reserve", &next);
+    s.no_by(board, "call.not_ranked", "call.reexamine", &again);
+    s.by("carl", Role::PanelChair);
+    let order = json!([{ "proposals": [s.id("p3"), s.id("p4")], "reason": "broader" }]);
+    s.ok("evaluation.rank", json!({ "evaluation": s.id("E"), "ties": order }));
+    s.by("bea", Role::GoverningBoard);
+    s.ok("call.reexamine", again);
 }
 
 fn reserve(s: &mut Script, plan: &Plan) {

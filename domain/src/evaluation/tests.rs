@@ -1,6 +1,7 @@
 use super::*;
 use crate::round::fixtures::{
-    agreed, closed, eligible, opened, opened_with, ranked, reported, score, submitted,
+    ANTENNAS, agreed, closed, eligible, opened, opened_with, opening, ranked, reported, rules,
+    score, submitted, voted,
 };
 use crate::testing::Scenario;
 
@@ -197,4 +198,93 @@ fn withdrawn_and_ineligible_proposals_are_not_ranked() {
         .done("proposal.withdraw", r#"{"proposal":"B","reason":"merged"}"#);
     let scenario = rank(scenario).recorded(&["evaluation.Ranked"]);
     assert_eq!(evaluation(&scenario).ranking.len(), 1);
+}
+
+#[test]
+fn nobody_judges_through_a_stand_in_what_they_are_in_conflict_with() {
+    let declared = reported(round(), &["A"])
+        .by(Role::ProgrammeOfficer)
+        .done("evaluation.declare_conflict", &conflict("X9", "A"));
+    let report = score("E", "A", [30, 30, 30]);
+    // X1 is appointed and in no conflict, but stands in for somebody who is; and the other way round.
+    let scenario = declared.by_person("X1", Role::Expert).on_behalf_of("X9");
+    let scenario = scenario.when("evaluation.submit_report", &report);
+    let scenario = scenario.refused("evaluation.in_conflict");
+    let scenario = scenario.by_person("X9", Role::Rapporteur).on_behalf_of("rapporteur");
+    let scenario = scenario.when("evaluation.submit_consensus", &report);
+    let scenario = scenario.refused("evaluation.in_conflict");
+    // Of their own conflict a person may also say through who stands in.
+    let scenario = scenario.by_person("deputy", Role::Expert).on_behalf_of("X2");
+    let scenario = scenario.when("evaluation.declare_conflict", &conflict("X2", "A"));
+    scenario.then(&["evaluation.ConflictDeclared"]);
+}
+
+#[test]
+fn what_a_stand_in_did_falls_with_the_conflict_of_the_one_behind() {
+    let again = score("E", "A", [45, 45, 45]);
+    let scenario = reported(round(), &["A"]).by_person("X1", Role::Expert).on_behalf_of("X8");
+    let scenario = scenario.done("evaluation.submit_report", &again);
+    let scenario = agreed(scenario, &[("A", [40, 40, 40])]).by(Role::ProgrammeOfficer);
+    let scenario = scenario.done("evaluation.declare_conflict", &conflict("X8", "A"));
+    let state = evaluation(&scenario);
+    assert_eq!((state.reports.values().next().unwrap().len(), state.consensus.len()), (2, 0));
+}
+
+/// The rules of the fixture with a stage before theirs, called `first`.
+fn two_stages() -> String {
+    let mut document: serde_json::Value = serde_json::from_str(&rules(ANTENNAS)).unwrap();
+    let stages = document["evaluation"]["stages"].as_array_mut().unwrap();
+    let mut first = stages[0].clone();
+    first["key"] = "first".into();
+    stages.insert(0, first);
+    document.to_string()
+}
+
+#[test]
+fn a_conflict_of_one_stage_binds_at_the_other() {
+    let scenario = voted().done("call.open", &opening(&two_stages()));
+    let scenario = eligible(closed(submitted(scenario, &["A"])), &["A"]);
+    let first = r#"{"evaluation":"E1","call":"C","cut_off":"R1","stage":"first"}"#;
+    let mut scenario = open(scenario, first);
+    for expert in ["X1", "X5", "X6"] {
+        let appoint = format!(r#"{{"evaluation":"E1","expert":"{expert}","proposals":["A"]}}"#);
+        scenario = scenario
+            .by(Role::ProgrammeOfficer)
+            .done("evaluation.appoint", &appoint)
+            .by_person(expert, Role::Expert)
+            .done("evaluation.submit_report", &score("E1", "A", [40, 40, 40]));
+    }
+    let scenario = scenario
+        .by(Role::Rapporteur)
+        .done("evaluation.submit_consensus", &score("E1", "A", [40, 40, 40]))
+        .by(Role::PanelChair)
+        .done("evaluation.rank", r#"{"evaluation":"E1"}"#);
+    // X1 to X3 have reported at the second stage; what X1 did there falls as well.
+    let declare = conflict("X1", "A").replace(r#""E""#, r#""E1""#);
+    let scenario = reported(scenario, &["A"])
+        .by(Role::ProgrammeOfficer)
+        .when("evaluation.declare_conflict", &declare)
+        .recorded(&["evaluation.ConflictDeclared", "evaluation.ConflictDeclared"]);
+    let streams = scenario.commits.last().unwrap().events.iter().map(|one| one.stream.to_string());
+    assert_eq!(streams.collect::<Vec<_>>(), ["evaluation-E1", "evaluation-E"]);
+    assert_eq!(evaluation(&scenario).reports.values().next().unwrap().len(), 2);
+    // The first stage is to be ranked again; nothing keeps another conflict from being declared.
+    let scenario = scenario.when("evaluation.declare_conflict", &conflict("X1", "A"));
+    let scenario = scenario.refused("evaluation.declared_already");
+    let scenario = scenario.when("evaluation.declare_conflict", &conflict("X2", "A"));
+    scenario.then(&["evaluation.ConflictDeclared", "evaluation.ConflictDeclared"]);
+}
+
+#[test]
+fn a_conflict_of_an_earlier_stage_keeps_an_expert_from_the_next() {
+    let scenario = voted().done("call.open", &opening(&two_stages()));
+    let scenario = eligible(closed(submitted(scenario, &["A", "B"])), &["A"]);
+    let first = r#"{"evaluation":"E1","call":"C","cut_off":"R1","stage":"first"}"#;
+    let declare = conflict("X1", "A").replace(r#""E""#, r#""E1""#);
+    let scenario = open(scenario, first).done("evaluation.declare_conflict", &declare);
+    let expert: ActorId = "X1".parse().unwrap();
+    // Whatever evaluation asks.
+    let refused = check_no_conflict(&scenario.world, (&expert, None), &"A".parse().unwrap());
+    assert_eq!(refused.unwrap_err().code, "evaluation.in_conflict");
+    check_no_conflict(&scenario.world, (&expert, None), &"B".parse().unwrap()).unwrap();
 }

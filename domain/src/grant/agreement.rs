@@ -1,7 +1,7 @@
 //! The grant agreement: budget, the two signatures, amendments.
 
 use super::budget::{Beneficiary, Budget, Item};
-use super::{APPLICANT, Event, Grant, Rejection, check_dates, check_other_person};
+use super::{APPLICANT, Event, Grant, Rejection, check_award, check_dates, check_other_person};
 use crate::command::{Command, Decision, Declaration, Meta, Need, NewEvent, Role};
 use crate::fund;
 use crate::ids::{FundId, GrantId, Key, StreamId, StreamKey};
@@ -217,6 +217,7 @@ impl Command for Sign {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         let grant = world.find(&world.grants, &self.grant)?;
         grant.check_not_signed()?;
+        check_award(world, grant)?;
         let terms = grant.terms();
         let budget = grant.budget.as_ref().ok_or(Rejection::NoBudget)?;
         check_sums(budget.check(&terms)?, (self.union, self.total))?;

@@ -1,7 +1,7 @@
 //! Hosting agreement, then procurement, then contract: the machine of a grant.
 
 use super::budget::{check_ceiling, check_not_negative};
-use super::{Event, Rejection};
+use super::{Event, Rejection, check_award};
 use crate::canonical::Sha256Hex;
 use crate::command::{Command, Decision, Declaration, Meta, Need, NewEvent, Role, check_text};
 use crate::fund;
@@ -159,6 +159,7 @@ impl Command for SignContract {
 
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let grant = world.find(&world.grants, &self.grant)?;
+        check_award(world, grant)?;
         let key = self.procurement.clone();
         match grant.procurements.get(&key) {
             Some(None) => {}

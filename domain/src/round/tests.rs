@@ -244,6 +244,50 @@ fn the_reserve_is_activated_in_rank_order_within_the_commitment() {
 }
 
 #[test]
+fn a_conflict_that_is_learnt_after_the_decision_calls_for_its_reexamination() {
+    let hosting = format!(r#"{{"grant":"GA","document":"{}"}}"#, "0".repeat(64));
+    let conflict = |scenario: Scenario, expert: &str| {
+        let declare = format!(
+            r#"{{"evaluation":"E","expert":"{expert}","proposal":"A","kind":"gain","learnt":"a letter"}}"#
+        );
+        scenario.by(Role::ProgrammeOfficer).when("evaluation.declare_conflict", &declare)
+    };
+    let scenario = conflict(awarded(), "X1")
+        .recorded(&["evaluation.ConflictDeclared", "call.ReexaminationDue"]);
+    // Nothing that rests on the decision goes on.
+    let scenario = activate(scenario, "D", "GD", "EUR 1").refused("call.reexamination_due");
+    let scenario = scenario
+        .by(Role::System)
+        .done("grant.prepare", r#"{"grant":"GA","proposal":"A"}"#)
+        .by(Role::AuthorisingOfficer)
+        .done("grant.conclude_hosting_agreement", &hosting)
+        .done("grant.start_procurement", r#"{"grant":"GA","procurement":"m","tender":"t"}"#)
+        .when("grant.sign_contract", r#"{"grant":"GA","procurement":"m","union":"EUR 1"}"#)
+        .refused("call.reexamination_due")
+        .by(Role::GoverningBoard);
+    let again = r#"{"call":"C","cut_off":"R1","reason":"the order is the same"}"#;
+    let scenario = scenario.when("call.reexamine", again).refused("call.not_ranked");
+    let scenario = scenario
+        .by(Role::ProgrammeOfficer)
+        .done("evaluation.appoint", r#"{"evaluation":"E","expert":"X4","proposals":["A"]}"#)
+        .by_person("X4", Role::Expert)
+        .done("evaluation.submit_report", &super::fixtures::score("E", "A", [50, 50, 50]));
+    let scenario = agreed(scenario, &[("A", [50, 50, 50])])
+        .by(Role::PanelChair)
+        .done("evaluation.rank", r#"{"evaluation":"E"}"#)
+        .by(Role::GoverningBoard)
+        .when("call.reexamine", again)
+        .recorded(&["call.Reexamined"])
+        .when("call.reexamine", again)
+        .refused("call.nothing_to_reexamine")
+        .by(Role::AuthorisingOfficer)
+        .when("grant.sign_contract", r#"{"grant":"GA","procurement":"m","union":"EUR 1"}"#)
+        .recorded(&["grant.ContractSigned", "fund.LegallyCommitted"]);
+    // Who had no part in it puts nothing in question.
+    conflict(scenario, "X9").then(&["evaluation.ConflictDeclared"]);
+}
+
+#[test]
 fn a_withdrawn_reserve_makes_room_for_the_next() {
     let payload = format!(
         r#"{{"call":"C","cut_off":"R1",{MONEY}"funded":[{A}],"reserve":["B","D"],{REJECTED}}}"#
