@@ -1,5 +1,6 @@
 //! House rules as tests. A message says what to do; a rule that nobody can explain gets removed.
 
+mod additions;
 mod docs;
 mod licences;
 mod names;
