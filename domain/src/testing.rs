@@ -18,6 +18,7 @@ pub struct Scenario {
     actor: Actor,
     now: Timestamp,
     received: Option<Timestamp>,
+    effective: Option<Timestamp>,
     evidence: Option<Evidence>,
     answer: Option<Result<Vec<String>, Refusal>>,
 }
@@ -31,6 +32,7 @@ pub fn given() -> Scenario {
         actor: actor("someone", Role::ProgrammeOfficer),
         now: "2024-09-10T08:00:00Z".parse().expect("a literal instant"),
         received: None,
+        effective: None,
         evidence: None,
         answer: None,
     }
@@ -73,6 +75,13 @@ impl Scenario {
     #[must_use]
     pub fn received_at(mut self, instant: &str) -> Self {
         self.received = Some(instant.parse().expect("a literal instant"));
+        self
+    }
+
+    /// From here on commands tell what was true at this instant.
+    #[must_use]
+    pub fn effective_at(mut self, instant: &str) -> Self {
+        self.effective = Some(instant.parse().expect("a literal instant"));
         self
     }
 
@@ -181,7 +190,7 @@ impl Scenario {
             causation_id: None,
             received_at: self.received.unwrap_or(self.now),
             recorded_at: self.now,
-            effective_at: None,
+            effective_at: self.effective,
             evidence: self.evidence.clone(),
         };
         let Some((commit, bytes)) = self.world.commit(&parsed, &meta)? else {

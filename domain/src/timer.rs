@@ -28,6 +28,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         refused: Option<Refused>,
     },
+    /// A person has seen why its command was refused.
+    #[serde(rename = "timer.Acknowledged")]
+    Acknowledged { reason: String },
     /// It will not fire.
     #[serde(rename = "timer.Cancelled")]
     Cancelled { reason: String },
@@ -77,7 +80,7 @@ pub struct Refused {
 pub struct Timer {
     /// What it will do and when; `None` once it fired or was cancelled.
     pub pending: Option<(Timestamp, Wish)>,
-    /// Why its command was refused, if it was.
+    /// Why its command was refused, if it was and nobody has acknowledged it.
     pub refused: Option<Refused>,
 }
 
@@ -92,6 +95,9 @@ pub enum Rejection {
     /// A timer that fires a timer.
     #[error("a timer may not fire another timer")]
     Nested,
+    /// Nothing to acknowledge.
+    #[error("no refusal of this timer waits for a person")]
+    NotRefused,
 }
 
 impl Reason for Rejection {
@@ -112,11 +118,15 @@ impl Decider for Timer {
 
     fn evolve(&mut self, event: &Event, _: &At<'_>) {
         match event {
-            Event::Set { due, wish } => self.pending = Some((*due, wish.clone())),
+            Event::Set { due, wish } => {
+                self.pending = Some((*due, wish.clone()));
+                self.refused = None;
+            }
             Event::Fired { refused, .. } => {
                 self.pending = None;
                 self.refused.clone_from(refused);
             }
+            Event::Acknowledged { .. } => self.refused = None,
             Event::Cancelled { .. } => self.pending = None,
         }
     }
@@ -137,7 +147,8 @@ pub fn cancel(timer: &TimerId, reason: &str) -> NewEvent {
 }
 
 /// The commands of a timer.
-pub const COMMANDS: &[Entry] = &[entry::<Set>(), entry::<Fire>(), entry::<Cancel>()];
+pub const COMMANDS: &[Entry] =
+    &[entry::<Set>(), entry::<Fire>(), entry::<Cancel>(), entry::<Acknowledge>()];
 
 /// Sets a timer.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -252,6 +263,40 @@ impl Command for Cancel {
     }
 }
 
+/// Says what became of a refusal.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Acknowledge {
+    /// How it was dealt with, or why nothing is to be done.
+    #[schemars(length(min = 1, max = 2000))]
+    pub reason: String,
+    /// The timer.
+    pub timer: TimerId,
+}
+
+impl Command for Acknowledge {
+    const DECLARATION: Declaration = Declaration {
+        name: "timer.acknowledge",
+        summary: "Say how the refused command of a timer was dealt with",
+        roles: &[Role::ProgrammeOfficer, Role::AuthorisingOfficer],
+        from: &["ended"],
+        needs: &[],
+        rule: Rule::ours("a failed reaction is a visible state (design.md, 4)"),
+    };
+
+    fn subject(&self) -> StreamId {
+        self.timer.stream()
+    }
+
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        check_reason("reason", &self.reason)?;
+        if world.find(&world.timers, &self.timer)?.refused.is_none() {
+            return Err(Rejection::NotRefused.into());
+        }
+        Ok(vec![NewEvent::on(&self.timer, Event::Acknowledged { reason: self.reason.clone() })])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::command::Role;
@@ -284,8 +329,15 @@ mod tests {
             .at_time("2024-11-05T09:00:00Z")
             .when("timer.fire", r#"{"timer":"T"}"#)
             .recorded(&["timer.Fired"]);
-        let timer = &fired.world.timers[&"T".parse::<crate::ids::TimerId>().unwrap()];
+        let id: crate::ids::TimerId = "T".parse().unwrap();
+        let timer = &fired.world.timers[&id];
         assert_eq!(timer.refused.as_ref().unwrap().code, "command.not_found");
+        // It waits for a person who says what became of it, once.
+        let seen = r#"{"timer":"T","reason":"there was nothing to cancel"}"#;
+        let seen_by = fired.by(Role::ProgrammeOfficer).when("timer.acknowledge", seen);
+        let seen_by = seen_by.recorded(&["timer.Acknowledged"]);
+        assert_eq!(seen_by.world.timers[&id].refused, None);
+        seen_by.when("timer.acknowledge", seen).refused("timer.not_refused");
     }
 
     #[test]

@@ -91,6 +91,7 @@ impl Deadlines {
             timer::Event::Fired { .. } | timer::Event::Cancelled { .. } => {
                 self.timers.remove(&id);
             }
+            timer::Event::Acknowledged { .. } => {}
         }
     }
 

@@ -226,12 +226,12 @@ mod tests {
         assert_eq!(
             waits(&lines),
             [
-                "programme_officer : timer.set timer-T too late",
                 "programme_officer or authorising_officer : process.resolve process-p p/1/0: no money",
+                "programme_officer or authorising_officer : timer.acknowledge timer-T too late",
             ]
         );
         lines.push((DAY, "process-p", "Resolved", r#"{"how":"h","reaction":"p/1/0"}"#));
-        lines.push((DAY, "timer-T", "Cancelled", r#"{"reason":"r"}"#));
+        lines.push((DAY, "timer-T", "Acknowledged", r#"{"reason":"r"}"#));
         assert!(waits(&lines).is_empty());
     }
 

@@ -49,6 +49,7 @@ pub const TEMPLATES: &[(&str, &str, &str)] = &[
         "Fired",
         r#"{"due":"2025-01-0{b}T00:00:00Z","refused":{"code":"c","message":"m"}}"#,
     ),
+    ("timer-T{a}", "Acknowledged", r#"{"reason":"r"}"#),
     ("timer-T{a}", "Cancelled", r#"{"reason":"r"}"#),
     (
         "process-p{a}",

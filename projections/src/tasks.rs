@@ -449,12 +449,14 @@ impl Tasks {
 
     fn timer(&mut self, event: &Recorded, inner: &timer::Event) {
         match inner {
-            // Set again or cancelled by a person who saw why it failed.
-            timer::Event::Set { .. } | timer::Event::Cancelled { .. } => self.close_all(event),
+            // Set again, cancelled or acknowledged by a person who saw why it failed.
+            timer::Event::Set { .. }
+            | timer::Event::Cancelled { .. }
+            | timer::Event::Acknowledged { .. } => self.close_all(event),
             timer::Event::Fired { refused, .. } => {
                 self.close_all(event);
                 if let Some(refused) = refused {
-                    self.open(event, "timer.set", &refused.message);
+                    self.open(event, "timer.acknowledge", &refused.message);
                 }
             }
         }

@@ -106,6 +106,11 @@ pub fn machinery(s: &mut Script) {
     s.at(&format!("2024-09-{later}T10:00:00Z"));
     s.by("engine", Role::System);
     s.either("timer.fire", json!({ "timer": s.id("T") }));
+    s.by("otto", Role::ProgrammeOfficer);
+    let seen = json!({ "timer": s.id("T"), "reason": "nothing was to be cancelled" });
+    s.ok("timer.acknowledge", seen.clone());
+    s.no("timer.not_refused", "timer.acknowledge", seen);
+    s.by("engine", Role::System);
     let reaction = format!("manager/{}/0", s.tag);
     let park = json!({ "process": s.id("P"), "reaction": reaction, "code": "c.x", "message": "m",
         "wish": { "command": "c.y", "data": {} } });

@@ -457,6 +457,18 @@ fn an_extension_gives_something() {
 }
 
 #[test]
+fn an_allocation_does_not_end_before_it_began() {
+    let starts = state(&running()).award.as_ref().unwrap().starts;
+    let late = || running().at_time("2025-03-31T10:00:00Z");
+    let (before, on) = (starts.yesterday().unwrap(), starts);
+    let scenario = late().effective_at(&format!("{before}T10:00:00Z"));
+    let scenario = end(scenario, r#","reason":"not needed""#);
+    scenario.refused("allocation.period").at("/effective_at");
+    let scenario = late().effective_at(&format!("{on}T10:00:00Z"));
+    end(scenario, r#","reason":"not needed""#).then(&["allocation.Ended"]);
+}
+
+#[test]
 fn an_early_end_needs_a_reason() {
     let scenario = end(running().at_time("2025-03-31T10:00:00Z"), "");
     let scenario = scenario.refused("allocation.early_without_reason").at("/reason");

@@ -302,6 +302,12 @@ impl Command for End {
         let award = granted(state, &self.allocation)?;
         let (days, zone) = report_terms(world, state)?;
         let on = meta.effective().to_zoned(time::zone(zone)?).date();
+        // It may be recorded later than it was true, but it does not end on a day before it began.
+        if meta.effective_at.is_some() && on < award.starts {
+            let (starts, latest) = (award.starts, award.ends);
+            let period = Rejection::Period { starts, ends: on, latest };
+            return Err(Refusal::from(period).at("/effective_at"));
+        }
         let silent = self.reason.as_deref().is_none_or(|reason| reason.trim().is_empty());
         if on < award.ends && silent {
             let early = Rejection::EarlyWithoutReason(award.ends);
