@@ -61,6 +61,9 @@ pub enum Event {
         reports: Vec<u32>,
         scores: Vec<Score>,
     },
+    /// A proposal that was received in time came into the round after it was ranked.
+    #[serde(rename = "evaluation.Reopened")]
+    Reopened { proposal: ProposalId },
     /// The panel ranked the round.
     #[serde(rename = "evaluation.Ranked")]
     Ranked { ranking: Vec<Place>, ties: Vec<Tie> },
@@ -311,10 +314,10 @@ impl Decider for Evaluation {
                     self.consensus.remove(proposal);
                 }
                 if *void_ranking {
-                    self.ranking.clear();
-                    self.ranked_by = None;
+                    self.unrank();
                 }
             }
+            Event::Reopened { .. } => self.unrank(),
             Event::ReportSubmitted { expert, number, proposal, scores } => {
                 let report = Report {
                     number: *number,
@@ -343,6 +346,12 @@ impl Decider for Evaluation {
 }
 
 impl Evaluation {
+    fn unrank(&mut self) {
+        self.ranking.clear();
+        self.ranked_by = None;
+        self.ranked_for = None;
+    }
+
     fn void(&mut self, expert: &ActorId, proposal: &ProposalId, kind: ConflictKind, void: &[u32]) {
         self.conflicts.entry(expert.clone()).or_default().insert(proposal.clone(), kind);
         if let Some(appointed) = self.experts.get_mut(expert) {
@@ -431,6 +440,18 @@ fn check_no_conflict(
 /// Who acts, and for whom.
 fn people(meta: &Meta) -> (&ActorId, Option<&ActorId>) {
     (&meta.actor.id, meta.actor.on_behalf_of.as_ref())
+}
+
+/// Takes back the rankings of a round that a proposal comes into after them: it was received in time,
+/// so it belongs to this round (design.md, 10.8) and is judged like the others.
+#[must_use]
+pub fn reopen(world: &World, call: &CallId, cut_off: &Key, proposal: &ProposalId) -> Vec<NewEvent> {
+    let ranked = world.evaluations.iter().filter(|(_, one)| {
+        one.call.as_ref() == Some(call)
+            && one.cut_off.as_ref() == Some(cut_off)
+            && one.ranked_by.is_some()
+    });
+    ranked.map(|(id, _)| NewEvent::on(id, Event::Reopened { proposal: proposal.clone() })).collect()
 }
 
 /// One stage of one round, and its rules.

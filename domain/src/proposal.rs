@@ -6,6 +6,7 @@ use crate::canonical::{self, Sha256Hex};
 use crate::command::{
     Command, Decision, Declaration, Entry, Meta, NEW, Need, NewEvent, Role, check_text, entry,
 };
+use crate::evaluation;
 use crate::ids::{ActorId, CallId, Country, GrantId, Key, ProposalId, StreamId, StreamKey};
 use crate::money::{Money, Rate};
 use crate::rejection::{Common, Kind, Reason, Refusal, Rule};
@@ -611,7 +612,9 @@ impl Command for Submit {
                 proposal: self.proposal.clone(),
             };
             events.push(NewEvent::on(&id, admitted));
+            let reopened = evaluation::reopen(world, &id, &cut_off, &self.proposal);
             events.push(NewEvent::on(&self.proposal, Event::Admitted { cut_off }));
+            events.extend(reopened);
         }
         Ok(events)
     }

@@ -101,6 +101,7 @@ impl Evaluation {
                     self.ranked = None;
                 }
             }
+            E::Reopened { .. } => self.ranked = None,
             E::Ranked { ranking, ties } => {
                 let (places, ties) = (ranking.clone(), ties.clone());
                 self.ranked = Some(Ranked { confidence, places, ties });

@@ -136,6 +136,7 @@ pub const TEMPLATES: &[(&str, &str, &str)] = &[
         "Ranked",
         r#"{"ranking":[{"passed":true,"proposal":"P{b}","rank":1,"total_tenths":135,"weighted_thousandths":14250}],"ties":[{"comparator":{"by":"sme_share"},"evidence":"e","group":["P1","P2"],"winner":"P{b}"}]}"#,
     ),
+    ("evaluation-E{a}", "Reopened", r#"{"proposal":"P{b}"}"#),
     (
         "prize-Z{a}",
         "Opened",

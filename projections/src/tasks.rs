@@ -235,7 +235,7 @@ impl Tasks {
         const RANK: &str = "evaluation.rank";
         let of = |proposal: &ProposalId, expert: &ActorId| format!("{proposal} by {expert}");
         match inner {
-            E::Opened { .. } => {
+            E::Opened { .. } | E::Reopened { .. } => {
                 self.open(event, RANK, "");
             }
             E::ExpertAppointed { expert, proposals } => {

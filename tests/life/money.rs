@@ -387,6 +387,37 @@ fn settle(s: &mut Script, plan: &Plan, wish: Value) {
     paid(s, "RE", back);
 }
 
+/// The next of the reserve list, within the commitment of the round.
+pub fn reserve(s: &mut Script, plan: &Plan) {
+    s.by("bea", Role::GoverningBoard);
+    let next = json!({ "call": s.id("CALL"), "proposal": s.id("p3"), "grant": s.id("C"), "union": eur(2 * plan.unit) });
+    let name = "call.activate_reserve";
+    s.no_with("call.not_in_reserve", name, &next, json!({ "proposal": s.id("p5") }));
+    s.no_with("call.not_next_in_reserve", name, &next, json!({ "proposal": s.id("p4") }));
+    s.no_with("call.grant_exists", name, &next, json!({ "grant": s.id("A") }));
+    s.no_with("call.more_than_requested", name, &next, json!({ "union": eur(2 * plan.unit + 1) }));
+    s.ok(name, next);
+    // The round's total is used up; 2 units of the envelope are free, and one more is not committed.
+    let last = json!({ "call": s.id("CALL"), "proposal": s.id("p4"), "grant": s.id("D"), "union": eur(1) });
+    s.no("fund.global_commitment_exceeded", name, last.clone());
+    s.no_with("call.other_commitment", name, &last, json!({ "commitment": "other" }));
+    s.by("xena", Role::AuthorisingOfficer);
+    let more = json!({ "fund": s.id("F"), "commitment": "G1", "amount": eur(2 * plan.unit), "reason": "reserve" });
+    s.no_with(
+        "fund.no_commitment",
+        "fund.increase_commitment",
+        &more,
+        json!({ "commitment": "none" }),
+    );
+    s.no_with(
+        "fund.appropriation_exceeded",
+        "fund.increase_commitment",
+        &more,
+        json!({ "amount": eur(13 * plan.unit + 1) }),
+    );
+    s.ok("fund.increase_commitment", more);
+}
+
 /// The contract of a procurement under the second award: returned, terminated, recovered.
 pub fn contract(s: &mut Script, plan: &Plan) {
     let (u, half, lead) = (plan.unit, plan.unit / 2, s.id("lead-p2"));

@@ -33,7 +33,7 @@ pub fn live(s: &mut Script) {
     evaluate(s);
     award(s, &plan);
     reexamine(s);
-    reserve(s, &plan);
+    money::reserve(s, &plan);
     money::agreement(s, &plan);
     money::contract(s, &plan);
     second_round(s);
@@ -397,8 +397,23 @@ fn rank(s: &mut Script) {
         &decision(s, &Plan { unit: 1 }),
     );
     s.ok("evaluation.rank", rank.clone());
+    ranked_too_early(s, &rank);
     // A conflict that is learnt after the ranking undoes what rested on it.
     conflict(s, "x2", "p5", &scores(30, 30));
+    s.by("carl", Role::PanelChair);
+    s.ok("evaluation.rank", rank);
+}
+
+/// A proposal that was received in time and is recorded after the ranking takes the ranking back.
+fn ranked_too_early(s: &mut Script, rank: &Value) {
+    let lead = s.id("lead-p13");
+    s.by(&lead, Role::Applicant);
+    let late = proposal(s, "p13", &Plan { unit: 1 });
+    s.ok("proposal.draft", late);
+    let data = submission(s, "p13");
+    s.ok("proposal.submit", data).received_at = Some(super::instant("2024-11-04T15:59:59Z"));
+    s.no_by(("carl", Role::PanelChair), "evaluation.not_checked", "evaluation.rank", rank);
+    s.ok("proposal.withdraw", json!({ "proposal": s.id("p13"), "reason": "a better offer" }));
     s.by("carl", Role::PanelChair);
     s.ok("evaluation.rank", rank);
 }
@@ -532,36 +547,6 @@ fn reexamine(s: &mut Script) {
     s.ok("evaluation.rank", json!({ "evaluation": s.id("E"), "ties": order }));
     s.by("bea", Role::GoverningBoard);
     s.ok("call.reexamine", again);
-}
-
-fn reserve(s: &mut Script, plan: &Plan) {
-    s.by("bea", Role::GoverningBoard);
-    let next = json!({ "call": s.id("CALL"), "proposal": s.id("p3"), "grant": s.id("C"), "union": eur(2 * plan.unit) });
-    let name = "call.activate_reserve";
-    s.no_with("call.not_in_reserve", name, &next, json!({ "proposal": s.id("p5") }));
-    s.no_with("call.not_next_in_reserve", name, &next, json!({ "proposal": s.id("p4") }));
-    s.no_with("call.grant_exists", name, &next, json!({ "grant": s.id("A") }));
-    s.no_with("call.more_than_requested", name, &next, json!({ "union": eur(2 * plan.unit + 1) }));
-    s.ok(name, next);
-    // The round's total is used up; 2 units of the envelope are free, and one more is not committed.
-    let last = json!({ "call": s.id("CALL"), "proposal": s.id("p4"), "grant": s.id("D"), "union": eur(1) });
-    s.no("fund.global_commitment_exceeded", name, last.clone());
-    s.no_with("call.other_commitment", name, &last, json!({ "commitment": "other" }));
-    s.by("xena", Role::AuthorisingOfficer);
-    let more = json!({ "fund": s.id("F"), "commitment": "G1", "amount": eur(2 * plan.unit), "reason": "reserve" });
-    s.no_with(
-        "fund.no_commitment",
-        "fund.increase_commitment",
-        &more,
-        json!({ "commitment": "none" }),
-    );
-    s.no_with(
-        "fund.appropriation_exceeded",
-        "fund.increase_commitment",
-        &more,
-        json!({ "amount": eur(13 * plan.unit + 1) }),
-    );
-    s.ok("fund.increase_commitment", more);
 }
 
 fn second_round(s: &mut Script) {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::round::fixtures::{
-    answers, closed, draft, eligible, opened, ranked, submission, submitted,
+    self, answers, closed, draft, eligible, opened, ranked, submission, submitted,
 };
 use crate::testing::Scenario;
 
@@ -202,4 +202,36 @@ fn an_eligible_proposal_can_be_withdrawn_and_a_rejected_one_cannot() {
     let scenario = by(scenario, "A").when("proposal.withdraw", withdraw);
     let scenario = scenario.recorded(&["proposal.Withdrawn"]);
     scenario.when("proposal.withdraw", withdraw).refused("command.wrong_state");
+}
+
+#[test]
+fn what_comes_into_a_ranked_round_in_time_is_ranked_with_the_others() {
+    let late = fixtures::ranked()
+        .received_at("2024-11-04T15:59:59Z")
+        .by_person("of-N", Role::Applicant)
+        .done("proposal.draft", &draft("N"))
+        .when("proposal.submit", &submission("N"))
+        .recorded(&[
+            "proposal.Submitted",
+            "call.AdmittedAfterClosing",
+            "proposal.Admitted",
+            "evaluation.Reopened",
+        ]);
+    let rank = r#"{"evaluation":"E"}"#;
+    let scenario = late.by(Role::PanelChair).when("evaluation.rank", rank);
+    let scenario = scenario.refused("evaluation.not_checked");
+    let mut scenario = fixtures::eligible(scenario, &["N"]);
+    for expert in ["X1", "X2", "X3"] {
+        let appoint = format!(r#"{{"evaluation":"E","expert":"{expert}","proposals":["N"]}}"#);
+        scenario = scenario
+            .by(Role::ProgrammeOfficer)
+            .done("evaluation.appoint", &appoint)
+            .by_person(expert, Role::Expert)
+            .done("evaluation.submit_report", &fixtures::score("E", "N", [45, 45, 45]));
+    }
+    let scenario = fixtures::agreed(scenario, &[("N", [45, 45, 45])]);
+    let scenario = scenario.by(Role::PanelChair).done("evaluation.rank", rank);
+    let ranking = &scenario.world.evaluations.values().next().unwrap().ranking;
+    let order: Vec<&str> = ranking.iter().map(|place| place.proposal.as_str()).collect();
+    assert_eq!(order, ["A", "N", "B", "D", "G"]);
 }
