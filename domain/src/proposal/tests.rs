@@ -114,9 +114,9 @@ fn a_call_takes_proposals_while_a_cut_off_is_left() {
 #[test]
 fn a_call_takes_proposals_until_its_end() {
     let until = r#""opens_until":{"local":"2025-12-31T17:00:00","zone":"Europe/Luxembourg"}"#;
-    let opening = crate::round::fixtures::opening(&crate::round::fixtures::rules("playground"));
+    let opening = fixtures::opening(&fixtures::rules("playground"));
     let opening = opening.replacen('{', &format!("{{{until},"), 1);
-    let scenario = crate::round::fixtures::voted().done("call.open", &opening);
+    let scenario = fixtures::voted().done("call.open", &opening);
     let scenario = by(scenario, "A").done("proposal.draft", &draft("A"));
     let scenario = scenario.at_time("2025-12-31T16:00:01Z");
     let scenario = scenario.when("proposal.submit", &submission("A"));
