@@ -206,7 +206,7 @@ fn an_eligible_proposal_can_be_withdrawn_and_a_rejected_one_cannot() {
 
 #[test]
 fn what_comes_into_a_ranked_round_in_time_is_ranked_with_the_others() {
-    let late = fixtures::ranked()
+    let late = ranked()
         .received_at("2024-11-04T15:59:59Z")
         .by_person("of-N", Role::Applicant)
         .done("proposal.draft", &draft("N"))
@@ -220,7 +220,7 @@ fn what_comes_into_a_ranked_round_in_time_is_ranked_with_the_others() {
     let rank = r#"{"evaluation":"E"}"#;
     let scenario = late.by(Role::PanelChair).when("evaluation.rank", rank);
     let scenario = scenario.refused("evaluation.not_checked");
-    let mut scenario = fixtures::eligible(scenario, &["N"]);
+    let mut scenario = eligible(scenario, &["N"]);
     for expert in ["X1", "X2", "X3"] {
         let appoint = format!(r#"{{"evaluation":"E","expert":"{expert}","proposals":["N"]}}"#);
         scenario = scenario
