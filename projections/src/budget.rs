@@ -2,37 +2,21 @@
 //! round of each call has, and what was published about it.
 
 use crate::books::{Books, Purpose, Steps, SumKnown, Sums};
+use crate::claims::Claims;
 use crate::projection::{Projection, Query};
 use crate::report::{Cell, Kind, Report, Table};
-use domain::command::Confidence;
 use domain::commit::Recorded;
-use domain::ids::{CallId, ClaimId, Key, StreamId, StreamKey};
+use domain::ids::{CallId, ClaimId, Key, StreamKey};
 use domain::money::Money;
-use domain::{Commit, Event, claim};
-use imbl::{OrdMap, OrdSet};
-use jiff::civil::Date;
+use domain::{Commit, Event};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// The books and the claims.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Budget {
     books: Books,
-    claims: OrdMap<ClaimId, Arc<Claim>>,
-    /// The claims about one thing, the latest last: nobody counts all claims to show that one.
-    about: OrdMap<StreamId, OrdMap<String, OrdSet<Age>>>,
-}
-
-/// The day of publication decides, then the order in which it was recorded.
-type Age = (Date, u64, ClaimId);
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Claim {
-    confidence: Option<Confidence>,
-    figures: claim::Figures,
-    position: u64,
-    source: Option<String>,
+    claims: Claims,
 }
 
 /// One round in figures; what is not known is absent.
@@ -63,7 +47,7 @@ impl Projection for Budget {
         match &event.event {
             Event::Claim(inner) => {
                 if let Some(id) = ClaimId::of_stream(&event.stream) {
-                    self.apply_claim(id, inner, commit);
+                    self.claims.apply(id, inner, commit);
                 }
             }
             _ => self.books.apply(event),
@@ -77,7 +61,7 @@ impl Projection for Budget {
             .with(self.lines())
             .with(self.commitments())
             .with(self.grants())
-            .with(self.claims())
+            .with(self.claims.table())
             .note("Open (RAL): globally committed, less what was released and what was paid.")
             .note("Union of a round: committed, or as decided when nothing is committed for it.")
             .note("National: promised by the states; regions and RRF are in the view match.")
@@ -86,35 +70,6 @@ impl Projection for Budget {
 }
 
 impl Budget {
-    fn apply_claim(&mut self, id: ClaimId, event: &claim::Event, commit: &Commit) {
-        match event {
-            claim::Event::Published(figures) => {
-                let evidence = commit.evidence.as_ref();
-                let claim = Claim {
-                    confidence: evidence.map(|evidence| evidence.confidence),
-                    figures: figures.clone(),
-                    position: commit.position,
-                    source: evidence.map(|evidence| evidence.source.clone()),
-                };
-                self.forget_claim(&id);
-                let things = self.about.entry(claim.figures.about.clone()).or_default();
-                let ages = things.entry(claim.figures.what.clone()).or_default();
-                ages.insert(claim.age(&id));
-                self.claims.insert(id, Arc::new(claim));
-            }
-            claim::Event::Withdrawn { .. } => self.forget_claim(&id),
-        }
-    }
-
-    fn forget_claim(&mut self, id: &ClaimId) {
-        let Some(claim) = self.claims.remove(id) else { return };
-        let claim::Figures { about, what, .. } = &claim.figures;
-        let ages = self.about.get_mut(about).and_then(|things| things.get_mut(what));
-        if let Some(ages) = ages {
-            ages.remove(&claim.age(id));
-        }
-    }
-
     /// Every round of every call; the key is absent for what is for the call as a whole.
     #[must_use]
     pub fn rounds(&self) -> BTreeMap<(CallId, Option<Key>), RoundFigures> {
@@ -337,51 +292,7 @@ impl Budget {
         table.total();
         table
     }
-
-    /// The latest claim about each thing.
-    fn claims(&self) -> Table {
-        let mut table = Table::new(
-            "claims",
-            "Published figures",
-            &[
-                ("about", "About", Kind::Text),
-                ("what", "What", Kind::Text),
-                ("published", "Published", Kind::Date),
-                ("total", "Total", Kind::Money),
-                ("union", "Union", Kind::Money),
-                ("national", "National", Kind::Money),
-                ("regional", "Regional", Kind::Money),
-                ("rrf", "RRF", Kind::Money),
-                ("source", "Source", Kind::Text),
-                ("confidence", "", Kind::Confidence),
-            ],
-        );
-        let latest = self.about.values().flat_map(OrdMap::values).filter_map(OrdSet::get_max);
-        for claim in latest.filter_map(|(_, _, id)| self.claims.get(id)) {
-            let figures = &claim.figures;
-            table.push([
-                Cell::text(&figures.about),
-                figures.what.as_str().into(),
-                figures.published.into(),
-                Cell::known(figures.total),
-                Cell::known(figures.union),
-                Cell::known(figures.national),
-                Cell::known(figures.regional),
-                Cell::known(figures.rrf),
-                Cell::maybe(claim.source.as_deref()),
-                Cell::maybe(claim.confidence),
-            ]);
-        }
-        table
-    }
 }
-
-impl Claim {
-    fn age(&self, id: &ClaimId) -> Age {
-        (self.figures.published, self.position, id.clone())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use crate::given::{Line, report, rows};
@@ -548,29 +459,5 @@ mod tests {
         assert_eq!(rows(&now, "rounds"), ["C|1|1|1 000.00|unknown|unknown"]);
         let now = report("budget", &[("2024-01-15", "call-C", "RoundAwarded", &*unknown)], None);
         assert_eq!(rows(&now, "rounds"), ["C|1|1|unknown|unknown|unknown"]);
-    }
-
-    #[test]
-    fn of_two_claims_the_latest_published_is_shown_with_its_source() {
-        let claim = |stream, day: &str, total: &str, kind| {
-            let data = format!(
-                r#"{{"about":"grant-SLAIF","published":"{day}","total":"EUR {total}","what":"announced"}}"#
-            );
-            (day.to_owned(), stream, kind, data)
-        };
-        let later = claim("claim-B", "2026-02-09", "135000000", "Published");
-        let first = claim("claim-A", "2025-03-12", "150000000", "?Published");
-        // Recorded in the other order.
-        let lines: Vec<Line<'_>> = [&later, &first]
-            .map(|(at, stream, kind, data)| (&**at, *stream, *kind, &**data))
-            .into();
-        let row = |total: &str, day: &str, mark: &str| {
-            format!(
-                "grant-SLAIF|announced|{day}|{total}|unknown|unknown|unknown|unknown|src|{mark}"
-            )
-        };
-        let at = |day| rows(&report("budget", &lines, day), "claims");
-        assert_eq!(at(None), [row("135 000 000.00", "2026-02-09", "")]);
-        assert_eq!(at(Some("2025-12-31")), [row("150 000 000.00", "2025-03-12", "(fixture)")]);
     }
 }

@@ -10,6 +10,7 @@ pub mod projection;
 pub mod report;
 
 mod books;
+mod claims;
 mod proposals;
 mod tasks;
 

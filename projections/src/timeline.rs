@@ -4,6 +4,7 @@ use crate::projection::{AsOf, Projection, Query};
 use crate::report::{Cell, Kind, Report, Table};
 use domain::command::Confidence;
 use domain::commit::Recorded;
+use domain::ids::StreamId;
 use domain::{Commit, Role};
 use imbl::{GenericHashMap, Vector};
 use jiff::Timestamp;
@@ -11,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 
-/// One row per event, words kept once.
+/// One row per event. Words that come again and again are kept once; the name of a stream is that of
+/// the event, shared.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Stored", into = "Stored")]
 pub struct Timeline {
@@ -29,8 +31,8 @@ type Numbers = GenericHashMap<
     imbl::shared_ptr::DefaultSharedPtr,
 >;
 
-/// A row; names are numbers of words.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// A row; names but that of the stream are numbers of words.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Row {
     position: u64,
     recorded_at: Timestamp,
@@ -38,7 +40,7 @@ struct Row {
     actor: u32,
     role: Role,
     command: u32,
-    stream: u32,
+    stream: StreamId,
     kind: u32,
     evidence: Option<(Confidence, u32)>,
 }
@@ -79,14 +81,11 @@ impl Timeline {
     }
 
     fn matches(&self, row: &Row, query: &Query) -> bool {
-        let category = |stream: &str, category: &str| {
-            stream.strip_prefix(category).is_some_and(|rest| rest.starts_with('-'))
-        };
         query.moment.knows(row.position, row.recorded_at)
             && query.moment.was_true(row.effective_at)
             && query.role.is_none_or(|role| role == row.role)
-            && query.stream.as_ref().is_none_or(|it| it.as_str() == self.word(row.stream))
-            && query.category.as_ref().is_none_or(|it| category(self.word(row.stream), it))
+            && query.stream.as_ref().is_none_or(|it| *it == row.stream)
+            && query.category.as_ref().is_none_or(|it| it == row.stream.category())
             && query.actor.as_ref().is_none_or(|actor| actor.as_str() == self.word(row.actor))
     }
 }
@@ -99,7 +98,6 @@ impl Projection for Timeline {
     fn apply(&mut self, commit: &Commit, event: &Recorded) {
         let actor = self.number(commit.actor.id.as_str());
         let command = self.number(&commit.command);
-        let stream = self.number(event.stream.as_str());
         let kind = self.number(event.event.kind());
         let evidence = commit.evidence.as_ref();
         let evidence = evidence.map(|it| (it.confidence, self.number(&it.source)));
@@ -110,7 +108,7 @@ impl Projection for Timeline {
             actor,
             role: commit.actor.role,
             command,
-            stream,
+            stream: event.stream.clone(),
             kind,
             evidence,
         });
@@ -128,9 +126,9 @@ impl Projection for Timeline {
                 *slot.get_or_insert_with(|| narrowed.number(self.word(number)))
             };
             let (actor, command) = (renumber(row.actor), renumber(row.command));
-            let (stream, kind) = (renumber(row.stream), renumber(row.kind));
+            let kind = renumber(row.kind);
             let evidence = row.evidence.map(|(confidence, source)| (confidence, renumber(source)));
-            narrowed.rows.push_back(Row { actor, command, stream, kind, evidence, ..*row });
+            narrowed.rows.push_back(Row { actor, command, kind, evidence, ..row.clone() });
         }
         Some(narrowed)
     }
@@ -164,7 +162,7 @@ impl Projection for Timeline {
                 self.word(row.actor).into(),
                 Cell::text(row.role),
                 self.word(row.command).into(),
-                self.word(row.stream).into(),
+                Cell::text(&row.stream),
                 self.word(row.kind).into(),
                 Cell::maybe(row.evidence.map(|(_, source)| self.word(source))),
                 Cell::maybe(row.evidence.map(|(confidence, _)| confidence)),
