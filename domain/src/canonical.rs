@@ -12,13 +12,19 @@ use std::io;
 /// The largest integer that every JSON reader keeps exactly (RFC 8785, section 3.2.2.3).
 pub const INTEGER_MAX: u64 = (1 << 53) - 1;
 
+/// Room for most commits, so that it is made once: bytes, open members and open objects.
+const USUAL_BYTES: usize = 1_024;
+const USUAL_MEMBERS: usize = 32;
+const USUAL_DEPTH: usize = 8;
+
 /// Canonical bytes of `value`.
 ///
 /// # Errors
 /// When the value holds a float, an integer beyond [`INTEGER_MAX`], a raw fragment or a key twice.
 pub fn to_bytes<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
-    let mut out = Vec::with_capacity(512);
-    let formatter = Canonical { out: &mut out, spans: Vec::new(), frames: Vec::new() };
+    let mut out = Vec::with_capacity(USUAL_BYTES);
+    let spans = Vec::with_capacity(USUAL_MEMBERS);
+    let formatter = Canonical { out: &mut out, spans, frames: Vec::with_capacity(USUAL_DEPTH) };
     value.serialize(&mut Serializer::with_formatter(io::sink(), formatter))?;
     Ok(out)
 }
@@ -104,6 +110,8 @@ struct Member {
     start: usize,
     key_end: usize,
     end: usize,
+    /// Whether the bytes of the key sort as its UTF-16 code units do.
+    is_plain: bool,
 }
 
 struct Frame {
@@ -117,9 +125,9 @@ impl Canonical<'_> {
     }
 
     fn compare(&self, left: Member, right: Member) -> Ordering {
+        let are_plain = left.is_plain && right.is_plain;
         let (left, right) = (self.key(left), self.key(right));
-        let plain = |key: &[u8]| key.iter().all(|byte| byte.is_ascii() && *byte != b'\\');
-        if plain(left) && plain(right) {
+        if are_plain {
             // The closing quote sorts before every letter but after '!', so it is left out.
             return left[..left.len() - 1].cmp(&right[..right.len() - 1]);
         }
@@ -155,12 +163,12 @@ impl Canonical<'_> {
         Ok(())
     }
 
-    fn integer(&mut self, magnitude: u128, text: &dyn std::fmt::Display) -> io::Result<()> {
+    fn integer(&mut self, magnitude: u128, value: impl itoa::Integer) -> io::Result<()> {
         if magnitude > u128::from(INTEGER_MAX) {
             return refuse("an integer beyond 2^53 - 1");
         }
-        use io::Write;
-        write!(self.out, "{text}")
+        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        Ok(())
     }
 }
 
@@ -180,43 +188,43 @@ impl Formatter for Canonical<'_> {
     }
 
     fn write_i8<W: ?Sized + io::Write>(&mut self, _: &mut W, value: i8) -> io::Result<()> {
-        self.integer(value.unsigned_abs().into(), &value)
+        self.integer(value.unsigned_abs().into(), value)
     }
 
     fn write_i16<W: ?Sized + io::Write>(&mut self, _: &mut W, value: i16) -> io::Result<()> {
-        self.integer(value.unsigned_abs().into(), &value)
+        self.integer(value.unsigned_abs().into(), value)
     }
 
     fn write_i32<W: ?Sized + io::Write>(&mut self, _: &mut W, value: i32) -> io::Result<()> {
-        self.integer(value.unsigned_abs().into(), &value)
+        self.integer(value.unsigned_abs().into(), value)
     }
 
     fn write_i64<W: ?Sized + io::Write>(&mut self, _: &mut W, value: i64) -> io::Result<()> {
-        self.integer(value.unsigned_abs().into(), &value)
+        self.integer(value.unsigned_abs().into(), value)
     }
 
     fn write_i128<W: ?Sized + io::Write>(&mut self, _: &mut W, value: i128) -> io::Result<()> {
-        self.integer(value.unsigned_abs(), &value)
+        self.integer(value.unsigned_abs(), value)
     }
 
     fn write_u8<W: ?Sized + io::Write>(&mut self, _: &mut W, value: u8) -> io::Result<()> {
-        self.integer(value.into(), &value)
+        self.integer(value.into(), value)
     }
 
     fn write_u16<W: ?Sized + io::Write>(&mut self, _: &mut W, value: u16) -> io::Result<()> {
-        self.integer(value.into(), &value)
+        self.integer(value.into(), value)
     }
 
     fn write_u32<W: ?Sized + io::Write>(&mut self, _: &mut W, value: u32) -> io::Result<()> {
-        self.integer(value.into(), &value)
+        self.integer(value.into(), value)
     }
 
     fn write_u64<W: ?Sized + io::Write>(&mut self, _: &mut W, value: u64) -> io::Result<()> {
-        self.integer(value.into(), &value)
+        self.integer(value.into(), value)
     }
 
     fn write_u128<W: ?Sized + io::Write>(&mut self, _: &mut W, value: u128) -> io::Result<()> {
-        self.integer(value, &value)
+        self.integer(value, value)
     }
 
     fn write_f32<W: ?Sized + io::Write>(&mut self, _: &mut W, _: f32) -> io::Result<()> {
@@ -302,13 +310,16 @@ impl Formatter for Canonical<'_> {
         if !first {
             self.out.push(b',');
         }
-        self.spans.push(Member { start: self.out.len(), key_end: 0, end: 0 });
+        let start = self.out.len();
+        self.spans.push(Member { start, key_end: start, end: start, is_plain: false });
         Ok(())
     }
 
     fn end_object_key<W: ?Sized + io::Write>(&mut self, _: &mut W) -> io::Result<()> {
         if let Some(member) = self.spans.last_mut() {
             member.key_end = self.out.len();
+            let key = &self.out[member.start..member.key_end];
+            member.is_plain = key.iter().all(|byte| byte.is_ascii() && *byte != b'\\');
         }
         Ok(())
     }

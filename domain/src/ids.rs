@@ -89,7 +89,7 @@ macro_rules! tokens {
             }
         }
 
-        as_text!($type, stringify!($type), $pattern, $example);
+        as_text!(is_str $type, stringify!($type), $pattern, $example);
     )*};
 }
 
@@ -207,7 +207,7 @@ impl fmt::Debug for StreamId {
     }
 }
 
-as_text!(StreamId, "StreamId", "^[a-z]+-[A-Za-z0-9_-]{1,64}$", "call-EUROHPC-2024-CEI-AI");
+as_text!(is_str StreamId, "StreamId", "^[a-z]+-[A-Za-z0-9_-]{1,64}$", "call-EUROHPC-2024-CEI-AI");
 
 /// A two-letter country code as the Commission writes it (EL for Greece, UK for Britain).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -78,8 +78,9 @@ pub fn react(world: &World, commit: &Commit) -> Vec<Reaction> {
 
 impl Manager {
     fn answer(&self, world: &World, commit: &Commit) -> Vec<Reaction> {
-        let process: ProcessId = self.name.parse().expect("a manager's name is an id");
         let mut reactions: Vec<Reaction> = Vec::new();
+        // Names are made when somebody answers: most commits have no consequence.
+        let process = || -> ProcessId { self.name.parse().expect("a manager's name is an id") };
         for recorded in &commit.events {
             let id = |index: usize| -> CommandId {
                 let id = format!("{}/{}/{index}", self.name, commit.position);
@@ -87,10 +88,10 @@ impl Manager {
             };
             let next = reactions.len();
             let wishes = (self.react)(world, recorded)
-                .unwrap_or_else(|refusal| vec![park(&process, id(next), recorded, refusal)]);
+                .unwrap_or_else(|refusal| vec![park(process(), id(next), recorded, refusal)]);
             for wish in wishes {
                 let command_id = id(reactions.len());
-                reactions.push(Reaction { process: process.clone(), command_id, wish });
+                reactions.push(Reaction { process: process(), command_id, wish });
             }
         }
         reactions
@@ -98,12 +99,12 @@ impl Manager {
 }
 
 /// The wish to park a failure. There is no command to show yet: the event that led to it stands in.
-fn park(process: &ProcessId, reaction: CommandId, event: &Recorded, refusal: Refusal) -> Wish {
+fn park(process: ProcessId, reaction: CommandId, event: &Recorded, refusal: Refusal) -> Wish {
     let cause = serde_json::json!({ "stream": event.stream, "version": event.version });
     let park = process::Park {
         code: refusal.code.into_owned(),
         message: refusal.message,
-        process: process.clone(),
+        process,
         reaction,
         wish: Wish { command: event.event.kind().to_owned(), data: cause },
     };

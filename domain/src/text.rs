@@ -38,6 +38,7 @@ where
 }
 
 /// Serialises a type through `Display` and `FromStr`, with a JSON Schema of a pattern and an example.
+/// A type that is its text, as its only field, says so with `is_str`.
 macro_rules! as_text {
     ($type:ty, $name:expr, $pattern:expr, $example:expr) => {
         impl serde::Serialize for $type {
@@ -46,6 +47,18 @@ macro_rules! as_text {
             }
         }
 
+        $crate::text::as_text!(@read $type, $name, $pattern, $example);
+    };
+    (is_str $type:ty, $name:expr, $pattern:expr, $example:expr) => {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        $crate::text::as_text!(@read $type, $name, $pattern, $example);
+    };
+    (@read $type:ty, $name:expr, $pattern:expr, $example:expr) => {
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 $crate::text::deserialize(deserializer)

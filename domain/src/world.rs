@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// The streams of one category: a persistent map, so that a clone of the world costs nothing.
 pub type Map<K, V> = OrdMap<K, Arc<V>>;
@@ -186,7 +186,11 @@ fn evolve<D: Decider>(map: &mut Map<D::Id, D>, stream: &StreamId, event: &D::Eve
 /// The declaration of a command, by name.
 #[must_use]
 pub fn entry(name: &str) -> Option<&'static Entry> {
-    COMMANDS.iter().flat_map(|table| table.iter()).find(|entry| entry.declaration.name == name)
+    static BY_NAME: LazyLock<BTreeMap<&str, &Entry>> = LazyLock::new(|| {
+        let entries = COMMANDS.iter().flat_map(|table| table.iter());
+        entries.map(|entry| (entry.declaration.name, entry)).collect()
+    });
+    BY_NAME.get(name).copied()
 }
 
 impl World {
