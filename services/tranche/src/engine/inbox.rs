@@ -5,7 +5,7 @@ use super::ledger::Line;
 use super::request::{Answer, Request, SubmitError};
 use jiff::Timestamp;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -61,6 +61,8 @@ pub(crate) struct Inbox {
     state: Mutex<State>,
     changed: Condvar,
     closing: Condvar,
+    /// Whether there are reports: for a look without the lock.
+    is_reported: AtomicBool,
     unanswered: Arc<AtomicUsize>,
     limit: usize,
 }
@@ -71,6 +73,7 @@ impl Inbox {
             state: Mutex::default(),
             changed: Condvar::new(),
             closing: Condvar::new(),
+            is_reported: AtomicBool::new(false),
             unanswered: Arc::default(),
             limit,
         }
@@ -109,8 +112,16 @@ impl Inbox {
     }
 
     pub fn report(&self, report: Report) {
-        self.lock().reports.push(report);
+        let mut state = self.lock();
+        state.reports.push(report);
+        self.is_reported.store(true, Ordering::Release);
+        drop(state);
         self.changed.notify_one();
+    }
+
+    /// Whether a report waits.
+    pub fn has_reports(&self) -> bool {
+        self.is_reported.load(Ordering::Acquire)
     }
 
     /// The clock has moved.
@@ -157,6 +168,7 @@ impl Inbox {
             state.is_moved = false;
             std::mem::swap(&mut state.items, items);
         }
+        self.is_reported.store(false, Ordering::Release);
         (std::mem::take(&mut state.reports), state.is_closed)
     }
 

@@ -29,6 +29,9 @@ pub(crate) struct Limits {
     pub bytes: usize,
 }
 
+/// From so many decisions on, a batch is worth its sync when the log is idle.
+const WORTH_A_SYNC: usize = 16;
+
 /// The deciding thread.
 pub(crate) struct Writer {
     clock: Clock,
@@ -86,7 +89,8 @@ impl Writer {
             if !self.work() {
                 return;
             }
-            if self.is_closing && self.in_flight.is_none() {
+            let is_done = self.queue.is_empty() && self.open.is_empty();
+            if self.is_closing && self.in_flight.is_none() && is_done {
                 return;
             }
             let wants_items = self.queue.is_empty() && self.has_room() && !self.is_closing;
@@ -115,7 +119,10 @@ impl Writer {
     /// Decides what there is and room for. False: the appender has gone.
     fn work(&mut self) -> bool {
         loop {
-            if !self.has_room() {
+            if self.inbox.has_reports() {
+                return true;
+            }
+            if !self.has_room() || self.can_go() {
                 if self.in_flight.is_some() {
                     return true;
                 }
@@ -131,6 +138,12 @@ impl Writer {
     fn has_room(&self) -> bool {
         self.open.commits.len() < self.limits.commits
             && self.open.bytes + COMMIT_BYTES_MAX < self.limits.bytes
+    }
+
+    /// Whether the log is idle and there is enough for it: so that deciding, appending and
+    /// publishing go on side by side, instead of one after the other for everything that waits.
+    fn can_go(&self) -> bool {
+        self.in_flight.is_none() && self.open.commits.len() >= WORTH_A_SYNC
     }
 
     fn hand_over(&mut self) -> bool {
