@@ -23,6 +23,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use writing::{Contest, Place};
 
+/// What is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Question {
+    /// How many durable commands a second.
+    Writing,
+    /// How many events a second into every view.
+    Replay,
+    /// How long a budget as of a moment takes.
+    Past,
+}
+
 /// How much is measured.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -34,6 +45,8 @@ pub struct Options {
     pub turn: Duration,
     /// How many turns everybody has.
     pub turns: usize,
+    /// Which of the questions.
+    pub questions: Vec<Question>,
     /// Numbers of clients.
     pub clients: Vec<usize>,
     /// So many events are replayed.
@@ -51,6 +64,7 @@ impl Options {
             is_quick: false,
             turn: Duration::from_secs(1),
             turns: 5,
+            questions: vec![Question::Writing, Question::Replay, Question::Past],
             clients: vec![1, 64, 256, 1_024],
             replayed: 100_000,
             lengths: vec![10_000, 100_000, 1_000_000],
@@ -125,21 +139,27 @@ pub async fn run(
     let place = Place::new(&options.directory)?;
     let mut machine = Machine::look(&place.0, at);
     let Options { turn, turns, .. } = *options;
-    let contest = Contest { directory: &place.0, length: turn };
-    let writing = contest.run(&options.clients, turns, &tell).await?;
+    let asks = |question| options.questions.contains(&question);
+    let mut sections = Vec::new();
+    if asks(Question::Writing) {
+        let contest = Contest { directory: &place.0, length: turn };
+        sections.push(page::writing(&contest.run(&options.clients, turns, &tell).await?));
+    }
+    let (asks_replay, asks_past) = (asks(Question::Replay), asks(Question::Past));
     let (replayed, lengths) = (options.replayed, options.lengths.clone());
     let reading = tokio::task::spawn_blocking(move || {
-        let replay = reading::replay(replayed, turns, &tell)?;
-        Ok::<_, Refusal>((replay, reading::past(&lengths, turns, &tell)?))
+        let mut sections = Vec::new();
+        if asks_replay {
+            sections.push(page::replay(&reading::replay(replayed, turns, &tell)?));
+        }
+        if asks_past {
+            sections.push(page::past(&reading::past(&lengths, turns, &tell)?));
+        }
+        Ok::<_, Refusal>(sections)
     });
-    let (replay, past) = reading.await??;
+    sections.extend(reading.await??);
     machine.look_after();
-    Ok(Outcome {
-        warnings: machine.warnings(),
-        machine,
-        sections: page::sections(&writing, &replay, &past),
-        options: options.clone(),
-    })
+    Ok(Outcome { warnings: machine.warnings(), machine, sections, options: options.clone() })
 }
 
 #[cfg(test)]

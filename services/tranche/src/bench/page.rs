@@ -138,13 +138,9 @@ fn rates(turns: &[Turn]) -> Vec<u64> {
     turns.iter().map(Turn::rate).collect()
 }
 
-/// The three sections.
+/// Durable commands.
 #[must_use]
-pub fn sections(writing: &Writing, replay: &Replay, past: &[Past]) -> Vec<Section> {
-    vec![self::writing(writing), self::replay(replay), self::past(past)]
-}
-
-fn writing(writing: &Writing) -> Section {
+pub fn writing(writing: &Writing) -> Section {
     let mut lines: Vec<Line> =
         writing.crowds.iter().flat_map(|crowd| self::crowd(crowd, &writing.sqlite)).collect();
     lines.push(Line::of("plain SQLite, 1 client", &writing.sqlite));
@@ -183,7 +179,9 @@ fn crowd(crowd: &Crowd, sqlite: &[Turn]) -> Vec<Line> {
     lines
 }
 
-fn replay(replay: &Replay) -> Section {
+/// Replay.
+#[must_use]
+pub fn replay(replay: &Replay) -> Section {
     let Replay { events, entry_bytes, untyped, typed, folded, pipelined } = replay;
     let target = Some(REPLAY_TARGET);
     let ratio = |turns: &[Turn], bare: &[Turn]| percent(&rates(turns), &rates(bare));
@@ -209,7 +207,9 @@ fn replay(replay: &Replay) -> Section {
     }
 }
 
-fn past(past: &[Past]) -> Section {
+/// The past.
+#[must_use]
+pub fn past(past: &[Past]) -> Section {
     let middles = |turns: &[Turn]| -> Vec<u64> {
         turns.iter().filter_map(|turn| turn.percentile(50)).collect()
     };
@@ -225,8 +225,8 @@ fn past(past: &[Past]) -> Section {
     Section {
         title: "The budget as of a random moment",
         note: "Half of the questions ask what was true by an instant, half what was known by it; \
-               the instants lie all over the log. The ratio is that of the medians (p50). The log \
-               is in memory; on a disk, reading the commits behind the nearest kept clone comes on \
+               the instants lie all over the log. The ratio is that of the p50 of each turn. The \
+               log is in memory; on a disk, reading the commits behind the nearest kept clone comes on \
                top."
             .to_owned(),
         lines: lines.collect(),

@@ -5,7 +5,7 @@ use super::out::{Out, say};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
-use tranche::bench::{self, BenchError, Options};
+use tranche::bench::{self, BenchError, Options, Question};
 use tranche::clock::Clock;
 
 /// What `tranche bench` is told.
@@ -23,6 +23,12 @@ pub struct BenchArgs {
     /// How long a turn of writing lasts
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3_600))]
     seconds: Option<u64>,
+    /// Numbers of clients
+    #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=4_096))]
+    clients: Vec<u16>,
+    /// One of the three questions instead of all
+    #[arg(long, value_name = "QUESTION")]
+    only: Option<Question>,
     /// How many turns everybody has
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000))]
     turns: Option<u64>,
@@ -35,6 +41,12 @@ pub async fn bench(args: &BenchArgs, clock: &Clock, json: bool) -> Result<(), Fa
     options.turn = args.seconds.map_or(options.turn, Duration::from_secs);
     let turns = args.turns.and_then(|turns| usize::try_from(turns).ok());
     options.turns = turns.unwrap_or(options.turns);
+    if !args.clients.is_empty() {
+        options.clients = args.clients.iter().copied().map(usize::from).collect();
+    }
+    if let Some(only) = args.only {
+        options.questions = vec![only];
+    }
     let outcome = bench::run(&options, clock.now(), |what| say(format_args!("{what}"))).await?;
     for warning in &outcome.warnings {
         say(format_args!("CAREFUL: {warning}"));
