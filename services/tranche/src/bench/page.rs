@@ -318,8 +318,9 @@ fn shortcomings(sections: &[Section]) -> String {
     if text.is_empty() {
         return "No target was missed.".to_owned();
     }
-    text + "\nWhy was not measured here. The times below say what there is to explain: they are the cores \
-            divided by the rate, so waiting is in them too. `raw, 1 client` says what one sync takes.\n"
+    text + "\nADR/0010 says what was found of the reasons. The times below say what there is to explain: \
+            they are the cores divided by the rate, so waiting is in them too. `raw, 1 client` says \
+            what one sync takes.\n"
 }
 
 /// Time of all cores per thing, idle or not, for the number of clients that the targets speak of.
