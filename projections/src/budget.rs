@@ -2,8 +2,8 @@
 //! round of each call has, and what was published about it.
 
 use crate::books::{Books, Purpose, Steps, SumKnown, Sums};
-use crate::claims::Claims;
 use crate::projection::{Projection, Query};
+use crate::published::Claims;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::commit::Recorded;
 use domain::ids::{CallId, ClaimId, Key, StreamKey};

@@ -10,8 +10,8 @@ pub mod projection;
 pub mod report;
 
 mod books;
-mod claims;
 mod proposals;
+mod published;
 mod tasks;
 
 pub mod budget;

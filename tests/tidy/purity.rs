@@ -9,6 +9,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "domain",
         &[
             "imbl",
+            "itoa",
             "jiff",
             "schemars",
             "serde",
