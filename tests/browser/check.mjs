@@ -98,6 +98,18 @@ for (const [name, options] of Object.entries(forms)) {
   await page.context().close();
 }
 
+// No word of the picture is cut off at its edge.
+{
+  const page = await open("labels", forms.wide, "/?as_of=2025-03-31");
+  const cut = await page.locator("svg.sankey").evaluate((svg) => {
+    const edge = svg.getBoundingClientRect().right + 0.5;
+    const beyond = (text) => text.getBoundingClientRect().right > edge;
+    return [...svg.querySelectorAll("text")].filter(beyond).map((text) => text.textContent);
+  });
+  assert.deepEqual(cut, [], "labels beyond the edge");
+  await page.context().close();
+}
+
 // On paper, nothing is lost but what cannot be pressed there.
 {
   const page = await open("paper", forms.wide);
