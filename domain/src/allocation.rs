@@ -681,10 +681,8 @@ pub struct MakeAward {
     /// The allocation.
     pub allocation: AllocationId,
     /// Last day.
-    #[schemars(with = "String")]
     pub ends: Date,
     /// First day.
-    #[schemars(with = "String")]
     pub starts: Date,
     /// How much, of the partition that was asked for.
     pub time: ComputeTime,
@@ -785,7 +783,6 @@ pub struct GrantDirectly {
     #[schemars(length(min = 1, max = 2000))]
     pub basis: String,
     /// Last day.
-    #[schemars(with = "String")]
     pub ends: Date,
     /// Who gets it.
     pub holder: Key,
@@ -794,7 +791,6 @@ pub struct GrantDirectly {
     #[schemars(length(max = 16))]
     pub pool: Vec<PoolMember>,
     /// First day.
-    #[schemars(with = "String")]
     pub starts: Date,
     /// The machine, unless it is a pool.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -3,6 +3,7 @@
 
 use crate::canonical::{self, Sha256Hex};
 use crate::ids::{ActorId, CommandId, StreamId};
+use crate::payload;
 use crate::rejection::{Common, Refusal, Rule};
 use crate::world::{Event, World};
 use jiff::Timestamp;
@@ -294,27 +295,7 @@ fn parse_payload<C: Command>(json: &[u8]) -> Result<Box<dyn AnyCommand>, Refusal
     if json.len() > COMMAND_BYTES_MAX {
         return Err(Common::TooLarge(json.len()).into());
     }
-    if json.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
-        return Err(Common::Malformed("a payload is a JSON object".to_owned()).into());
-    }
-    // To know the path of a mistake costs time: it is looked for when there is one.
-    let command: C = serde_json::from_slice(json).or_else(|_| read_closely(json))?;
-    Ok(Box::new(command))
-}
-
-fn read_closely<C: Command>(json: &[u8]) -> Result<C, Refusal> {
-    let mut reader = serde_json::Deserializer::from_slice(json);
-    let command = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
-        let path = error.path().to_string();
-        let pointer = if path == "." {
-            String::new()
-        } else {
-            format!("/{}", path.replace(['.', '['], "/").replace(']', ""))
-        };
-        Refusal::from(Common::Malformed(error.into_inner().to_string())).at(pointer)
-    })?;
-    reader.end().map_err(|error| Refusal::from(Common::Malformed(error.to_string())))?;
-    Ok(command)
+    Ok(Box::new(payload::read::<C>(json)?))
 }
 
 /// A command that has been read, with the hash of its content: same id and same hash is the same wish.

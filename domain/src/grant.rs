@@ -20,14 +20,16 @@ use serde::{Deserialize, Serialize};
 
 pub mod agreement;
 pub mod budget;
+mod change;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod hosting;
 pub mod report;
 
-pub use agreement::{Agreement, Change};
+pub use agreement::Agreement;
 use budget::sum;
 pub use budget::{Beneficiary, Budget, Cost, Item, Part};
+pub use change::Change;
 pub use hosting::Contract;
 pub use report::{Report, ReportKind};
 

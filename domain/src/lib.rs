@@ -35,6 +35,7 @@ pub mod invariants;
 pub mod money;
 pub mod rules;
 
+mod payload;
 pub mod rejection;
 mod text;
 pub mod time;

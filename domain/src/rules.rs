@@ -11,11 +11,13 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 mod check;
+mod comparator;
 mod parse;
 mod shape;
 #[cfg(test)]
 mod tests;
 
+pub use comparator::Comparator;
 pub use parse::parse;
 
 /// The documents that come with the program: name and text. A starting point; others are files.
@@ -204,29 +206,6 @@ pub struct Criterion {
     pub threshold_tenths: u32,
     /// Weight for ranking only, never for thresholds: in hundredths (150 is 1.5).
     pub weight_hundredths: u32,
-}
-
-/// One step of a tie-break.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", tag = "by", deny_unknown_fields)]
-pub enum Comparator {
-    /// First what covers aspects of the call that higher-ranked proposals do not: sequential.
-    Coverage,
-    /// The higher score on a criterion.
-    Criterion {
-        /// Its key.
-        criterion: Key,
-    },
-    /// The more balanced gender of named researchers (the smaller distance from one half).
-    GenderBalance,
-    /// First from states that are not funded higher up: sequential.
-    GeographicalDiversity,
-    /// The larger share of small and medium enterprises in the budget.
-    SmeShare,
-    /// An order that the panel decided and recorded with its reason.
-    PanelOrder,
-    /// The earlier submission (first come, first served).
-    SubmittedFirst,
 }
 
 /// How proposals are selected.

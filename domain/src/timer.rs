@@ -177,7 +177,11 @@ impl Command for Set {
     }
 
     fn decide(&self, _: &World, _: &Meta) -> Decision {
-        let inner = self.wish.read().map_err(|refusal| refusal.at("/wish"))?;
+        let inner = self.wish.read().map_err(|refusal| {
+            let place =
+                refusal.field.as_ref().map_or("/wish".to_owned(), |at| format!("/wish/data{at}"));
+            refusal.at(place)
+        })?;
         if inner.command.declaration().name == Fire::DECLARATION.name {
             return Err(Refusal::from(Rejection::Nested).at("/wish"));
         }
@@ -343,6 +347,8 @@ mod tests {
     #[test]
     fn a_timer_that_fires_timers_is_refused() {
         set(r#"{"command":"timer.fire","data":{"timer":"T"}}"#).refused("timer.nested").at("/wish");
-        set(r#"{"command":"no.such","data":{}}"#).refused("command.unknown_command");
+        set(r#"{"command":"no.such","data":{}}"#).refused("command.unknown_command").at("/wish");
+        let wrong = r#"{"command":"timer.cancel","data":{"timer":"a/b","reason":"r"}}"#;
+        set(wrong).refused("command.malformed").at("/wish/data/timer");
     }
 }

@@ -191,7 +191,6 @@ pub struct Extend {
     pub allocation: AllocationId,
     /// The new last day.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
     pub ends: Option<Date>,
     /// Why.
     #[schemars(length(min = 1, max = 2000))]

@@ -1,7 +1,9 @@
 //! The grant agreement: budget, the two signatures, amendments.
 
 use super::budget::{Beneficiary, Budget, Item};
-use super::{APPLICANT, Event, Grant, Rejection, check_award, check_dates, check_other_person};
+use super::{
+    APPLICANT, Change, Event, Grant, Rejection, check_award, check_dates, check_other_person,
+};
 use crate::command::{Command, Decision, Declaration, Meta, Need, NewEvent, Role};
 use crate::fund;
 use crate::ids::{FundId, GrantId, Key, StreamId, StreamKey};
@@ -28,38 +30,6 @@ pub struct Agreement {
     pub total: Money,
     /// At most this is paid by the Union.
     pub union: Money,
-}
-
-/// What an amendment changes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case", tag = "kind", deny_unknown_fields)]
-pub enum Change {
-    /// Money moves between items or beneficiaries; the sums of the agreement stay.
-    Budget {
-        /// The new budget.
-        budget: Budget,
-    },
-    /// Other first or last day.
-    Dates {
-        /// Last day.
-        ends: Date,
-        /// First day.
-        starts: Date,
-    },
-    /// Someone joins, with a share taken from another.
-    AddBeneficiary {
-        /// Who.
-        beneficiary: Beneficiary,
-        /// Who gives the share.
-        from: Key,
-    },
-    /// Someone leaves, and their share passes on.
-    RemoveBeneficiary {
-        /// Who.
-        beneficiary: Key,
-        /// Who takes the share over.
-        to: Key,
-    },
 }
 
 impl Grant {
