@@ -95,7 +95,7 @@ fn read(name: &str, payload: &[u8]) -> Result<Parsed, (String, String)> {
 }
 
 /// Pointers to the objects of a payload whose fields are declared.
-fn structs(name: &str, value: &Value, at: &str, found: &mut Vec<String>) {
+fn structs(value: &Value, at: &str, found: &mut Vec<String>) {
     match value {
         // What a timer or a process will do is free: it is read when it is decided.
         Value::Object(_) if at == "/wish/data" => {}
@@ -104,12 +104,12 @@ fn structs(name: &str, value: &Value, at: &str, found: &mut Vec<String>) {
                 found.push(at.to_owned());
             }
             for (key, member) in members {
-                structs(name, member, &format!("{at}/{key}"), found);
+                structs(member, &format!("{at}/{key}"), found);
             }
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                structs(name, item, &format!("{at}/{index}"), found);
+                structs(item, &format!("{at}/{index}"), found);
             }
         }
         _ => {}
@@ -121,7 +121,7 @@ fn for_every_struct(mut change: impl FnMut(&str, &str, &Value)) {
     let mut count = 0;
     for (name, payload) in SAMPLES.iter() {
         let mut found = Vec::new();
-        structs(name, payload, "", &mut found);
+        structs(payload, "", &mut found);
         count += found.len();
         for at in found {
             change(name, &at, payload);
