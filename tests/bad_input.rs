@@ -89,6 +89,11 @@ fn table() -> Vec<Bad> {
             422,
             "command.not_yet_true",
         ),
+        headers(
+            &[JSON, BEA, BOARD, ("Tranche-Effective-At", "1998-12-31T23:59:59Z")],
+            422,
+            "command.before_the_euro",
+        ),
         headers(&[JSON, BEA, BOARD, ("Tranche-Confidence", "fixture")], 400, "http.bad_header"),
     ]
 }

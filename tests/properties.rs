@@ -14,6 +14,7 @@ const RECORDED_MIN: u64 = 3;
 /// Codes that a desk cannot be brought to, each with its reason.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("command.wrong_version", "the engine compares versions: simulation.rs"),
+    ("command.before_the_euro", "no story is that old: bad_input.rs"),
     ("command.reserved", "refused at the edge: react.rs"),
     ("command.id_reused", "the ledger of the engine: simulation.rs"),
     (

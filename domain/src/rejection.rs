@@ -169,6 +169,9 @@ pub enum Common {
     /// Said to be true before it is.
     #[error("effective_at lies after the moment of recording: a fact is recorded when it is true")]
     NotYetTrue,
+    /// Said to be true before anything here can have been.
+    #[error("effective_at lies before 1999, when the euro began")]
+    BeforeTheEuro,
     /// The decision does not fit into one entry of the log.
     #[error("the decision takes {0} bytes, more than an entry of the log may have")]
     TooLarge(usize),
@@ -208,7 +211,7 @@ impl Reason for Common {
             }
             Self::WrongVersion { .. } => "expected version (design.md, 3)",
             Self::IdReused(_) => "the command ledger (design.md, 4)",
-            Self::NotYetTrue => "two clocks (design.md, 5)",
+            Self::NotYetTrue | Self::BeforeTheEuro => "two clocks (design.md, 5)",
             Self::TooLarge(_) => "entry size (design.md, 2)",
             Self::Amount(_) => "money is integer cents of one currency (design.md, 5)",
             Self::TooLong { .. } | Self::TooMany { .. } => "every input has a limit",
@@ -229,7 +232,7 @@ impl Reason for Common {
             | Self::WrongState { .. }
             | Self::WrongVersion { .. }
             | Self::IdReused(_) => Kind::Conflict,
-            Self::NotYetTrue | Self::Amount(_) => Kind::Rule,
+            Self::NotYetTrue | Self::BeforeTheEuro | Self::Amount(_) => Kind::Rule,
         }
     }
 }

@@ -14,6 +14,10 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, LazyLock};
 
+/// Nothing here was true before the euro was, 1 January 1999 (Reg. (EC) No 974/98, Art. 2): an earlier
+/// instant is a slip. In UTC.
+pub const EFFECTIVE_MIN: Timestamp = Timestamp::constant(915_148_800, 0);
+
 /// The streams of one category: a persistent map, so that a clone of the world costs nothing.
 pub type Map<K, V> = OrdMap<K, Arc<V>>;
 
@@ -235,6 +239,9 @@ impl World {
         check_role(declaration, meta.actor.role)?;
         if meta.effective_at.is_some_and(|effective| effective > meta.recorded_at) {
             return Err(Refusal::from(Common::NotYetTrue).at("/effective_at"));
+        }
+        if meta.effective_at.is_some_and(|effective| effective < EFFECTIVE_MIN) {
+            return Err(Refusal::from(Common::BeforeTheEuro).at("/effective_at"));
         }
         self.check_phase(declaration, &parsed.command.subject())?;
         parsed.command.decide(self, meta)

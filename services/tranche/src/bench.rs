@@ -13,7 +13,7 @@ mod workload;
 mod writing;
 
 pub use machine::Machine;
-pub use page::{Against, Line, Section, Target, markdown, text};
+pub use page::{Against, Line, PAGE_START, Section, Target, markdown, text};
 
 use crate::engine::{OpenError, SubmitError};
 use domain::Refusal;

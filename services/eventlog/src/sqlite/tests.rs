@@ -213,6 +213,20 @@ async fn a_truncated_file_is_damage() {
 }
 
 #[tokio::test]
+async fn what_is_written_to_a_file_without_its_name_is_not_acknowledged() {
+    let scratch = Scratch::new();
+    let log = three_groups(scratch.path()).await;
+    let path = schema::path(scratch.path());
+    fs::rename(&path, scratch.path().join("elsewhere")).unwrap();
+    fs::write(&path, "another file").unwrap();
+    let refused = log.append(9, vec![Bytes::from_static(b"x")]).await;
+    let Err(Error::Unavailable(what)) = refused else { panic!("{refused:?}") };
+    assert!(what.contains("removed or replaced"), "{what}");
+    assert!(log.head().await.is_err(), "what it holds is not known any more");
+    assert_eq!(fs::read(&path).unwrap(), b"another file");
+}
+
+#[tokio::test]
 async fn a_check_lists_all_damage_and_not_only_the_first() {
     let scratch = Scratch::new();
     drop(three_groups(scratch.path()).await);

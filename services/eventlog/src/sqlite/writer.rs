@@ -1,7 +1,7 @@
 //! The only connection that writes, on a thread of its own.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 
 use bytes::Bytes;
@@ -60,12 +60,13 @@ impl Writer {
     pub(super) fn start(dir: &Path) -> Result<Writer, Error> {
         let lock = lock(dir)?;
         let connection = open_writer(dir)?;
+        let file = Identity::of(dir)?;
         let start = Progress { head: check_all(&connection)?, broken: None };
         let (progress, watch) = watch::channel(start);
         let (appends, inbox) = mpsc::channel(APPENDS_WAITING_MAX);
         let thread = thread::Builder::new()
             .name("eventlog-writer".to_owned())
-            .spawn(move || write_all(connection, inbox, &progress, lock))
+            .spawn(move || write_all(Opened { connection, file, lock }, inbox, &progress))
             .map_err(|error| Error::Unavailable(format!("no thread to write: {error}")))?;
         Ok(Writer { appends: Some(appends), thread: Some(thread), progress: watch })
     }
@@ -110,16 +111,67 @@ fn body(entries: &[Bytes]) -> Result<String, Error> {
     Ok(String::from_utf8(body).expect("the limits of a group say that entries are UTF-8"))
 }
 
-fn write_all(
+/// What the writing thread holds.
+struct Opened {
     connection: Connection,
+    file: Identity,
+    lock: File,
+}
+
+/// Which file it is that was opened. Whoever removes or replaces it while we write would otherwise hear
+/// that all is durable, of a file that has no name any more.
+struct Identity {
+    path: PathBuf,
+    #[cfg(unix)]
+    numbers: (u64, u64),
+}
+
+impl Identity {
+    fn of(dir: &Path) -> Result<Self, Error> {
+        let path = super::schema::path(dir);
+        #[cfg(unix)]
+        let numbers = numbers(&path)
+            .map_err(|error| Error::Unavailable(format!("{}: {error}", path.display())))?;
+        Ok(Self {
+            path,
+            #[cfg(unix)]
+            numbers,
+        })
+    }
+
+    /// Refuses when another file, or none, is in its place.
+    fn check(&self) -> Result<(), Failure> {
+        #[cfg(unix)]
+        if numbers(&self.path).ok() != Some(self.numbers) {
+            let path = self.path.display();
+            let what = format!("{path} was removed or replaced while it was open; open it again");
+            return Err(Failure::Fatal(Error::Unavailable(what)));
+        }
+        Ok(())
+    }
+}
+
+/// Device and inode.
+#[cfg(unix)]
+fn numbers(path: &Path) -> std::io::Result<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = std::fs::metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
+}
+
+fn write_all(
+    opened: Opened,
     mut inbox: mpsc::Receiver<Append>,
     progress: &watch::Sender<Progress>,
-    lock: File,
 ) {
+    let Opened { connection, file, lock } = opened;
     while let Some(Append { expected, entries, body, reply }) = inbox.blocking_recv() {
         let known = progress.borrow().clone();
         let still_works = known.head().map_err(Failure::Passing);
-        let result = still_works.and_then(|_| append(&connection, expected, entries, &body));
+        let result = still_works
+            .and_then(|_| append(&connection, expected, entries, &body))
+            // Afterwards, so that an acknowledged group was in the file of that name.
+            .and_then(|head| file.check().map(|()| head));
         match &result {
             // The file tells the head, also if a tool added groups behind our back.
             Ok(head) | Err(Failure::Passing(Error::Conflict { actual: head, .. })) => {

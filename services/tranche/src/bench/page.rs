@@ -118,6 +118,8 @@ impl Line {
     }
 }
 
+/// How the page begins.
+pub const PAGE_START: &str = "# Measurements";
 /// What the columns hold.
 const HEADINGS: [&str; 6] = ["contender", "per second", "p50", "p99", "ratio", "target"];
 /// Columns of numbers, which stand right.
@@ -267,7 +269,7 @@ pub fn text(outcome: &Outcome) -> String {
 pub fn markdown(outcome: &Outcome) -> String {
     let Outcome { machine, options, sections, .. } = outcome;
     let mut page = format!(
-        "# Measurements\n\nMade by `{command}`; do not edit, run it again with `--write \
+        "{PAGE_START}\n\nMade by `{command}`; do not edit, run it again with `--write \
          ADR/measurements.md` in a release build on the disk that matters. These are numbers that \
          were measured, nothing else; machines are noisy, so contenders take turns and medians of \
          {turns} turns are given. A ratio is the median of the ratios of each turn, so that a slow \

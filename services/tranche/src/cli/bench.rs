@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::out::{Out, say};
 use clap::Args;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tranche::bench::{self, BenchError, Options, Question};
 use tranche::clock::Clock;
@@ -38,6 +38,9 @@ pub struct BenchArgs {
 pub async fn bench(args: &BenchArgs, clock: &Clock, json: bool) -> Result<(), Failure> {
     let mut options =
         if args.quick { Options::quick(&args.dir) } else { Options::whole(&args.dir) };
+    if let Some(path) = &args.write {
+        check_page(path)?;
+    }
     options.turn = args.seconds.map_or(options.turn, Duration::from_secs);
     let turns = args.turns.and_then(|turns| usize::try_from(turns).ok());
     options.turns = turns.unwrap_or(options.turns);
@@ -51,8 +54,8 @@ pub async fn bench(args: &BenchArgs, clock: &Clock, json: bool) -> Result<(), Fa
     for warning in &outcome.warnings {
         say(format_args!("CAREFUL: {warning}"));
     }
-    if args.write.is_some() {
-        let mut file = Out::to(args.write.as_deref())?;
+    if let Some(path) = &args.write {
+        let mut file = Out::over(path)?;
         file.bytes(bench::markdown(&outcome).as_bytes())?;
         file.finish()?;
     }
@@ -63,6 +66,19 @@ pub async fn bench(args: &BenchArgs, clock: &Clock, json: bool) -> Result<(), Fa
         out.line(format_args!("{}", bench::text(&outcome)))?;
     }
     out.finish()
+}
+
+/// Only an earlier page may be replaced.
+fn check_page(path: &Path) -> Result<(), Failure> {
+    match std::fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(Failure::file(path, error)),
+        Ok(old) if old.starts_with(bench::PAGE_START.as_bytes()) => Ok(()),
+        Ok(_) => {
+            let path = path.display();
+            Err(Failure::Usage(format!("{path} is no page of measurements; it is left alone")))
+        }
+    }
 }
 
 impl From<BenchError> for Failure {

@@ -18,7 +18,7 @@ pub struct ExportArgs {
     /// The last position; the head of the log when absent
     #[arg(long, value_name = "N", conflicts_with = "view")]
     to_position: Option<Position>,
-    /// The file, which appears whole or not at all; standard output when absent
+    /// A new file, which appears whole or not at all; standard output when absent
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
     /// The answer of this view instead of the commits

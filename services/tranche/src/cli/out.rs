@@ -38,9 +38,19 @@ impl Out {
         Self { writer: BufWriter::new(Box::new(io::stdout())), file: None }
     }
 
-    /// A file, which [`Out::finish`] puts in place; standard output when there is no path.
+    /// A new file, which [`Out::finish`] puts in place; standard output when there is no path. A file that
+    /// is there already is left alone: it may be somebody's log.
     pub fn to(path: Option<&Path>) -> Result<Self, Failure> {
         let Some(path) = path else { return Ok(Self::stdout()) };
+        if path.symlink_metadata().is_ok() {
+            let path = path.display();
+            return Err(Failure::Usage(format!("{path} exists, and nothing is overwritten")));
+        }
+        Self::over(path)
+    }
+
+    /// A file, in the place of the one that may be there.
+    pub fn over(path: &Path) -> Result<Self, Failure> {
         let name = path
             .file_name()
             .ok_or_else(|| Failure::Usage(format!("{} is not a file name", path.display())))?;

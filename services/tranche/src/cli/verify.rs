@@ -52,13 +52,14 @@ pub async fn verify(source: &Source, json: bool) -> Result<(), Failure> {
             }
         }
         let Report { commits, events, head, snapshots, streams, .. } = &report;
-        let snapshots = counted(*snapshots, "snapshot");
+        let counted_u64 =
+            |count: &u64, what| counted(usize::try_from(*count).unwrap_or(usize::MAX), what);
+        let (commits, events) = (counted_u64(commits, "commit"), counted_u64(events, "event"));
+        let (streams, snapshots) = (counted(*streams, "stream"), counted(*snapshots, "snapshot"));
         out.line(format_args!(
             "last position {head}: {}",
             if is_readable {
-                format!(
-                    "checked {commits} commits, {events} events, {streams} streams, {snapshots}"
-                )
+                format!("checked {commits}, {events}, {streams}, {snapshots}")
             } else {
                 "the commits were not checked, since rows are damaged".to_owned()
             }
