@@ -4,6 +4,7 @@ mod client;
 mod documents;
 pub mod fixture;
 mod page;
+mod zones;
 
 pub use client::{Answer, Running};
 
@@ -140,6 +141,34 @@ async fn a_bad_body_changes_nothing_and_is_answered_clearly() {
     }
 }
 
+#[tokio::test]
+async fn every_mistake_of_a_rules_document_is_answered() {
+    let server = empty().await;
+    let rules = domain::rules::parse(domain::rules::shipped("playground").unwrap()).unwrap();
+    let mut body = json!({"call": "C", "title": "T", "rules": rules, "cut_offs": []});
+    // Refused by what it says, then by its shape as well.
+    body["rules"]["zone"] = "Mars/Base".into();
+    body["rules"]["retention"]["years"] = 0.into();
+    let mut expected = vec!["/rules/retention/years", "/rules/zone"];
+    let headers = [JSON, ("Tranche-Actor", "po"), ("Tranche-Role", "programme_officer")];
+    for more in ["", "/rules/title", "/rules/colour"] {
+        if !more.is_empty() {
+            body["rules"][more.trim_start_matches("/rules/")] = 7.into();
+            expected.push(more);
+        }
+        expected.sort_unstable();
+        let bytes = body.to_string();
+        let answer = server.send("POST", "/commands/call.open", &headers, bytes.as_bytes()).await;
+        assert_eq!(answer.status, 400, "{}", answer.text());
+        let problem = answer.json();
+        let errors = problem["errors"].as_array().unwrap().iter();
+        let pointers: Vec<_> = errors.map(|error| error["pointer"].as_str().unwrap()).collect();
+        assert_eq!(pointers, expected, "{problem:#}");
+        let detail = format!("the rules document has {} mistakes", expected.len());
+        assert_eq!(problem["detail"], *detail);
+    }
+}
+
 type BadHeaders = (&'static [(&'static str, &'static str)], u16, &'static str);
 
 #[tokio::test]
@@ -174,6 +203,8 @@ async fn bad_headers_and_addresses_are_named() {
     let paths = [
         bad("/views/budget?as_of=yesterday"),
         bad("/views/budget?zone=Mars/Base&as_of=2025-01-01"),
+        bad("/views/budget?zone=Mars/Base"),
+        bad("/views/budget?zone=Europe/Athens&call=EUROHPC-2024-CEI-AI"),
         bad("/views/budget?at_position=-1"),
         bad("/views/budget?at_position=99999999999999999"),
         bad("/views/budget?unknown=1"),

@@ -18,7 +18,7 @@ mod shape;
 mod tests;
 
 pub use comparator::Comparator;
-pub use parse::parse;
+pub use parse::{check, parse};
 
 /// The documents that come with the program: name and text. A starting point; others are files.
 pub const SHIPPED: &[(&str, &str)] = &[

@@ -27,6 +27,14 @@ pub async fn empty(start: &str) -> Engine {
     Engine::open(log, clock, Options::default()).await.unwrap()
 }
 
+/// Opens a call that states its times in that zone.
+pub async fn open_in(engine: &Engine, call: &str, zone: &str) {
+    let mut rules = rules::parse(rules::shipped("playground").unwrap()).unwrap();
+    rules.zone = zone.to_owned();
+    let data = json!({"call": call, "title": call, "rules": rules, "cut_offs": []});
+    give(engine, &format!("open/{call}"), Role::ProgrammeOfficer, "call.open", &data).await;
+}
+
 async fn give(engine: &Engine, id: &str, role: Role, command: &str, data: &Value) {
     let parsed = Parsed::read(command, data.to_string().as_bytes()).expect(command);
     let actor = Actor { id: "fixture".parse().unwrap(), on_behalf_of: None, role };

@@ -113,6 +113,15 @@ impl<'a> Slip<'a> {
     }
 }
 
+/// All mistakes of a document in JSON, in the order of their places.
+#[must_use]
+pub fn check(document: &Map<String, Value>) -> Vec<Mistake> {
+    let mut mistakes = mistakes_in(document);
+    mistakes.sort_by(|a, b| a.path.cmp(&b.path));
+    mistakes.dedup();
+    mistakes
+}
+
 /// What is wrong with the shape of a document, and with what it says.
 fn mistakes_in(root: &Map<String, Value>) -> Vec<Mistake> {
     let with = |stand_in: usize| {

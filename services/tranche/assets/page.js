@@ -27,6 +27,8 @@
     const query = new URLSearchParams();
     if (date.value) query.set("as_of", date.value);
     if (known.value) query.set("known_at", known.value);
+    const scope = form.querySelector("#scope");
+    if (scope) query.set(scope.name, scope.value);
     return query;
   };
 

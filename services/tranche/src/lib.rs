@@ -5,4 +5,6 @@ pub mod clock;
 pub mod cqrs;
 pub mod demo;
 pub mod engine;
+pub mod faults;
 pub mod http;
+pub mod moment;

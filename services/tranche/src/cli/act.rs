@@ -5,9 +5,8 @@ use super::failure::Failure;
 use super::log::Line;
 use super::out::{Out, say};
 use super::schema;
-use super::show::zones;
 use super::source::{Place, Source, engine_on};
-use super::times::{When, instant_in};
+use super::times::instant_in;
 use super::words::word;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 use domain::command::{COMMAND_BYTES_MAX, Confidence, Declaration, Entry};
@@ -30,6 +29,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tranche::clock::Clock;
 use tranche::engine::{Engine, Request};
+use tranche::moment::{Place as Zone, When};
 
 /// How long to wait for another process that writes the log.
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -194,7 +194,20 @@ pub async fn give(
     clock: &Clock,
     json: bool,
 ) -> Result<(), Failure> {
-    let parsed = Parsed::read(entry.declaration.name, &given.read_payload(entry)?)?;
+    let payload = given.read_payload(entry)?;
+    let done = carry_out(entry, given, &payload, source, clock, json).await;
+    done.map_err(|failure| failure.of_payload(entry.declaration.name, &payload))
+}
+
+async fn carry_out(
+    entry: &'static Entry,
+    given: &Given,
+    payload: &[u8],
+    source: &Source,
+    clock: &Clock,
+    json: bool,
+) -> Result<(), Failure> {
+    let parsed = Parsed::read(entry.declaration.name, payload)?;
     let place = source.required()?;
     if given.dry_run {
         let shown = source.follow().await?.reader().now();
@@ -337,7 +350,7 @@ impl Given {
     }
 
     fn effective_at(&self, world: &World) -> Result<Option<Timestamp>, Failure> {
-        instant_in("--effective-at", self.effective_at, &zones(world, None)?)
+        instant_in("--effective-at", self.effective_at, &Zone::Calls.zones(world)?)
     }
 }
 

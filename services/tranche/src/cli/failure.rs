@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 use tranche::demo::DemoError;
 use tranche::engine::{OpenError, ReadError, SubmitError};
+use tranche::faults::{self, FieldError};
 
 /// What the exit codes mean, as `--help` shows it.
 pub const EXIT_CODES: &str = "\
@@ -27,6 +28,9 @@ pub enum Failure {
     /// A rule said no.
     #[error("{0}")]
     Refused(#[from] Refusal),
+    /// A rule said no, for several reasons.
+    #[error("{0}")]
+    Faulty(Refusal, Vec<FieldError>),
     /// The check ran, and what it found has been printed.
     #[error("{0}")]
     Found(String),
@@ -125,13 +129,31 @@ impl Failure {
         Self::File { what: path.display().to_string(), error }
     }
 
+    /// With all that is wrong with a payload that was refused.
+    pub fn of_payload(self, command: &str, payload: &[u8]) -> Self {
+        let Self::Refused(refusal) = self else { return self };
+        let (refusal, errors) = faults::all(command, payload, refusal);
+        if errors.is_empty() { Self::Refused(refusal) } else { Self::Faulty(refusal, errors) }
+    }
+
+    /// The refusal in it, and the fields at fault.
+    fn refusal(&self) -> (Option<&Refusal>, Vec<FieldError>) {
+        match self {
+            Self::Refused(refusal) => {
+                (Some(refusal), FieldError::of(refusal).into_iter().collect())
+            }
+            Self::Faulty(refusal, errors) => (Some(refusal), errors.clone()),
+            _ => (None, Vec::new()),
+        }
+    }
+
     /// The exit code. This is the only place that decides it.
     pub fn exit(&self) -> Exit {
         use eventlog::Error as Log;
         match self {
             // Whoever closed the pipe has seen enough.
             Self::File { error, .. } if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
-            Self::Refused(refusal) => match refusal.kind {
+            Self::Refused(refusal) | Self::Faulty(refusal, _) => match refusal.kind {
                 Kind::Rule | Kind::Forbidden => Exit::Refused,
                 Kind::Malformed => Exit::Usage,
                 Kind::NotFound | Kind::Conflict => Exit::Conflict,
@@ -155,22 +177,25 @@ impl Failure {
         if exit == Exit::Done {
             return;
         }
+        let (refusal, errors) = self.refusal();
         if !json {
             say(format_args!("{}: {self}", self.heading()));
-            if let Self::Refused(Refusal { field: Some(field), .. }) = self {
-                say(format_args!(
-                    "  at {}",
-                    if field.is_empty() { "the whole payload" } else { field }
-                ));
+            let several = errors.len() > 1;
+            for FieldError { detail, pointer } in &errors {
+                let place = if pointer.is_empty() { "the whole payload" } else { pointer };
+                if several || refusal.is_some_and(|refusal| refusal.message != *detail) {
+                    say(format_args!("  at {place}: {detail}"));
+                } else {
+                    say(format_args!("  at {place}"));
+                }
             }
             return;
         }
-        let refusal = if let Self::Refused(refusal) = self { Some(refusal) } else { None };
         let problem = Problem {
             code: refusal.map_or(self.heading(), |refusal| &refusal.code),
             detail: refusal.map_or_else(|| self.to_string(), |refusal| refusal.message.clone()),
             exit: exit as u8,
-            errors: refusal.into_iter().filter_map(FieldError::of).collect(),
+            errors,
             rule: refusal.map(|refusal| &refusal.rule),
             title: self.heading(),
         };
@@ -181,7 +206,7 @@ impl Failure {
 
     fn heading(&self) -> &'static str {
         match self {
-            Self::Refused(_) => "refused",
+            Self::Refused(_) | Self::Faulty(..) => "refused",
             Self::Found(_) => "found",
             Self::Usage(_) => "usage",
             Self::NotFound(_) => "not found",
@@ -200,24 +225,10 @@ struct Problem<'a> {
     detail: String,
     exit: u8,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<FieldError<'a>>,
+    errors: Vec<FieldError>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<&'a Rule>,
     title: &'static str,
-}
-
-/// A field at fault.
-#[derive(Serialize)]
-struct FieldError<'a> {
-    detail: &'a str,
-    pointer: &'a str,
-}
-
-impl<'a> FieldError<'a> {
-    fn of(refusal: &'a Refusal) -> Option<Self> {
-        let pointer = refusal.field.as_deref()?;
-        Some(Self { detail: &refusal.message, pointer })
-    }
 }
 
 fn advice(error: &eventlog::Error) -> &'static str {

@@ -6,6 +6,7 @@ use clap::Subcommand;
 use domain::rules::{Document, Mistake, SHIPPED, parse, shipped};
 use domain::{canonical, canonical::Sha256Hex};
 use serde::Serialize;
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -112,14 +113,27 @@ fn check_bytes(bytes: Vec<u8>) -> Result<Document, Vec<Mistake>> {
 }
 
 fn tell(out: &mut Out, file: &Path, mistake: &Mistake, json: bool) -> Result<(), Failure> {
-    let Mistake { line, path, message } = mistake;
-    let file = file.display();
     if json {
+        let Mistake { line, path, message } = mistake;
+        let file = file.display();
         return out.json(&Found { file: file.to_string(), line: *line, message, path });
     }
-    let line = line.map_or_else(String::new, |line| format!(":{line}"));
-    let path = if path.is_empty() { String::new() } else { format!("{path}: ") };
-    out.line(format_args!("{file}{line}: {path}{message}"))
+    out.line(format_args!("{}", Told { path: file, mistake }))
+}
+
+/// A mistake on one line: the file, where in it, what.
+struct Told<'a> {
+    path: &'a Path,
+    mistake: &'a Mistake,
+}
+
+impl fmt::Display for Told<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Mistake { line, path, message } = self.mistake;
+        let line = line.map_or_else(String::new, |line| format!(":{line}"));
+        let path = if path.is_empty() { String::new() } else { format!("{path}: ") };
+        write!(f, "{}{line}: {path}{message}", self.path.display())
+    }
 }
 
 /// Reads a file of limited length.
@@ -180,8 +194,9 @@ fn shipped_document(name: &str, text: &str) -> Result<Document, Failure> {
 pub fn document(path: &Path) -> Result<serde_json::Value, Failure> {
     let document = check_bytes(read(path)?).map_err(|mistakes| {
         let count = counted(mistakes.len(), "mistake");
-        let path = path.display();
-        Failure::Usage(format!("{path} has {count}; `tranche rules check` names them"))
+        let lines: Vec<String> =
+            mistakes.iter().map(|mistake| format!("\n  {}", Told { path, mistake })).collect();
+        Failure::Usage(format!("{} has {count}{}", path.display(), lines.concat()))
     })?;
     Ok(serde_json::to_value(document)?)
 }

@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::out::{Out, say};
 use super::source::Source;
-use super::times::{When, instant_in};
+use super::times::instant_in;
 use super::words::word;
 use clap::Args;
 use domain::canonical::{self, Sha256Hex};
@@ -12,13 +12,11 @@ use domain::{Role, World};
 use jiff::Timestamp;
 use projections::{AsOf, Query, Report, VIEWS};
 use serde::Serialize;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{IsTerminal, stdout};
 use tranche::engine::{Published, Reader};
+use tranche::moment::{Place, When};
 
-/// The zone of a date when no call has opened: the seat of the first authority that uses Tranche.
-const ZONE: &str = "Europe/Luxembourg";
 /// The width of a table when a terminal does not say how wide it is.
 const WIDTH: usize = 120;
 
@@ -49,6 +47,9 @@ pub struct Question {
     /// The call in whose zone dates and times are meant; needed when the zones of calls differ
     #[arg(long, value_name = "ID")]
     call: Option<CallId>,
+    /// The zone in which dates and times are meant, by IANA name
+    #[arg(long, value_name = "NAME", conflicts_with = "call")]
+    zone: Option<String>,
     /// Only this stream, such as call-EUROHPC-2024-CEI-AI
     #[arg(long, value_name = "ID")]
     stream: Option<StreamId>,
@@ -199,25 +200,14 @@ impl Question {
     }
 
     fn instants(&self, world: &World) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
-        let zones = zones(world, self.call.as_ref())?;
+        let place = match (&self.call, &self.zone) {
+            (Some(call), _) => Place::Call(call.clone()),
+            (None, Some(zone)) => Place::Zone(zone.clone()),
+            (None, None) => Place::Calls,
+        };
+        let zones = place.zones(world)?;
         let as_of = instant_in("--as-of", self.as_of, &zones)?;
         let known_at = instant_in("--known-at", self.known_at, &zones)?;
         Ok((as_of, known_at))
-    }
-}
-
-/// The zones in which a call, or all calls, state their times; never none.
-pub fn zones(world: &World, call: Option<&CallId>) -> Result<Vec<String>, Failure> {
-    let zone_of = |id: &CallId| Some(world.calls.get(id)?.rules.as_ref()?.zone.clone());
-    match call {
-        Some(id) => match zone_of(id) {
-            Some(zone) => Ok(vec![zone]),
-            None => Err(Failure::NotFound(format!("call {id} does not exist"))),
-        },
-        None => {
-            let zones: BTreeSet<String> = world.calls.keys().filter_map(zone_of).collect();
-            let zones: Vec<String> = zones.into_iter().collect();
-            Ok(if zones.is_empty() { vec![ZONE.to_owned()] } else { zones })
-        }
     }
 }

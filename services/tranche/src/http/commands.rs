@@ -3,15 +3,17 @@
 use super::problem::Problem;
 use super::{BODY_BYTES_MAX, BODY_MAX, Shared, request};
 use crate::engine::{Receipt, Request, SubmitError};
+use crate::faults;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use domain::Parsed;
 use domain::command::{Declaration, Entry};
 use domain::ids::{CommandId, StreamId};
+use domain::rejection::Kind;
+use domain::{Parsed, Refusal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -128,7 +130,7 @@ pub(super) async fn submit(
         return Err(unknown(&name));
     }
     let json = receive(&headers, body).await?;
-    let parsed = Parsed::read(&name, &json)?;
+    let parsed = Parsed::read(&name, &json).map_err(|refusal| faulty(&name, &json, refusal))?;
     let command_id = match request::command_id(&headers, "idempotency-key")? {
         Some(id) => id,
         None => super::ids::command_id()
@@ -152,8 +154,16 @@ pub(super) async fn submit(
     let subject = asked.parsed.command.subject();
     match shared.engine.submit(asked).await {
         Ok(receipt) => Ok(accepted(&command_id, &receipt, dry_run, &subject)),
+        Err(SubmitError::Refused(refusal)) if refusal.kind == Kind::Malformed => {
+            Err(faulty(&name, &json, refusal))
+        }
         Err(error) => Err(refused(error, conditional.is_some())),
     }
+}
+
+fn faulty(name: &str, payload: &[u8], refusal: Refusal) -> Problem {
+    let (refusal, errors) = faults::all(name, payload, refusal);
+    Problem::refused(refusal, errors)
 }
 
 /// The body, at most [`BODY_BYTES_MAX`] long and said to be JSON.

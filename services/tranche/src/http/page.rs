@@ -26,8 +26,23 @@ pub struct Choice {
     pub shown: Date,
     /// Only what was recorded by the end of this day.
     pub known_at: Option<Date>,
+    /// The parameter that says in which zone, and its value.
+    pub scope: Option<(&'static str, String)>,
     /// Days on which something was decided.
     pub milestones: Vec<Milestone>,
+}
+
+impl Choice {
+    /// The zone as the rest of an address.
+    fn scope(&self) -> String {
+        let scope = self.scope.as_ref();
+        scope.map(|scope| format!("&{}", in_address(scope))).unwrap_or_default()
+    }
+}
+
+/// A parameter of an address; a call's id and a zone's name have no other letter that means more there.
+fn in_address((name, value): &(&'static str, String)) -> String {
+    format!("{name}={}", value.replace('+', "%2B"))
 }
 
 /// A day on which something was decided.
@@ -120,6 +135,9 @@ fn chooser(choice: &Choice) -> Markup {
     html! {
         form.card.choose method="get" action="/" data-first=(choice.first) aria-label="Choose the date" {
             input type="hidden" name="shown" value=(choice.shown);
+            @if let Some((name, value)) = &choice.scope {
+                input #scope type="hidden" name=(name) value=(value);
+            }
             div.slide {
                 label for="day" { "Move through time" }
                 input #day type="range" name="day" min="0" max=(span) step="1"
@@ -148,7 +166,8 @@ fn chooser(choice: &Choice) -> Markup {
 }
 
 fn milestones(choice: &Choice) -> Markup {
-    let known = choice.known_at.map(|date| format!("&known_at={date}")).unwrap_or_default();
+    let mut known = choice.known_at.map(|date| format!("&known_at={date}")).unwrap_or_default();
+    known.push_str(&choice.scope());
     html! {
         ul.milestones aria-label="Milestones" {
             @for milestone in &choice.milestones {

@@ -1,6 +1,7 @@
 //! Saying no over HTTP: every refusal is an RFC 9457 problem with a code that has a page of its own
 //! (`/problems/<code>`), the rule it rests on, and the fields at fault.
 
+use crate::faults::FieldError;
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
@@ -63,15 +64,6 @@ pub const OWN: &[(&str, StatusCode, &str)] = &[
     ),
     ("http.timeout", StatusCode::GATEWAY_TIMEOUT, "It took longer than the request may wait."),
 ];
-
-/// A field at fault.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct FieldError {
-    /// What is wrong with it.
-    pub detail: String,
-    /// Where it is, as a JSON pointer into the body.
-    pub pointer: String,
-}
 
 /// An answer that says no.
 #[derive(Clone, Debug)]
@@ -151,6 +143,20 @@ impl Problem {
         Self::own("http.bad_query", format!("{name}: {why}"))
     }
 
+    /// A refusal with the fields at fault.
+    #[must_use]
+    pub fn refused(refusal: Refusal, errors: Vec<FieldError>) -> Self {
+        Self {
+            status: status(refusal.kind),
+            code: refusal.code,
+            detail: refusal.message,
+            rule: Some(refusal.rule),
+            errors,
+            allow: None,
+            retry_after: RETRY_AFTER_USUAL,
+        }
+    }
+
     /// Its status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -225,20 +231,8 @@ impl Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        let errors = refusal
-            .field
-            .map(|pointer| FieldError { detail: refusal.message.clone(), pointer })
-            .into_iter()
-            .collect();
-        Self {
-            status: status(refusal.kind),
-            code: refusal.code,
-            detail: refusal.message,
-            rule: Some(refusal.rule),
-            errors,
-            allow: None,
-            retry_after: RETRY_AFTER_USUAL,
-        }
+        let errors = FieldError::of(&refusal).into_iter().collect();
+        Self::refused(refusal, errors)
     }
 }
 

@@ -2,17 +2,15 @@
 //! cannot be read.
 
 use super::problem::Problem;
+use crate::moment::{Place, When};
 use axum::http::{HeaderMap, HeaderName};
+use domain::World;
 use domain::command::{Actor, Confidence, Evidence};
 use domain::ids::{ActorId, CommandId};
-use domain::time::end_of_day;
 use jiff::Timestamp;
-use jiff::civil::Date;
 use projections::AsOf;
 use std::str::FromStr;
 
-/// The zone in which a date alone is read, unless the request names another: the seat of EuroHPC.
-pub const ZONE: &str = "Europe/Luxembourg";
 /// The longest moment in a header or an address.
 const MOMENT_CHARS_MAX: usize = 64;
 /// So much of a name that a caller made up is said again.
@@ -139,16 +137,18 @@ pub struct Moment {
     pub known_at: Option<String>,
     /// Only the log up to here.
     pub at_position: Option<String>,
-    /// The zone of a date alone.
+    /// The call in whose zone a date alone is meant.
+    pub call: Option<String>,
+    /// The zone in which it is meant.
     pub zone: Option<String>,
 }
 
 impl Moment {
-    /// The moment asked for.
-    pub fn read(&self) -> Result<AsOf, Problem> {
-        let zone = self.zone.as_deref().unwrap_or(ZONE);
+    /// The moment asked for; `world` knows the zones of the calls.
+    pub fn read(&self, world: &World) -> Result<AsOf, Problem> {
+        let zones = zones(world, self.call.as_deref(), self.zone.as_deref())?;
         let at = |name, text: &Option<String>| {
-            text.as_deref().map(|text| moment(name, text, zone)).transpose()
+            text.as_deref().map(|text| moment(name, text, &zones)).transpose()
         };
         Ok(AsOf {
             as_of: at("as_of", &self.as_of)?,
@@ -158,27 +158,39 @@ impl Moment {
     }
 }
 
-/// A moment: an instant, or a date, which is the end of that day in a zone.
-pub fn moment(name: &str, text: &str, zone: &str) -> Result<Timestamp, Problem> {
-    let bad = |why: &dyn std::fmt::Display| Problem::query(name, why);
+/// The zones in which a date alone is meant: of a call, the named one, or those of all calls.
+pub fn zones(
+    world: &World,
+    call: Option<&str>,
+    zone: Option<&str>,
+) -> Result<Vec<String>, Problem> {
+    let place = match (call, zone) {
+        (None, None) => Place::Calls,
+        (Some(_), Some(_)) => return Err(Problem::query("zone", "does not go with call")),
+        (Some(call), None) => {
+            Place::Call(call.parse().map_err(|error| Problem::query("call", error))?)
+        }
+        (None, Some(zone)) => {
+            domain::time::zone(zone).map_err(|error| Problem::query("zone", error))?;
+            Place::Zone(zone.to_owned())
+        }
+    };
+    place.zones(world).map_err(|error| Problem::own("http.not_found", error.to_string()))
+}
+
+/// A moment: an instant, or a date or a time in a zone.
+pub fn moment(name: &str, text: &str, zones: &[String]) -> Result<Timestamp, Problem> {
     if text.len() > MOMENT_CHARS_MAX {
-        return Err(bad(&format!("is longer than {MOMENT_CHARS_MAX} characters")));
-    }
-    if let Ok(instant) = text.parse::<Timestamp>() {
-        return Ok(instant);
+        return Err(Problem::query(name, format!("is longer than {MOMENT_CHARS_MAX} characters")));
     }
     // A plus sign in an address is a space, unless it was written as %2B.
     let offset = text.split_once('T').filter(|(_, time)| time.contains(' '));
-    if offset.is_some()
-        && let Ok(instant) = text.replace(' ', "+").parse::<Timestamp>()
-    {
-        return Ok(instant);
-    }
-    let is_date = text.len() == 10;
-    match text.parse::<Date>() {
-        Ok(date) if is_date => end_of_day(date, zone).map_err(|error| bad(&error)),
-        _ => Err(bad(&"is a date like 2024-12-10 or an instant like 2024-12-10T17:00:00Z")),
-    }
+    let repaired = offset.and_then(|_| text.replace(' ', "+").parse().ok().map(When::Instant));
+    let when = match repaired {
+        Some(when) => when,
+        None => text.parse().map_err(|error: String| Problem::query(name, error))?,
+    };
+    when.instant_in(zones).map_err(|error| Problem::query(name, error))
 }
 
 /// A position or another whole number of an address, at most 2^53 - 1.
@@ -266,14 +278,15 @@ mod tests {
 
     #[test]
     fn a_date_alone_is_the_end_of_that_day_there() {
-        let at = moment("as_of", "2024-12-10", ZONE).unwrap();
+        let zone = &["Europe/Luxembourg".to_owned()];
+        let at = moment("as_of", "2024-12-10", zone).unwrap();
         assert_eq!(at.to_string(), "2024-12-10T22:59:59.999999Z");
-        let at = moment("as_of", "2024-12-10T17:00:00 01:00", ZONE).unwrap();
+        let at = moment("as_of", "2024-12-10T17:00:00 01:00", zone).unwrap();
         assert_eq!(at.to_string(), "2024-12-10T16:00:00Z");
-        for bad in ["", "yesterday", "2024-13-01", "2024-12-10T17:00:00", "99999-01-01"] {
-            assert_eq!(moment("as_of", bad, ZONE).unwrap_err().code(), "http.bad_query", "{bad}");
+        for bad in ["", "yesterday", "2024-13-01", "99999-01-01"] {
+            assert_eq!(moment("as_of", bad, zone).unwrap_err().code(), "http.bad_query", "{bad}");
         }
-        assert!(moment("as_of", "2024-12-10", "Mars/Base").is_err());
+        assert!(moment("as_of", "2024-12-10", &["Mars/Base".to_owned()]).is_err());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use domain::World;
 use domain::canonical::Sha256Hex;
 use domain::ids::StreamId;
 use serde::Deserialize;
@@ -32,6 +33,7 @@ pub(super) struct Asked {
     at_position: Option<String>,
     wait_for: Option<String>,
     zone: Option<String>,
+    call: Option<String>,
     actor: Option<String>,
     category: Option<String>,
     limit: Option<String>,
@@ -45,11 +47,12 @@ impl Asked {
             as_of: self.as_of.clone(),
             known_at: self.known_at.clone(),
             at_position: self.at_position.clone(),
+            call: self.call.clone(),
             zone: self.zone.clone(),
         }
     }
 
-    fn query(&self) -> Result<projections::Query, Problem> {
+    fn query(&self, world: &World) -> Result<projections::Query, Problem> {
         fn read<T: std::str::FromStr>(
             name: &str,
             text: Option<&String>,
@@ -72,7 +75,7 @@ impl Asked {
             actor: read("actor", self.actor.as_ref())?,
             category: self.category.clone(),
             limit: usize::try_from(limit).ok(),
-            moment: self.moment().read()?,
+            moment: self.moment().read(world)?,
             now: None,
             role: read("role", self.role.as_ref())?,
             stream: read("stream", self.stream.as_ref())?,
@@ -102,9 +105,9 @@ pub(super) async fn one(
             format!("there is no such view; GET /views lists {}", projections::VIEWS.len());
         return Err(Problem::own("http.not_found", detail));
     }
-    let query = asked.query()?;
     let media = request::choose(&headers, &["application/json", "text/csv"])?;
     wait(&shared, asked.wait_for.as_deref()).await?;
+    let query = asked.query(shared.reader.now().world())?;
     super::within(query.moment.position.unwrap_or(0), shared.reader.now().position())?;
     let report = shared.reader.ask(&view, query).await.map_err(unreadable)?;
     let report = report.ok_or_else(|| Problem::own("http.not_found", "there is no such view"))?;

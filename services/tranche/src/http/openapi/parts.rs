@@ -141,7 +141,10 @@ fn of_reading() -> Value {
         "WaitFor": of("query", "wait_for", &position, false,
             "Wait, for at most 10 s, until the log has this position."),
         "Zone": of("query", "zone", &json!({ "type": "string", "maxLength": 64 }), false,
-            "The zone of a date alone, by IANA name; Europe/Luxembourg unless said."),
+            "The zone of a date or time alone, by IANA name; that of the calls unless said, where they \
+             agree."),
+        "Call": of("query", "call", &token(), false,
+            "The call in whose zone a date or time alone is meant; not with zone."),
         "From": of("query", "from", &position, false, "From this position, 1 unless said."),
         "Limit": of("query", "limit",
             &json!({ "type": "integer", "minimum": 1, "maximum": POSITION_MAX }), false,

@@ -42,6 +42,7 @@ const GETS: &[Get] = &[
             "AtPosition",
             "WaitFor",
             "Zone",
+            "Call",
             "ByActor",
             "ByRole",
             "OfStream",

@@ -24,6 +24,8 @@ const MEANINGS: &[(&str, &str)] = &[
 /// The calendar at one position of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Calendar {
+    /// The zone of its days.
+    pub zone: String,
     /// The position.
     pub position: u64,
     /// The first day.
@@ -36,7 +38,8 @@ pub struct Calendar {
 
 impl Calendar {
     /// Reads the calendar; `None` when the log is empty.
-    pub async fn read(reader: &Reader, zone: &TimeZone) -> Result<Option<Self>, ReadError> {
+    pub async fn read(reader: &Reader, name: &str) -> Result<Option<Self>, ReadError> {
+        let zone = &domain::time::zone(name).unwrap_or(TimeZone::UTC);
         let now = reader.now();
         let (position, latest) = (now.position(), now.views().effective_max);
         let Some(first) = reader.read_commit(1).await? else { return Ok(None) };
@@ -70,14 +73,19 @@ impl Calendar {
         let first = day(earliest, zone);
         let first = milestones.first().map_or(first, |milestone| first.min(milestone.date));
         let last = day(latest, zone).max(first);
-        Ok(Some(Self { position, first, last, milestones }))
+        Ok(Some(Self { zone: name.to_owned(), position, first, last, milestones }))
     }
 
     /// With what the reader chose; the last day unless they said otherwise.
     #[must_use]
-    pub fn choose(&self, shown: Option<Date>, known_at: Option<Date>) -> Choice {
+    pub fn choose(
+        &self,
+        shown: Option<Date>,
+        known_at: Option<Date>,
+        scope: Option<(&'static str, String)>,
+    ) -> Choice {
         let Self { first, last, milestones, .. } = self.clone();
-        Choice { first, last, shown: shown.unwrap_or(last), known_at, milestones }
+        Choice { first, last, shown: shown.unwrap_or(last), known_at, scope, milestones }
     }
 }
 

@@ -6,7 +6,7 @@ use super::{days, page, panel};
 use crate::http::Shared;
 use crate::http::problem::Problem;
 use crate::http::request;
-use crate::http::request::{ZONE, moment, yes};
+use crate::http::request::{moment, yes, zones};
 use crate::http::views::unreadable;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -29,6 +29,16 @@ pub(in crate::http) struct Asked {
     fragment: Option<String>,
     day: Option<String>,
     shown: Option<String>,
+    call: Option<String>,
+    zone: Option<String>,
+}
+
+impl Asked {
+    /// In which zone, as far as it was said: it stays while the date moves.
+    fn scope(&self) -> Option<(&'static str, String)> {
+        let call = self.call.clone().map(|call| ("call", call));
+        call.or_else(|| self.zone.clone().map(|zone| ("zone", zone)))
+    }
 }
 
 /// `GET /`. A person gets a page whatever the address says; a program that asks for JSON, a problem.
@@ -54,16 +64,32 @@ async fn answer(
     let known_at = date("known_at", asked.known_at.as_deref())?;
     let is_fragment = yes("fragment", asked.fragment.as_deref())?;
     let offset = offset(&asked)?;
-    let calendar = calendar(shared).await?;
+    let zones = {
+        let now = shared.reader.now();
+        zones(now.world(), asked.call.as_deref(), asked.zone.as_deref())?
+    };
+    let scope = asked.scope();
+    let calendar = calendar(shared, &zones).await?;
     if let Some(shown) = date("shown", asked.shown.as_deref())? {
-        let address = chosen((as_of, known_at, shown), offset, calendar.as_deref());
+        let mut address = chosen((as_of, known_at, shown), offset, calendar.as_deref());
+        if let Some(scope) = &scope {
+            let mark = if address.contains('?') { '&' } else { '?' };
+            address.push_str(&format!("{mark}{}", super::in_address(scope)));
+        }
         return Ok(Redirect::to(&address).into_response());
     }
-    let choice = calendar.as_ref().map(|calendar| calendar.choose(as_of, known_at));
-    let end =
-        |date: Option<Date>| date.map(|date| moment("as_of", &date.to_string(), ZONE)).transpose();
+    let choice = calendar.as_ref().map(|calendar| calendar.choose(as_of, known_at, scope));
+    let end = |name, date: Option<Date>, zones: &[String]| {
+        date.map(|date| moment(name, &date.to_string(), zones)).transpose()
+    };
+    // The last day was not asked for, so the calendar's own zone will do for it.
+    let zones_of_shown = if as_of.is_some() { zones.as_slice() } else { &zones[..1] };
     let shown = choice.as_ref().map(|choice| choice.shown);
-    let at = AsOf { as_of: end(shown)?, known_at: end(known_at)?, position: None };
+    let at = AsOf {
+        as_of: end("as_of", shown, zones_of_shown)?,
+        known_at: end("known_at", known_at, &zones)?,
+        position: None,
+    };
     let mut reports = Reports::new();
     for view in VIEWS {
         if let Some(report) = shared.reader.as_of(view, at).await.map_err(unreadable)? {
@@ -118,16 +144,18 @@ fn date(name: &str, text: Option<&str>) -> Result<Option<Date>, Problem> {
     date.map(Some).ok_or_else(|| Problem::query(name, "is a date like 2024-12-10"))
 }
 
-/// The calendar, read again only when the log has grown.
-async fn calendar(shared: &Shared) -> Result<Option<Arc<Calendar>>, Problem> {
+/// The calendar in the first of the zones, read again only when the log has grown.
+async fn calendar(shared: &Shared, zones: &[String]) -> Result<Option<Arc<Calendar>>, Problem> {
     let position = shared.reader.now().position();
     let kept = shared.calendar.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    if kept.as_ref().is_some_and(|kept| kept.position == position) {
+    if kept
+        .as_ref()
+        .is_some_and(|kept| kept.position == position && zones.first() == Some(&kept.zone))
+    {
         return Ok(kept);
     }
-    let zone = domain::time::zone(ZONE)
-        .map_err(|error| Problem::own("http.internal", error.to_string()))?;
-    let read = Calendar::read(&shared.reader, &zone).await.map_err(unreadable)?.map(Arc::new);
+    let zone = zones.first().map(String::as_str).unwrap_or_default();
+    let read = Calendar::read(&shared.reader, zone).await.map_err(unreadable)?.map(Arc::new);
     shared.calendar.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&read);
     Ok(read)
 }
