@@ -327,6 +327,20 @@ async fn a_body_beyond_the_limit_is_cut_off() {
 }
 
 #[tokio::test]
+async fn a_position_beyond_the_log_is_named_as_it_was_asked_for() {
+    let server = empty().await;
+    for (accept, from) in [("application/jsonl", "2"), ("text/event-stream", "99999")] {
+        let path = format!("/log?from={from}");
+        let answer = server.send("GET", &path, &[("Accept", accept)], b"").await;
+        assert_eq!(answer.status, 404);
+        let detail = format!("position {from}: the log ends at 0");
+        assert_eq!(answer.json()["detail"], *detail);
+    }
+    let next = server.get("/log?from=1").await;
+    assert_eq!((next.status, next.text().as_str()), (200, ""));
+}
+
+#[tokio::test]
 async fn the_log_is_given_byte_for_byte() {
     let server = Running::start(fixture::engine().await).await;
     let stored = server.engine.reader().read_commits(1, 1_000).await.unwrap();

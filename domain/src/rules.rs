@@ -97,6 +97,7 @@ pub struct Document {
     /// Version of this document, 1..n.
     pub version: u32,
     /// IANA name of the zone in which the call states its times.
+    #[schemars(example = "Europe/Luxembourg")]
     pub zone: String,
 }
 

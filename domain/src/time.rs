@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct LocalTime {
     /// Date and time without offset, for example `2024-11-04T17:00:00`.
+    #[schemars(example = "2027-01-29T17:00:00")]
     pub local: DateTime,
     /// The IANA name of the zone, for example `Europe/Luxembourg`.
-    #[schemars(length(max = 64))]
+    #[schemars(length(max = 64), example = "Europe/Luxembourg")]
     pub zone: String,
 }
 

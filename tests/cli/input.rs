@@ -284,3 +284,57 @@ proptest! {
         prop_assert!(!stderr.contains("panicked"), "{args:?}: {stderr}");
     }
 }
+
+#[test]
+fn an_input_that_is_too_long_is_said_to_be_the_input() {
+    let scratch = start();
+    let output = vote_from_stdin(scratch.path(), &[b' '; 200_000]);
+    is_refused(&output, 2);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        said, "usage: standard input is longer: a command has at most 65535 bytes\n",
+        "not a decision that was never made"
+    );
+}
+
+#[test]
+fn a_server_that_does_not_get_its_address_makes_no_log() {
+    let scratch = Scratch::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for task in ["serve", "demo"] {
+        let output = tranche(scratch.path(), &[task, "--data", "fresh", "--listen", &address]);
+        is_refused(&output, 4);
+        assert!(!scratch.path().join("fresh").exists(), "{task}: {output:?}");
+    }
+}
+
+/// The script that runs the tests, on a machine that has nothing but what every system has, as root.
+#[test]
+fn the_test_script_installs_whatever_is_missing() {
+    let scratch = Scratch::new();
+    let path = scratch.path();
+    for name in ["bash", "dirname", "mkdir"] {
+        let real = ["/usr/bin", "/bin"].map(|dir| Path::new(dir).join(name));
+        let real = real.iter().find(|real| real.exists()).expect(name);
+        std::os::unix::fs::symlink(real, path.join(name)).unwrap();
+    }
+    for (name, script) in [("id", "echo 0"), ("apt-get", "echo \"$@\" >> \"$ASKED\"; exit 7")] {
+        std::fs::write(path.join(name), format!("#!/bin/bash\n{script}\n")).unwrap();
+        let executable = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(path.join(name), executable).unwrap();
+    }
+    let run = Path::new(env!("CARGO_MANIFEST_DIR")).join("run");
+    let output = std::process::Command::new("/bin/bash")
+        .arg(run)
+        .env_clear()
+        .envs([("PATH", path), ("ASKED", &path.join("asked"))])
+        .output()
+        .unwrap();
+    assert!(!output.status.success(), "{output:?}");
+    let asked = std::fs::read_to_string(path.join("asked")).expect("apt-get was called");
+    let first = asked.lines().next().unwrap();
+    for package in ["install", "nodejs", "npm", "python3", "python3-venv", "chromium"] {
+        assert!(first.split(' ').any(|word| word == package), "{package}: {asked}");
+    }
+}

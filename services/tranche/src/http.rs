@@ -109,7 +109,14 @@ impl Server {
     /// # Errors
     /// When the address cannot be had.
     pub async fn bind(engine: Engine, address: SocketAddr) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
+        Self::on(TcpListener::bind(address).await?, engine)
+    }
+
+    /// Serves on an address that has been taken.
+    ///
+    /// # Errors
+    /// When the operating system does not say which.
+    pub fn on(listener: TcpListener, engine: Engine) -> std::io::Result<Self> {
         let is_loopback = listener.local_addr()?.ip().is_loopback();
         let (stop, stopping) = watch::channel(false);
         let shared =

@@ -140,11 +140,10 @@ impl Given {
         let bytes = match (&self.file, self.payload.as_deref()) {
             (Some(path), _) => {
                 let file = File::open(path).map_err(|error| Failure::file(path, error))?;
-                limited(file).map_err(|error| Failure::file(path, error))?
+                limited(path, file)?
             }
-            (None, Some("-")) => limited(io::stdin().lock())
-                .map_err(|error| Failure::file(Path::new("standard input"), error))?,
-            (None, Some(json)) => json.as_bytes().to_vec(),
+            (None, Some("-")) => limited(Path::new("standard input"), io::stdin().lock())?,
+            (None, Some(json)) => limited(Path::new("the payload"), json.as_bytes())?,
             (None, None) => b"{}".to_vec(),
         };
         if self.set.is_empty() {
@@ -180,9 +179,16 @@ impl Given {
 }
 
 /// Reads one byte more than a payload may have, so that a longer one is refused and not cut.
-fn limited(reader: impl Read) -> io::Result<Vec<u8>> {
+fn limited(what: &Path, reader: impl Read) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    reader.take(COMMAND_BYTES_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    reader
+        .take(COMMAND_BYTES_MAX as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::file(what, error))?;
+    if bytes.len() > COMMAND_BYTES_MAX {
+        let limit = format!("a command has at most {COMMAND_BYTES_MAX} bytes");
+        return Err(Failure::Usage(format!("{} is longer: {limit}", what.display())));
+    }
     Ok(bytes)
 }
 
@@ -195,26 +201,29 @@ pub async fn give(
     json: bool,
 ) -> Result<(), Failure> {
     let payload = given.read_payload(entry)?;
-    let done = carry_out(entry, given, &payload, source, clock, json).await;
-    done.map_err(|failure| failure.of_payload(entry.declaration.name, &payload))
+    let name = entry.declaration.name;
+    let done = match Parsed::read(name, &payload) {
+        Ok(parsed) => carry_out(parsed, given, source, clock, json).await,
+        Err(refusal) => Err(refusal.into()),
+    };
+    done.map_err(|failure| failure.of_payload(name, &payload))
 }
 
 async fn carry_out(
-    entry: &'static Entry,
+    parsed: Parsed,
     given: &Given,
-    payload: &[u8],
     source: &Source,
     clock: &Clock,
     json: bool,
 ) -> Result<(), Failure> {
-    let parsed = Parsed::read(entry.declaration.name, payload)?;
+    let declaration = parsed.command.declaration();
     let place = source.required()?;
     if given.dry_run {
         let shown = source.follow().await?.reader().now();
-        let decided = given.rehearse(entry.declaration, &parsed, shown.world(), clock.now())?;
+        let decided = given.rehearse(declaration, &parsed, shown.world(), clock.now())?;
         return show_rehearsal(decided, json);
     }
-    let actor = given.actor(entry.declaration)?;
+    let actor = given.actor(declaration)?;
     let engine = engine_on(open_in_turn(&place).await?, &place, clock.clone()).await?;
     let result = given.submit(parsed, actor, &engine).await;
     engine.stop().await;

@@ -71,6 +71,12 @@ pub fn help(entry: &Entry) -> String {
         "\nExample (the values only show the form):\n  tranche do {name} --data DIR --actor \
          ID --role {role} '{sample}'"
     );
+    for field in schema::documents(&schema) {
+        help += &format!(
+            " --set {field}=@RULES.toml\nRULES.toml is a rules document: begin with one of \
+             `tranche rules list`, printed by\n`tranche rules show NAME > RULES.toml`."
+        );
+    }
     help
 }
 

@@ -31,8 +31,13 @@ pub async fn log(source: &Source, args: &LogArgs, json: bool) -> Result<(), Fail
     if last < from {
         return Ok(());
     }
+    let head = log.head().await?;
+    // The position behind the last one is what a reader who has all asks for.
+    if from > head + 1 {
+        return Err(Failure::NotFound(format!("position {from}: the log ends at {head}")));
+    }
     if !args.follow {
-        let to = log.head().await?.min(last);
+        let to = head.min(last);
         each_entry(&*log, from, to, |position, entry| show(&mut out, position, entry, json))
             .await?;
         return out.finish();

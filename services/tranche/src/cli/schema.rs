@@ -33,14 +33,23 @@ pub fn fields(schema: &Value) -> Vec<Field> {
             kind: kind(schema, node),
             required: required.contains(&name.as_str()),
             about: about(schema, node),
-            example: example(schema, node, 0),
+            example: if is_document(node) { None } else { example(schema, node, 0) },
         })
         .collect();
     fields.sort_by_key(|field| !field.required);
     fields
 }
 
-/// A payload with an example in every field that must be there.
+/// The fields that take a rules document, which is too long for an example: it comes from a file.
+pub fn documents(schema: &Value) -> impl Iterator<Item = &str> {
+    properties(schema).filter(|(_, node)| is_document(node)).map(|(name, _)| name.as_str())
+}
+
+fn is_document(node: &Value) -> bool {
+    reference(node) == Some("Document")
+}
+
+/// A payload with an example in every field that must be there, but for [`documents`].
 pub fn sample(schema: &Value) -> Value {
     example(schema, schema, 0).unwrap_or_else(|| json!({}))
 }
@@ -230,9 +239,10 @@ fn example(root: &Value, node: &Value, depth: u8) -> Option<Value> {
         "object" => {
             let required = required(resolved);
             let needed = properties(resolved).filter(|(name, _)| required.contains(&name.as_str()));
-            let members = needed.map(|(name, member)| {
-                (name.clone(), example(root, member, depth + 1).unwrap_or(Value::Null))
-            });
+            let members =
+                needed.filter(|(_, member)| !is_document(member)).map(|(name, member)| {
+                    (name.clone(), example(root, member, depth + 1).unwrap_or(Value::Null))
+                });
             Some(Value::Object(members.collect()))
         }
         "array" => Some(example(root, &resolved["items"], depth + 1).into_iter().collect()),
@@ -328,14 +338,22 @@ mod tests {
     }
 
     #[test]
-    fn the_sample_of_every_command_can_be_read_or_is_refused_by_name() {
+    fn the_sample_of_every_command_can_be_read() {
+        let document = domain::rules::shipped("playground")
+            .and_then(|text| serde_json::to_value(domain::rules::parse(text).unwrap()).ok());
         for entry in domain::world::COMMANDS.iter().flat_map(|table| table.iter()) {
+            let name = entry.declaration.name;
             let schema = (entry.schema)().to_value();
             for field in fields(&schema) {
-                let name = entry.declaration.name;
                 assert!(!field.about.is_empty(), "{name}: {} says nothing", field.name);
                 assert_ne!(field.kind, "any", "{name}: {} takes anything", field.name);
             }
+            let mut sample = sample(&schema);
+            for field in documents(&schema) {
+                sample[field] = document.clone().unwrap();
+            }
+            let read = domain::Parsed::read(name, sample.to_string().as_bytes());
+            assert!(read.is_ok(), "{name}: {}\n{sample:#}", read.unwrap_err());
         }
     }
 }

@@ -7,6 +7,7 @@ use super::source::{Place, Source, engine_on};
 use clap::Args;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio::net::TcpListener;
 use tranche::clock::Clock;
 use tranche::demo::{self, Milestone};
 use tranche::engine::Engine;
@@ -47,6 +48,12 @@ impl ServeArgs {
         say(format_args!("warning: {danger}"));
         Ok(())
     }
+
+    /// Takes the address before a log is opened: when it is taken already, no log is made.
+    async fn take_address(&self) -> Result<TcpListener, Failure> {
+        let failure = |error| Failure::File { what: self.listen.to_string(), error };
+        TcpListener::bind(self.listen).await.map_err(failure)
+    }
 }
 
 /// What `tranche demo` is told.
@@ -68,14 +75,20 @@ pub async fn serve(
 ) -> Result<(), Failure> {
     args.check()?;
     let place = source.required()?;
+    let listener = args.take_address().await?;
     let engine = engine_on(place.open_to_write()?, &place, clock).await?;
-    listen(engine, args.listen, json).await
+    listen(engine, listener, args.listen, json).await
 }
 
-async fn listen(engine: Engine, address: SocketAddr, json: bool) -> Result<(), Failure> {
+async fn listen(
+    engine: Engine,
+    listener: TcpListener,
+    address: SocketAddr,
+    json: bool,
+) -> Result<(), Failure> {
     let failure = |error| Failure::File { what: address.to_string(), error };
     let stop = told_to_stop().map_err(failure)?;
-    let server = Server::bind(engine, address).await.map_err(failure)?;
+    let server = Server::on(listener, engine).map_err(failure)?;
     let url = format!("http://{}", server.address().map_err(failure)?);
     let mut out = Out::stdout();
     if json {
@@ -90,6 +103,7 @@ async fn listen(engine: Engine, address: SocketAddr, json: bool) -> Result<(), F
 /// Plays the real call, shows where the money is, and serves it.
 pub async fn play(source: &Source, args: &DemoArgs, json: bool) -> Result<(), Failure> {
     args.serve.check()?;
+    let listener = if args.once { None } else { Some(args.serve.take_address().await?) };
     let place = source.place()?.unwrap_or_else(|| Place::Directory(DEMO_DIRECTORY.into()));
     let log = place.open_to_write()?;
     let (clock, _hands) = Clock::manual(demo::begins());
@@ -101,12 +115,10 @@ pub async fn play(source: &Source, args: &DemoArgs, json: bool) -> Result<(), Fa
     };
     engine.stop().await;
     shown?;
-    if args.once {
-        return Ok(());
-    }
+    let Some(listener) = listener else { return Ok(()) };
     // From here on the time is that of the machine.
     let engine = engine_on(log, &place, Clock::system()).await?;
-    listen(engine, args.serve.listen, json).await
+    listen(engine, listener, args.serve.listen, json).await
 }
 
 async fn tell(engine: &Engine, milestones: &[Milestone], json: bool) -> Result<(), Failure> {

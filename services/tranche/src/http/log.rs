@@ -53,16 +53,23 @@ pub(super) async fn read(
         if limit.is_some() {
             return Err(Problem::query("limit", "does not go with text/event-stream"));
         }
-        let from = last_event(&headers)?.map_or(from, |last| last + 1);
         let head = shared.reader.now().position();
-        super::within(from.saturating_sub(1), head)?;
+        let from = match last_event(&headers)? {
+            Some(last) => super::within(last, head).map(|()| last + 1)?,
+            None => begins_within(from, head)?,
+        };
         return Ok(follow(&shared, from, permit));
     }
     let head = shared.reader.now().position();
-    // The position behind the last one is what a reader who has all asks for.
-    super::within(from.saturating_sub(1), head)?;
+    let from = begins_within(from, head)?;
     let last = limit.map_or(head, |limit| head.min(from.saturating_add(limit - 1)));
     Ok(lines(&shared, from, last, head, permit))
+}
+
+/// Refuses what begins beyond the log. The position behind the last one is what a reader who has all
+/// asks for.
+fn begins_within(from: u64, head: u64) -> Result<u64, Problem> {
+    if from <= head + 1 { Ok(from) } else { super::within(from, head).map(|()| from) }
 }
 
 /// The position after which a reader resumes.
