@@ -127,7 +127,7 @@ mod tests {
         let mut payload = opening();
         payload["rules"]["version"] = json!("one");
         payload["rules"]["zone"] = json!("Mars/Base");
-        payload["rules"]["submission"]["questions"][0]["key"] = json!("a b");
+        payload["rules"]["submission"]["questions"][0]["key"] = json!("a/b");
         payload["rules"]["retention"] = json!({ "years": 0, "a.b/c": 1 });
         let (refusal, errors) = refused(&payload);
         let mut pointers = pointers(&errors);
