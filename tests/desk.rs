@@ -1,6 +1,7 @@
 //! A world without an engine: commands are decided one after the other, and every promise of the
 //! rules is checked at every step.
 
+use crate::books::Books;
 use crate::invariants::Checker;
 use crate::life::{Step, person};
 use domain::command::{Meta, Parsed, Role};
@@ -22,6 +23,7 @@ pub struct Desk {
     pub refused: BTreeMap<String, u64>,
     /// Timers are not fired while this is set.
     pub timers_wait: bool,
+    pub books: Books,
     now: Timestamp,
     given: Vec<(String, Vec<u8>, Meta)>,
     checker: Checker,
@@ -40,6 +42,7 @@ impl Desk {
             recorded: BTreeMap::new(),
             refused: BTreeMap::new(),
             timers_wait: false,
+            books: Books::default(),
             now: crate::life::instant(crate::life::START),
             given: Vec::new(),
             checker: Checker::default(),
@@ -117,6 +120,7 @@ impl Desk {
             ));
         }
         self.checker.check(str::from_utf8(&bytes).map_err(|error| error.to_string())?)?;
+        self.books.check(&decoded)?;
         self.entries.push(bytes);
         self.world.apply(&decoded);
         let kinds: Vec<&str> = commit.events.iter().map(|event| event.event.kind()).collect();
@@ -160,7 +164,7 @@ impl Desk {
         if folded != views.digests().map_err(|error| error.to_string())? {
             return Err("10: the replayed views are others".to_owned());
         }
-        Ok(())
+        self.books.agree(&views)
     }
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where by panicking")]
 
 mod bad_input;
+mod books;
 mod browser;
 mod cli;
 mod client;

@@ -111,6 +111,7 @@ fn each_view(commits: &[Arc<Commit>], events: u64) {
     one::<compute::Compute>(commits, events);
     one::<deadlines::Deadlines>(commits, events);
     one::<inbox::Inbox>(commits, events);
+    one::<ledger::Ledger>(commits, events);
     one::<matching::Match>(commits, events);
     one::<pipeline::Pipeline>(commits, events);
     one::<portfolio::Portfolio>(commits, events);

@@ -18,6 +18,7 @@ pub mod budget;
 pub mod compute;
 pub mod deadlines;
 pub mod inbox;
+pub mod ledger;
 pub mod matching;
 pub mod pipeline;
 pub mod portfolio;
@@ -154,6 +155,7 @@ views! {
     compute: compute::Compute;
     deadlines: deadlines::Deadlines;
     inbox: inbox::Inbox;
+    ledger: ledger::Ledger;
     matching: matching::Match;
     pipeline: pipeline::Pipeline;
     portfolio: portfolio::Portfolio;

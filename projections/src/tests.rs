@@ -3,6 +3,7 @@
 use crate::sample::{self, Pick, TEMPLATES};
 use crate::{AsOf, History, Query, Views, digests_as_of, fold, names};
 use domain::Commit;
+use domain::money::Money;
 use jiff::{Timestamp, ToSpan};
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -13,13 +14,20 @@ fn hour(hour: i64) -> Timestamp {
 }
 
 /// Up to three events; most are true when they are recorded, some were true long before.
-fn picks() -> impl Strategy<Value = Vec<(usize, u8, u8, u16, u64)>> {
+fn picks(category: &str) -> impl Strategy<Value = Vec<(usize, u8, u8, u16, u64)>> + use<> {
     let late = prop_oneof![4 => Just(0_u64), 1 => 0_u64..300];
-    prop::collection::vec((0..TEMPLATES.len(), 1_u8..4, 1_u8..4, 1_u16..1000, late), 1..4)
+    let of = |template: &usize| TEMPLATES[*template].0.starts_with(category);
+    let template = prop::sample::select((0..TEMPLATES.len()).filter(of).collect::<Vec<_>>());
+    prop::collection::vec((template, 1_u8..4, 1_u8..4, 1_u16..1000, late), 1..4)
 }
 
 fn history() -> impl Strategy<Value = Vec<Arc<Commit>>> {
-    prop::collection::vec(picks(), 1..120).prop_map(|commits| {
+    history_of("")
+}
+
+/// All events are of a category.
+fn history_of(category: &str) -> impl Strategy<Value = Vec<Arc<Commit>>> + use<> {
+    prop::collection::vec(picks(category), 1..120).prop_map(|commits| {
         let commits = (1_u64..).zip(commits).map(|(position, picks)| {
             let at = |late: u64| hour(position as i64 - late.min(position) as i64);
             let pick =
@@ -56,6 +64,42 @@ fn small(mut history: History) -> History {
     history
 }
 
+/// The lines of the ledger; those without commitments are left out.
+fn ladder(views: &Views) -> Vec<Vec<crate::Cell>> {
+    let report = views.report("ledger", &Query::default()).unwrap();
+    let lines = report.table("lines").unwrap().rows.iter().cloned();
+    lines.filter(|row| row[5..].iter().any(is_something)).collect()
+}
+
+/// What the budget sums up from the top of the ladder, as what stands on each rung.
+fn budget_as_ladder(views: &Views) -> Vec<Vec<crate::Cell>> {
+    let report = views.report("budget", &Query::default()).unwrap();
+    let lines = report.table("lines").unwrap().rows.iter();
+    let rungs = lines.map(|row| {
+        let [fund, line, source, appropriation, sums @ .., open, left] = &row[..] else {
+            panic!("the budget has other columns: {row:?}");
+        };
+        let mut cells = vec![fund, line, source, appropriation, left];
+        let between: Vec<crate::Cell> =
+            sums.windows(2).map(|pair| less(&pair[0], &pair[1])).collect();
+        cells.extend(&between);
+        cells.extend([&sums[sums.len() - 1], open]);
+        cells.into_iter().cloned().collect::<Vec<_>>()
+    });
+    rungs.filter(|row| row[5..].iter().any(is_something)).collect()
+}
+
+fn is_something(cell: &crate::Cell) -> bool {
+    *cell != crate::Cell::Money(Money::ZERO)
+}
+
+fn less(whole: &crate::Cell, part: &crate::Cell) -> crate::Cell {
+    match (whole, part) {
+        (crate::Cell::Money(whole), crate::Cell::Money(part)) => whole.minus(*part).unwrap().into(),
+        other => panic!("two amounts, not {other:?}"),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -87,6 +131,23 @@ proptest! {
         after.iter().for_each(|commit| again.apply(commit));
         let whole = fold(commits.iter().map(|commit| &**commit));
         prop_assert_eq!(again.digests().unwrap(), whole.digests().unwrap());
+    }
+
+    #[test]
+    fn the_ledger_balances_after_every_commit_whatever_happened(commits in history()) {
+        let mut views = Views::default();
+        for commit in &commits {
+            views.apply(commit);
+            for (name, sides) in views.ledger.sides() {
+                prop_assert_eq!(sides.debit, sides.credit, "{} at {}", name, commit.position);
+            }
+        }
+    }
+
+    #[test]
+    fn the_ledger_agrees_with_the_budget_in_any_order(commits in history_of("fund-")) {
+        let views = fold(commits.iter().map(|commit| &**commit));
+        prop_assert_eq!(ladder(&views), budget_as_ladder(&views));
     }
 
     #[test]
@@ -132,7 +193,7 @@ fn a_question_about_a_recent_moment_reads_no_log() {
     let moment = AsOf { as_of: Some(hour(1_900)), ..AsOf::NOW };
     let report = history.report("budget", &Query::at(moment), &Nothing).unwrap().unwrap();
     let lines = report.table("lines").unwrap();
-    assert_eq!(lines.rows[0][3], crate::Cell::Money(domain::money::Money::euro(1_900)));
+    assert_eq!(lines.rows[0][3], crate::Cell::Money(Money::euro(1_900)));
     let old = AsOf { position: Some(200), ..AsOf::NOW };
     assert!(matches!(
         history.report("budget", &Query::at(old), &Nothing),

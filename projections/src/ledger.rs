@@ -1,0 +1,524 @@
+//! The books in double entry: every event about money moves an amount from one account to another of
+//! the same sub-ledger, so that each sub-ledger adds up to nothing after every event.
+//!
+//! Sub-ledgers and their accounts (a balance is what was moved in, less what was moved out):
+//! - `Budget:<fund>`: `Voted` and `Carried` by line and source, then the ladder `Available` (by line and
+//!   source), `Global` (by commitment), `Individual`, `Legal`, `Paid` (by grant). The balance of a rung is
+//!   what stands on it, so what is open (RAL) is `Global` + `Individual` + `Legal`.
+//! - `Cash:<fund>`: `Bank`, and by grant `Pre-financing`, `Cost`, `Insurance`, `Recovered`.
+//! - `National`: of each pledge `State`, then the ladder `Promised` to `Counted`.
+//!
+//! No journal is kept: [`Ledger::transfers`] tells it again from the commits.
+
+use crate::projection::{LARGE, Projection, Query};
+use crate::report::{Cell, Kind, Report, Table};
+use domain::commit::Recorded;
+use domain::ids::{FundId, GrantId, Key, PaymentId, PledgeId, StreamKey};
+use domain::money::{Currency, Money};
+use domain::{Commit, Event, fund, payment, pledge};
+use imbl::OrdMap;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The balances, and what it takes to know the accounts of the next event.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// By account; those of nothing are left out.
+    balances: OrdMap<Arc<str>, Money>,
+    /// Line and source of each global commitment, by `fund:commitment`.
+    lines: OrdMap<Arc<str>, Arc<(Key, Key)>>,
+    /// The global commitment that a grant draws on, by `fund:grant`.
+    draws: OrdMap<Arc<str>, Key>,
+    /// What was asked to be paid and may still move.
+    orders: OrdMap<PaymentId, Arc<Order>>,
+    /// Events that tell no amount that can be booked.
+    omitted: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Order {
+    amount: Money,
+    fund: FundId,
+    grant: GrantId,
+    kind: payment::Kind,
+    net: Money,
+}
+
+/// An amount that moves between two accounts of one sub-ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// The account that is credited.
+    pub from: String,
+    /// The account that is debited.
+    pub to: String,
+    /// How much.
+    pub amount: Money,
+}
+
+/// What stands on each side of a sub-ledger, in cents.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sides {
+    /// The sum of what is more than nothing.
+    pub debit: i128,
+    /// The sum of what is less than nothing, as a number without sign.
+    pub credit: i128,
+}
+
+/// What stands on each rung for one budget line and source.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rungs {
+    /// Unknown while only what became of it is seen.
+    appropriation: Option<Money>,
+    available: Money,
+    global: Money,
+    individual: Money,
+    legal: Money,
+    paid: Money,
+}
+
+/// The rungs of a pledge.
+const STEPS: [&str; 5] = ["Promised", "Signed", "Reported", "Certified", "Counted"];
+
+/// Where money stands whose line, or commitment, is told by an event that is not seen.
+const NO_LINE: &str = "Unknown line";
+const NO_COMMITMENT: &str = "Unknown commitment";
+
+impl Projection for Ledger {
+    const NAME: &'static str = "ledger";
+    const SUMMARY: &'static str =
+        "Double entry: the balance of every account of budget, cash and national contributions";
+    const EVERY: u64 = LARGE;
+
+    fn apply(&mut self, _: &Commit, event: &Recorded) {
+        if !matches!(event.event, Event::Fund(_) | Event::Payment(_) | Event::Pledge(_)) {
+            return;
+        }
+        match self.transfers(event) {
+            Some(transfers) => transfers.iter().for_each(|transfer| self.post(transfer)),
+            None => self.omit(),
+        }
+        self.remember(event);
+    }
+
+    fn report(&self, _: &Query) -> Report {
+        let omitted = match self.omitted {
+            0 => "Nothing was left out.".to_owned(),
+            many => format!("Left out, because no amount to be booked is known: {many}."),
+        };
+        Report::new(Self::NAME, "Ledger")
+            .with(self.ledgers())
+            .with(self.lines_table())
+            .with(self.pledges())
+            .with(self.accounts())
+            .note("Each sub-ledger adds up to nothing; what stands on a rung is a balance.")
+            .note("Open (RAL): committed globally, individually or legally, and not paid.")
+            .note("Cash: as it was ordered. What clears a pre-financing, no event says.")
+            .note("An umbrella and its parts are the same money: pledges are not added up.")
+            .note("Awards, envelopes, prizes and claims move nothing.")
+            .note(omitted)
+    }
+}
+
+impl Ledger {
+    /// What an event moves, seen from the state before it; `None` when it moves something and does
+    /// not say how much.
+    #[must_use]
+    pub fn transfers(&self, event: &Recorded) -> Option<Vec<Transfer>> {
+        match &event.event {
+            Event::Fund(inner) => Some(self.of_fund(&FundId::of_stream(&event.stream)?, inner)),
+            Event::Payment(inner) => self.of_payment(&PaymentId::of_stream(&event.stream)?, inner),
+            Event::Pledge(inner) => {
+                Some(self.of_pledge(&PledgeId::of_stream(&event.stream)?, inner))
+            }
+            _ => Some(Vec::new()),
+        }
+    }
+
+    fn of_fund(&self, fund: &FundId, event: &fund::Event) -> Vec<Transfer> {
+        use fund::Event as E;
+        let on = |rung, line: &Key, source: &Key| format!("Budget:{fund}:{rung}:{line}:{source}");
+        let of = |rung, commitment: &Key| format!("Budget:{fund}:{rung}:{commitment}");
+        let to = |rung, grant: &GrantId| format!("Budget:{fund}:{rung}:{grant}");
+        let line_of = |commitment: &Key| match self.line(fund.as_str(), commitment.as_str()) {
+            Some((line, source)) => on("Available", line, source),
+            None => of(NO_LINE, commitment),
+        };
+        match event {
+            E::AppropriationVoted { amount, line, source }
+            | E::AppropriationIncreased { amount, line, source, .. } => {
+                moved(*amount, on("Voted", line, source), on("Available", line, source))
+            }
+            E::CarriedIn { amount, line, source, .. } => {
+                moved(*amount, on("Carried", line, source), on("Available", line, source))
+            }
+            E::CarriedOver { amount, line, source, .. } => {
+                moved(*amount, on("Available", line, source), on("Carried", line, source))
+            }
+            E::GloballyCommitted { amount, commitment, line, source, .. } => {
+                let available = on("Available", line, source);
+                let mut transfers = self.emptied(&of(NO_LINE, commitment), &available);
+                transfers.extend(moved(*amount, available, of("Global", commitment)));
+                transfers
+            }
+            E::GlobalCommitmentIncreased { amount, commitment, .. } => {
+                moved(*amount, line_of(commitment), of("Global", commitment))
+            }
+            E::GlobalDecommitted { amount, commitment, .. } => {
+                moved(*amount, of("Global", commitment), line_of(commitment))
+            }
+            E::IndividuallyCommitted { amount, commitment, grant } => {
+                let global = of("Global", commitment);
+                let mut transfers = self.emptied(&to(NO_COMMITMENT, grant), &global);
+                transfers.extend(moved(*amount, global, to("Individual", grant)));
+                transfers
+            }
+            E::LegallyCommitted { amount, grant } => {
+                moved(*amount, to("Individual", grant), to("Legal", grant))
+            }
+            E::Paid { amount, grant, .. } => moved(*amount, to("Legal", grant), to("Paid", grant)),
+            E::Returned { amount, grant, .. } => {
+                moved(*amount, to("Paid", grant), to("Legal", grant))
+            }
+            E::GrantDecommitted { amount, grant, .. } => {
+                let global = match self.draws.get(&*format!("{fund}:{grant}")) {
+                    Some(commitment) => of("Global", commitment),
+                    None => to(NO_COMMITMENT, grant),
+                };
+                // What is not signed for goes first; the legal commitment then fits what is left.
+                let unsigned = self.balance(&to("Individual", grant)).min(*amount);
+                let mut signed = *amount;
+                signed.subtract(unsigned);
+                let mut transfers = moved(unsigned, to("Individual", grant), global.clone());
+                transfers.extend(moved(signed, to("Legal", grant), global));
+                transfers
+            }
+        }
+    }
+
+    fn of_payment(&self, id: &PaymentId, event: &payment::Event) -> Option<Vec<Transfer>> {
+        use payment::Event as E;
+        match event {
+            E::Executed { .. } => self.orders.get(id)?.transfers(false),
+            E::Returned { .. } => self.orders.get(id)?.transfers(true),
+            E::Initiated(_) | E::Verified {} | E::Authorised {} | E::Rejected { .. } => {
+                Some(Vec::new())
+            }
+        }
+    }
+
+    fn of_pledge(&self, pledge: &PledgeId, event: &pledge::Event) -> Vec<Transfer> {
+        use pledge::Event as E;
+        let [promised, signed, reported, certified, counted] =
+            STEPS.map(|step| format!("National:{pledge}:{step}"));
+        let state = format!("National:{pledge}:State");
+        match event {
+            E::Made(promise) => moved(promise.amount, state, promised),
+            E::Raised { amount, .. } => moved(*amount, state, promised),
+            E::Signed { amount, .. } => moved(*amount, promised, signed),
+            E::Reported { amount } => moved(*amount, signed, reported),
+            E::Certified { amount, .. } => moved(*amount, reported, certified),
+            E::Counted { amount } => moved(*amount, certified, counted),
+            E::Withdrawn { .. } => {
+                let rungs = [promised, signed, reported, certified, counted];
+                rungs.iter().flat_map(|rung| self.emptied(rung, &state)).collect()
+            }
+        }
+    }
+
+    /// Moves all that stands on an account.
+    fn emptied(&self, from: &str, to: &str) -> Vec<Transfer> {
+        moved(self.balance(from), from.to_owned(), to.to_owned())
+    }
+
+    /// Both accounts change, or none does: what cannot be added (another currency, or more than an
+    /// amount can be) must not put the books out of balance.
+    fn post(&mut self, transfer: &Transfer) {
+        let Transfer { from, to, amount } = transfer;
+        let credited = self.balance(from).minus(*amount);
+        match (credited, self.balance(to).plus(*amount)) {
+            (Ok(credited), Ok(debited)) => {
+                self.set(from, credited);
+                self.set(to, debited);
+            }
+            _ => self.omit(),
+        }
+    }
+
+    fn set(&mut self, account: &str, balance: Money) {
+        if balance == Money::ZERO {
+            self.balances.remove(account);
+        } else if let Some(found) = self.balances.get_mut(account) {
+            *found = balance;
+        } else {
+            self.balances.insert(account.into(), balance);
+        }
+    }
+
+    fn omit(&mut self) {
+        self.omitted = self.omitted.saturating_add(1);
+    }
+
+    fn remember(&mut self, event: &Recorded) {
+        match &event.event {
+            Event::Fund(fund::Event::GloballyCommitted { commitment, line, source, .. }) => {
+                let key = format!("{}:{commitment}", event.stream.id());
+                self.lines.insert(key.into(), Arc::new((line.clone(), source.clone())));
+            }
+            Event::Fund(fund::Event::IndividuallyCommitted { commitment, grant, .. }) => {
+                let key = format!("{}:{grant}", event.stream.id());
+                self.draws.insert(key.into(), commitment.clone());
+            }
+            Event::Payment(payment::Event::Initiated(order)) => {
+                if let Some(id) = PaymentId::of_stream(&event.stream) {
+                    self.orders.insert(id, Arc::new(Order::of(order)));
+                }
+            }
+            // It moves no more.
+            Event::Payment(payment::Event::Rejected { .. } | payment::Event::Returned { .. }) => {
+                if let Some(id) = PaymentId::of_stream(&event.stream) {
+                    self.orders.remove(&id);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What stands on an account.
+    #[must_use]
+    pub fn balance(&self, account: &str) -> Money {
+        self.balances.get(account).copied().unwrap_or_default()
+    }
+
+    /// Every account on which something stands, in the order of their names.
+    pub fn balances(&self) -> impl Iterator<Item = (&str, Money)> {
+        self.balances.iter().map(|(account, balance)| (&**account, *balance))
+    }
+
+    /// Both sides of every sub-ledger. They are equal.
+    #[must_use]
+    pub fn sides(&self) -> BTreeMap<&str, Sides> {
+        let mut sides: BTreeMap<&str, Sides> = BTreeMap::new();
+        for (account, balance) in self.balances() {
+            sides.entry(sub_ledger(account)).or_default().add(balance);
+        }
+        sides
+    }
+
+    /// The line and source of a global commitment.
+    fn line(&self, fund: &str, commitment: &str) -> Option<(&Key, &Key)> {
+        self.lines.get(&*format!("{fund}:{commitment}")).map(|place| (&place.0, &place.1))
+    }
+
+    /// The line and source that money on an account of a budget belongs to, if that is known.
+    fn place<'a>(&'a self, account: &'a str) -> Option<(&'a str, &'a str)> {
+        let mut parts = account.strip_prefix("Budget:")?.split(':');
+        let (fund, rung, of) = (parts.next()?, parts.next()?, parts.next()?);
+        let (line, source) = match rung {
+            "Voted" | "Carried" | "Available" => return Some((of, parts.next()?)),
+            "Global" => self.line(fund, of)?,
+            NO_LINE | NO_COMMITMENT => return None,
+            _ => self.line(fund, self.draws.get(&*format!("{fund}:{of}"))?.as_str())?,
+        };
+        Some((line.as_str(), source.as_str()))
+    }
+
+    fn ledgers(&self) -> Table {
+        let mut table = Table::new(
+            "ledgers",
+            "Sub-ledgers",
+            &[
+                ("ledger", "Sub-ledger", Kind::Text),
+                ("debit", "Debit", Kind::Money),
+                ("credit", "Credit", Kind::Money),
+                ("difference", "Difference", Kind::Money),
+            ],
+        );
+        for (name, Sides { debit, credit }) in self.sides() {
+            table.push([name.into(), euro(debit), euro(credit), euro(debit - credit)]);
+        }
+        table.total();
+        table
+    }
+
+    fn lines_table(&self) -> Table {
+        let mut table = Table::new(
+            "lines",
+            "What stands on each rung, by fund, budget line and source",
+            &[
+                ("fund", "Fund", Kind::Text),
+                ("line", "Line", Kind::Text),
+                ("source", "Source", Kind::Text),
+                ("appropriation", "Appropriation", Kind::Money),
+                ("available", "Available", Kind::Money),
+                ("global", "Global", Kind::Money),
+                ("individual", "Individual", Kind::Money),
+                ("legal", "Legal", Kind::Money),
+                ("paid", "Paid", Kind::Money),
+                ("open", "Open (RAL)", Kind::Money),
+            ],
+        );
+        let mut lines: BTreeMap<(&str, &str, &str), Rungs> = BTreeMap::new();
+        for (account, balance) in self.balances() {
+            if let Some((line, source)) = self.place(account) {
+                let mut parts = account.split(':').skip(1);
+                let fund = parts.next().unwrap_or_default();
+                let rungs = lines.entry((fund, line, source)).or_default();
+                rungs.add(parts.next().unwrap_or_default(), balance);
+            }
+        }
+        for ((fund, line, source), rungs) in lines {
+            table.push([
+                fund.into(),
+                line.into(),
+                source.into(),
+                Cell::known(rungs.appropriation),
+                Cell::known(rungs.appropriation.map(|_| rungs.available)),
+                rungs.global.into(),
+                rungs.individual.into(),
+                rungs.legal.into(),
+                rungs.paid.into(),
+                rungs.open().into(),
+            ]);
+        }
+        table.total();
+        table
+    }
+
+    fn pledges(&self) -> Table {
+        let mut table = Table::new(
+            "pledges",
+            "What stands on each rung, by pledge",
+            &[
+                ("pledge", "Pledge", Kind::Text),
+                ("promised", "Promised", Kind::Money),
+                ("signed", "Signed", Kind::Money),
+                ("reported", "Reported", Kind::Money),
+                ("certified", "Certified", Kind::Money),
+                ("counted", "Counted", Kind::Money),
+            ],
+        );
+        let mut pledges: BTreeMap<&str, [Money; STEPS.len()]> = BTreeMap::new();
+        for (account, balance) in self.balances() {
+            let account = account.strip_prefix("National:").and_then(|rest| rest.split_once(':'));
+            let Some((pledge, rung)) = account else { continue };
+            if let Some(step) = STEPS.iter().position(|step| *step == rung) {
+                pledges.entry(pledge).or_default()[step] = balance;
+            }
+        }
+        for (pledge, steps) in pledges {
+            let cells = std::iter::once(pledge.into()).chain(steps.map(Cell::Money));
+            table.rows.push(cells.collect());
+        }
+        table
+    }
+
+    fn accounts(&self) -> Table {
+        let mut table = Table::new(
+            "accounts",
+            "Trial balance",
+            &[
+                ("account", "Account", Kind::Text),
+                ("line", "Line", Kind::Text),
+                ("source", "Source", Kind::Text),
+                ("debit", "Debit", Kind::Money),
+                ("credit", "Credit", Kind::Money),
+            ],
+        );
+        for (account, balance) in self.balances() {
+            let (line, source) = match self.place(account) {
+                Some((line, source)) => (line.into(), source.into()),
+                None if account.starts_with("Budget:") => (Cell::Unknown, Cell::Unknown),
+                None => (Cell::Empty, Cell::Empty),
+            };
+            let cents = i128::from(balance.in_cents());
+            let (debit, credit) = if balance.is_negative() {
+                (Cell::Empty, euro(-cents))
+            } else {
+                (balance.into(), Cell::Empty)
+            };
+            table.push([account.into(), line, source, debit, credit]);
+        }
+        table.total();
+        table
+    }
+}
+
+impl Order {
+    fn of(order: &payment::Order) -> Self {
+        let payment::Order { amount, fund, grant, kind, net, .. } = order;
+        let (fund, grant) = (fund.clone(), grant.clone());
+        Self { amount: *amount, fund, grant, kind: *kind, net: *net }
+    }
+
+    /// What the bank moves, and what the insurance keeps of it or releases with it; `back` when the
+    /// bank undoes it.
+    fn transfers(&self, back: bool) -> Option<Vec<Transfer>> {
+        let Self { amount, fund, grant, kind, net } = self;
+        let (purpose, inwards) = match kind {
+            payment::Kind::PreFinancing => ("Pre-financing", false),
+            payment::Kind::Interim | payment::Kind::Balance => ("Cost", false),
+            payment::Kind::Recovery => ("Recovered", true),
+        };
+        let purpose = format!("Cash:{fund}:{purpose}:{grant}");
+        let withheld = amount.minus(*net).ok()?;
+        let mut transfers = moved(*net, format!("Cash:{fund}:Bank"), purpose.clone());
+        transfers.extend(moved(withheld, format!("Cash:{fund}:Insurance:{grant}"), purpose));
+        if back != inwards {
+            let turn =
+                |transfer: &mut Transfer| std::mem::swap(&mut transfer.from, &mut transfer.to);
+            transfers.iter_mut().for_each(turn);
+        }
+        Some(transfers)
+    }
+}
+
+impl Sides {
+    fn add(&mut self, balance: Money) {
+        let cents = i128::from(balance.in_cents());
+        if balance.is_negative() {
+            self.credit -= cents;
+        } else {
+            self.debit += cents;
+        }
+    }
+}
+
+impl Rungs {
+    fn add(&mut self, rung: &str, balance: Money) {
+        match rung {
+            "Voted" | "Carried" => self.appropriation.get_or_insert_default().subtract(balance),
+            "Available" => self.available.add(balance),
+            "Global" => self.global.add(balance),
+            "Individual" => self.individual.add(balance),
+            "Legal" => self.legal.add(balance),
+            "Paid" => self.paid.add(balance),
+            _ => {}
+        }
+    }
+
+    fn open(&self) -> Money {
+        let mut open = self.global;
+        open.add(self.individual);
+        open.add(self.legal);
+        open
+    }
+}
+
+/// The first part of the name of an account; of budget and cash, the first two.
+fn sub_ledger(account: &str) -> &str {
+    let parts = if account.starts_with("National:") { 1 } else { 2 };
+    let end = account.match_indices(':').nth(parts - 1).map_or(account.len(), |(at, _)| at);
+    &account[..end]
+}
+
+fn euro(cents: i128) -> Cell {
+    Cell::known(Money::new(Currency::EUR, cents).ok())
+}
+
+fn moved(amount: Money, from: String, to: String) -> Vec<Transfer> {
+    if amount == Money::ZERO { Vec::new() } else { vec![Transfer { from, to, amount }] }
+}
+
+#[cfg(test)]
+mod tests;
