@@ -77,7 +77,8 @@ struct Rungs {
     paid: Money,
 }
 
-/// The rungs of a pledge.
+/// Where a pledge comes from, and its rungs.
+const STATE: &str = "State";
 const STEPS: [&str; 5] = ["Promised", "Signed", "Reported", "Certified", "Counted"];
 
 /// Where money stands whose line, or commitment, is told by an event that is not seen.
@@ -209,21 +210,21 @@ impl Ledger {
 
     fn of_pledge(&self, pledge: &PledgeId, event: &pledge::Event) -> Vec<Transfer> {
         use pledge::Event as E;
-        let [promised, signed, reported, certified, counted] =
-            STEPS.map(|step| format!("National:{pledge}:{step}"));
-        let state = format!("National:{pledge}:State");
-        match event {
-            E::Made(promise) => moved(promise.amount, state, promised),
-            E::Raised { amount, .. } => moved(*amount, state, promised),
-            E::Signed { amount, .. } => moved(*amount, promised, signed),
-            E::Reported { amount } => moved(*amount, signed, reported),
-            E::Certified { amount, .. } => moved(*amount, reported, certified),
-            E::Counted { amount } => moved(*amount, certified, counted),
+        let on = |rung: &str| format!("National:{pledge}:{rung}");
+        let [promised, signed, reported, certified, counted] = STEPS;
+        let (amount, from, to) = match event {
+            E::Made(promise) => (promise.amount, STATE, promised),
+            E::Raised { amount, .. } => (*amount, STATE, promised),
+            E::Signed { amount, .. } => (*amount, promised, signed),
+            E::Reported { amount } => (*amount, signed, reported),
+            E::Certified { amount, .. } => (*amount, reported, certified),
+            E::Counted { amount } => (*amount, certified, counted),
             E::Withdrawn { .. } => {
-                let rungs = [promised, signed, reported, certified, counted];
-                rungs.iter().flat_map(|rung| self.emptied(rung, &state)).collect()
+                let down = |rung: &&str| self.emptied(&on(rung), &on(STATE));
+                return STEPS.iter().flat_map(down).collect();
             }
-        }
+        };
+        moved(amount, on(from), on(to))
     }
 
     /// Moves all that stands on an account.
