@@ -1,5 +1,8 @@
 //! What funds, awards and pledges say about money: the part that the views `budget` and `match` share.
 
+use crate::projection::confidence;
+use domain::Commit;
+use domain::command::Confidence;
 use domain::commit::Recorded;
 use domain::ids::{CallId, Country, FundId, GrantId, Key, PledgeId, ProposalId, StreamKey};
 use domain::money::Money;
@@ -21,9 +24,17 @@ pub(crate) struct Books {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Fund {
     /// Appropriations by line, then source.
-    pub lines: OrdMap<Key, OrdMap<Key, Money>>,
+    pub lines: OrdMap<Key, OrdMap<Key, Appropriation>>,
     pub commitments: OrdMap<Key, Arc<Global>>,
     pub grants: OrdMap<GrantId, Arc<Individual>>,
+}
+
+/// What a line has from a source, and the least sure of what says so. So in every row below: one mark
+/// for all that the row rests on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Appropriation {
+    pub amount: Money,
+    pub confidence: Option<Confidence>,
 }
 
 /// A global commitment. What it is for is unknown while the event that says so is hidden.
@@ -32,6 +43,7 @@ pub(crate) struct Global {
     pub purpose: Option<Purpose>,
     pub amount: Money,
     pub decommitted: Money,
+    pub confidence: Option<Confidence>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,10 +61,13 @@ pub(crate) struct Individual {
     pub legal: Money,
     pub paid: Money,
     pub decommitted: Money,
+    pub confidence: Option<Confidence>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Call {
+    /// Of its envelope.
+    pub confidence: Option<Confidence>,
     pub title: Option<String>,
     pub envelope: Option<Money>,
     /// Whether its rules give money; calls for access to compute time give none.
@@ -63,6 +78,7 @@ pub(crate) struct Call {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Round {
+    pub confidence: Option<Confidence>,
     /// What each funded proposal gets from the Union, when known.
     pub funded: OrdMap<ProposalId, Option<Money>>,
     /// What the Union gives to all of them, when decided as one sum.
@@ -78,6 +94,8 @@ pub(crate) struct Grant {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Pledge {
+    /// Of what is promised.
+    pub confidence: Option<Confidence>,
     pub promise: Option<pledge::Promise>,
     pub steps: Steps,
     pub withdrawn: bool,
@@ -101,20 +119,23 @@ pub(crate) struct Sums {
     pub legal: Money,
     pub paid: Money,
     pub decommitted: Money,
+    /// Of all of them.
+    pub confidence: Option<Confidence>,
 }
 
 impl Books {
     /// Takes an event in, if it is about money.
-    pub fn apply(&mut self, event: &Recorded) {
+    pub fn apply(&mut self, commit: &Commit, event: &Recorded) {
+        let sure = confidence(commit);
         match &event.event {
             Event::Fund(inner) => {
                 if let Some(id) = FundId::of_stream(&event.stream) {
-                    self.funds.entry(id).or_default().apply(inner);
+                    self.funds.entry(id).or_default().apply(inner, sure);
                 }
             }
             Event::Call(inner) => {
                 if let Some(id) = CallId::of_stream(&event.stream) {
-                    self.apply_call(&id, inner);
+                    self.apply_call(&id, inner, sure);
                 }
             }
             Event::Grant(inner) => {
@@ -124,14 +145,14 @@ impl Books {
             }
             Event::Pledge(inner) => {
                 if let Some(id) = PledgeId::of_stream(&event.stream) {
-                    Arc::make_mut(self.pledges.entry(id).or_default()).apply(inner);
+                    Arc::make_mut(self.pledges.entry(id).or_default()).apply(inner, sure);
                 }
             }
             _ => {}
         }
     }
 
-    fn apply_call(&mut self, id: &CallId, event: &call::Event) {
+    fn apply_call(&mut self, id: &CallId, event: &call::Event, sure: Option<Confidence>) {
         use call::Event as E;
         match event {
             E::Opened { budget, rules, title, .. } => {
@@ -139,9 +160,12 @@ impl Books {
                 call.gives_money = budget.is_some() || rules.funding.is_some();
                 call.title = Some(title.clone());
                 call.envelope = budget.as_ref().map(|budget| budget.envelope);
+                call.confidence = call.confidence.max(sure);
             }
             E::BudgetRaised { by, .. } => {
-                if let Some(envelope) = &mut self.call(id).envelope {
+                let call = self.call(id);
+                call.confidence = call.confidence.max(sure);
+                if let Some(envelope) = &mut call.envelope {
                     envelope.add(*by);
                 }
             }
@@ -150,12 +174,14 @@ impl Books {
                     self.place(&award.grant, id, cut_off);
                 }
                 let round = self.round(id, cut_off);
+                round.confidence = round.confidence.max(sure);
                 round.union = *union;
                 round.funded.extend(funded.iter().map(|it| (it.proposal.clone(), it.union)));
             }
             E::ReserveActivated { cut_off, grant, proposal, union, .. } => {
                 self.place(grant, id, cut_off);
                 let round = self.round(id, cut_off);
+                round.confidence = round.confidence.max(sure);
                 round.funded.insert(proposal.clone(), *union);
                 // A sum that was decided for the others grows by what is known, or is unknown.
                 round.union = round.union.and_then(|sum| sum.plus((*union)?).ok());
@@ -253,6 +279,13 @@ impl Books {
         parts
     }
 
+    /// How sure the commitments are whose purpose is so, whatever the grants draw on them.
+    pub fn committed(&self, of: impl Fn(&Purpose) -> bool) -> Option<Confidence> {
+        let globals = self.funds.values().flat_map(|fund| fund.commitments.values());
+        let mine = globals.filter(|global| global.purpose.as_ref().is_some_and(&of));
+        mine.filter_map(|global| global.confidence).max()
+    }
+
     /// The sums of the commitments whose purpose is so, and of the grants that draw on them.
     pub fn sums(&self, of: impl Fn(&Purpose) -> bool) -> Option<Sums> {
         let mut sums: Option<Sums> = None;
@@ -273,8 +306,11 @@ impl Round {
 }
 
 impl Pledge {
-    fn apply(&mut self, event: &pledge::Event) {
+    fn apply(&mut self, event: &pledge::Event, sure: Option<Confidence>) {
         use pledge::Event as E;
+        if matches!(event, E::Made(_) | E::Raised { .. }) {
+            self.confidence = self.confidence.max(sure);
+        }
         match event {
             E::Made(promise) => {
                 self.steps.promised.add(promise.amount);
@@ -324,40 +360,46 @@ impl Steps {
 }
 
 impl Fund {
-    fn apply(&mut self, event: &fund::Event) {
+    fn apply(&mut self, event: &fund::Event, sure: Option<Confidence>) {
         use fund::Event as E;
         match event {
             E::AppropriationVoted { amount, line, source }
             | E::AppropriationIncreased { amount, line, source, .. }
-            | E::CarriedIn { amount, line, source, .. } => self.line(line, source).add(*amount),
+            | E::CarriedIn { amount, line, source, .. } => {
+                self.line(line, source, sure).add(*amount)
+            }
             E::CarriedOver { amount, line, source, .. } => {
-                self.line(line, source).subtract(*amount);
+                self.line(line, source, sure).subtract(*amount);
             }
             E::GloballyCommitted { amount, call, commitment, line, round, source } => {
                 let (call, line) = (call.clone(), line.clone());
                 let (round, source) = (round.clone(), source.clone());
-                let global = self.global(commitment);
+                let global = self.global(commitment, sure);
                 global.amount.add(*amount);
                 global.purpose = Some(Purpose { call, line, round, source });
             }
             E::GlobalCommitmentIncreased { amount, commitment, .. } => {
-                self.global(commitment).amount.add(*amount);
+                self.global(commitment, sure).amount.add(*amount);
             }
             E::GlobalDecommitted { amount, commitment, .. } => {
-                let global = self.global(commitment);
+                let global = self.global(commitment, sure);
                 global.amount.subtract(*amount);
                 global.decommitted.add(*amount);
             }
             E::IndividuallyCommitted { amount, commitment, grant } => {
-                let individual = self.individual(grant);
+                let individual = self.individual(grant, sure);
                 individual.amount.add(*amount);
                 individual.commitment = Some(commitment.clone());
             }
-            E::LegallyCommitted { amount, grant } => self.individual(grant).legal.add(*amount),
-            E::Paid { amount, grant, .. } => self.individual(grant).paid.add(*amount),
-            E::Returned { amount, grant, .. } => self.individual(grant).paid.subtract(*amount),
+            E::LegallyCommitted { amount, grant } => {
+                self.individual(grant, sure).legal.add(*amount)
+            }
+            E::Paid { amount, grant, .. } => self.individual(grant, sure).paid.add(*amount),
+            E::Returned { amount, grant, .. } => {
+                self.individual(grant, sure).paid.subtract(*amount)
+            }
             E::GrantDecommitted { amount, grant, .. } => {
-                let individual = self.individual(grant);
+                let individual = self.individual(grant, sure);
                 individual.amount.subtract(*amount);
                 individual.legal = individual.legal.min(individual.amount);
                 individual.decommitted.add(*amount);
@@ -365,16 +407,23 @@ impl Fund {
         }
     }
 
-    fn line(&mut self, line: &Key, source: &Key) -> &mut Money {
-        self.lines.entry(line.clone()).or_default().entry(source.clone()).or_default()
+    fn line(&mut self, line: &Key, source: &Key, sure: Option<Confidence>) -> &mut Money {
+        let sources = self.lines.entry(line.clone()).or_default();
+        let it = sources.entry(source.clone()).or_default();
+        it.confidence = it.confidence.max(sure);
+        &mut it.amount
     }
 
-    fn global(&mut self, commitment: &Key) -> &mut Global {
-        Arc::make_mut(self.commitments.entry(commitment.clone()).or_default())
+    fn global(&mut self, commitment: &Key, sure: Option<Confidence>) -> &mut Global {
+        let it = Arc::make_mut(self.commitments.entry(commitment.clone()).or_default());
+        it.confidence = it.confidence.max(sure);
+        it
     }
 
-    fn individual(&mut self, grant: &GrantId) -> &mut Individual {
-        Arc::make_mut(self.grants.entry(grant.clone()).or_default())
+    fn individual(&mut self, grant: &GrantId, sure: Option<Confidence>) -> &mut Individual {
+        let it = Arc::make_mut(self.grants.entry(grant.clone()).or_default());
+        it.confidence = it.confidence.max(sure);
+        it
     }
 }
 
@@ -392,17 +441,18 @@ impl Sums {
         self.legal.add(other.legal);
         self.paid.add(other.paid);
         self.decommitted.add(other.decommitted);
+        self.confidence = self.confidence.max(other.confidence);
     }
 }
 
 impl Fund {
     /// Every line and source with its appropriation, which is unknown while only commitments of it
     /// are seen.
-    pub fn all_lines(&self) -> BTreeMap<(&Key, &Key), Option<Money>> {
+    pub fn all_lines(&self) -> BTreeMap<(&Key, &Key), Option<Appropriation>> {
         let purposes = self.commitments.values().filter_map(|global| global.purpose.as_ref());
         let committed = purposes.map(|purpose| ((&purpose.line, &purpose.source), None));
         let voted = self.lines.iter().flat_map(|(line, sources)| {
-            sources.iter().map(move |(source, amount)| ((line, source), Some(*amount)))
+            sources.iter().map(move |(source, it)| ((line, source), Some(*it)))
         });
         committed.chain(voted).collect()
     }
@@ -415,6 +465,7 @@ impl Fund {
             let sums = sums.get_or_insert_default();
             sums.committed.add(global.amount);
             sums.decommitted.add(global.decommitted);
+            sums.confidence = sums.confidence.max(global.confidence);
         }
         let sums = sums.as_mut()?;
         for individual in self.grants.values() {
@@ -429,8 +480,8 @@ impl Fund {
 
 impl Individual {
     pub fn sums(&self) -> Sums {
-        let Self { amount: individual, legal, paid, .. } = *self;
-        Sums { individual, legal, paid, ..Sums::default() }
+        let Self { amount: individual, legal, paid, confidence, .. } = *self;
+        Sums { individual, legal, paid, confidence, ..Sums::default() }
     }
 }
 

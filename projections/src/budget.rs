@@ -1,10 +1,11 @@
 //! Where public money stands: appropriations, commitments and payments by line and source, what each
 //! round of each call has, and what was published about it.
 
-use crate::books::{Books, Purpose, Steps, SumKnown, Sums};
+use crate::books::{Books, Global, Purpose, Steps, SumKnown, Sums};
 use crate::projection::{Projection, Query};
 use crate::published::Claims;
 use crate::report::{Cell, Kind, Report, Table};
+use domain::command::Confidence;
 use domain::commit::Recorded;
 use domain::ids::{CallId, ClaimId, Key, StreamKey};
 use domain::money::Money;
@@ -28,6 +29,8 @@ pub struct RoundFigures {
     pub union: Option<Money>,
     /// Promised by the states, without regions and RRF.
     pub national: Option<Money>,
+    /// The least sure of what they rest on.
+    pub confidence: Option<Confidence>,
 }
 
 impl RoundFigures {
@@ -50,7 +53,7 @@ impl Projection for Budget {
                     self.claims.apply(id, inner, commit);
                 }
             }
-            _ => self.books.apply(event),
+            _ => self.books.apply(commit, event),
         }
     }
 
@@ -65,6 +68,7 @@ impl Projection for Budget {
             .note("Open (RAL): globally committed, less what was released and what was paid.")
             .note("Union of a round: committed, or as decided when nothing is committed for it.")
             .note("National: promised by the states; regions and RRF are in the view match.")
+            .note("A mark names the least sure of what a row rests on, its envelope included.")
             .note("Of claims about one thing, the latest published is shown.")
     }
 }
@@ -80,24 +84,30 @@ impl Budget {
             let round = round.and_then(|(call, cut_off)| call.rounds.get(cut_off));
             let at = |purpose: &Purpose| purpose.call == *call && purpose.round == *cut_off;
             let committed = self.books.sums(at).map(|sums| sums.committed);
+            let (promised, sure) = national.get(key).copied().unzip();
+            let marks =
+                [self.books.committed(at), round.and_then(|it| it.confidence), sure.flatten()];
             let funded = round.map_or(0, |round| round.funded.len());
             // A round in which nobody is funded needs no money.
             let nothing = (funded == 0 && committed.is_none()).then_some(Money::ZERO);
             RoundFigures {
                 funded: u64::try_from(funded).unwrap_or(u64::MAX),
                 union: committed.or(nothing).or_else(|| round?.decided()),
-                national: national.get(key).copied().or(nothing),
+                national: promised.or(nothing),
+                confidence: marks.into_iter().flatten().max(),
             }
         };
         self.books.rounds().into_iter().map(|key| (key.clone(), figures(&key))).collect()
     }
 
-    fn national(&self) -> BTreeMap<(CallId, Option<Key>), Money> {
-        let mut national: BTreeMap<_, Money> = BTreeMap::new();
+    fn national(&self) -> BTreeMap<(CallId, Option<Key>), (Money, Option<Confidence>)> {
+        let mut national: BTreeMap<_, (Money, Option<Confidence>)> = BTreeMap::new();
         for pledge in self.books.families().filter(|pledge| pledge.matches()) {
             let Steps { promised, .. } = pledge.steps;
             if let Some(round) = self.books.round_of(pledge) {
-                national.entry(round).or_default().add(promised);
+                let (sum, sure) = national.entry(round).or_default();
+                sum.add(promised);
+                *sure = (*sure).max(pledge.confidence);
             }
         }
         national
@@ -114,6 +124,7 @@ impl Budget {
                 ("union", "Union", Kind::Money),
                 ("national", "National", Kind::Money),
                 ("joint", "Joint", Kind::Money),
+                ("confidence", "", Kind::Confidence),
             ],
         );
         let rounds = self.rounds();
@@ -129,6 +140,8 @@ impl Budget {
             if figures.is_empty() && opened.is_some_and(|call| !call.gives_money) {
                 continue;
             }
+            let marks = figures.iter().map(|round| round.confidence);
+            let marks = marks.chain(call.map(|call| call.confidence));
             let envelope = opened.map(|call| Cell::maybe(call.envelope));
             table.push([
                 Cell::text(id),
@@ -137,6 +150,7 @@ impl Budget {
                 Cell::known(figures.iter().map(|round| round.union).sum_known()),
                 Cell::known(figures.iter().map(|round| round.national).sum_known()),
                 Cell::known(figures.iter().map(RoundFigures::joint).sum_known()),
+                Cell::maybe(marks.flatten().max()),
             ]);
         }
         table.total();
@@ -154,6 +168,7 @@ impl Budget {
                 ("union", "Union", Kind::Money),
                 ("national", "National", Kind::Money),
                 ("joint", "Joint", Kind::Money),
+                ("confidence", "", Kind::Confidence),
             ],
         );
         for ((call, round), figures) in &self.rounds() {
@@ -164,6 +179,7 @@ impl Budget {
                 Cell::known(figures.union),
                 Cell::known(figures.national),
                 Cell::known(figures.joint()),
+                Cell::maybe(figures.confidence),
             ]);
         }
         table
@@ -185,12 +201,15 @@ impl Budget {
                 ("paid", "Paid", Kind::Money),
                 ("open", "Open (RAL)", Kind::Money),
                 ("left", "Left", Kind::Money),
+                ("confidence", "", Kind::Confidence),
             ],
         );
         for (id, fund) in &self.books.funds {
-            for ((line, source), appropriation) in fund.all_lines() {
+            for ((line, source), voted) in fund.all_lines() {
                 let at = |purpose: &Purpose| purpose.line == *line && purpose.source == *source;
                 let sums = fund.sums(at).unwrap_or_default();
+                let appropriation = voted.map(|voted| voted.amount);
+                let sure = voted.and_then(|voted| voted.confidence).max(sums.confidence);
                 let left = appropriation.and_then(|all| all.minus(sums.committed).ok());
                 table.push([
                     Cell::text(id),
@@ -203,6 +222,7 @@ impl Budget {
                     sums.paid.into(),
                     sums.open().into(),
                     Cell::known(left),
+                    Cell::maybe(sure),
                 ]);
             }
         }
@@ -227,11 +247,13 @@ impl Budget {
                 ("paid", "Paid", Kind::Money),
                 ("decommitted", "Released", Kind::Money),
                 ("open", "Open (RAL)", Kind::Money),
+                ("confidence", "", Kind::Confidence),
             ],
         );
         for (id, fund) in &self.books.funds {
             for (key, global) in &fund.commitments {
-                let mut sums = Sums { committed: global.amount, ..Sums::default() };
+                let Global { amount: committed, confidence, .. } = **global;
+                let mut sums = Sums { committed, confidence, ..Sums::default() };
                 let mine = fund.grants.values().filter(|it| it.commitment.as_ref() == Some(key));
                 mine.for_each(|individual| sums.add(&individual.sums()));
                 let purpose = global.purpose.as_ref();
@@ -250,6 +272,7 @@ impl Budget {
                     sums.paid.into(),
                     global.decommitted.into(),
                     sums.open().into(),
+                    Cell::maybe(sums.confidence),
                 ]);
             }
         }
@@ -270,6 +293,7 @@ impl Budget {
                 ("paid", "Paid", Kind::Money),
                 ("decommitted", "Released", Kind::Money),
                 ("unpaid", "Unpaid", Kind::Money),
+                ("confidence", "", Kind::Confidence),
             ],
         );
         for (id, fund) in &self.books.funds {
@@ -286,6 +310,7 @@ impl Budget {
                     individual.paid.into(),
                     individual.decommitted.into(),
                     unpaid.into(),
+                    Cell::maybe(individual.confidence),
                 ]);
             }
         }
@@ -357,23 +382,23 @@ mod tests {
         assert_eq!(
             at(&lines, "2024-12-31", "calls"),
             [
-                "AIF|unknown|7|750 000 000.00|750 000 000.00|1 500 000 000.00",
-                "Total|unknown|7|750 000 000.00|750 000 000.00|1 500 000 000.00",
+                "AIF|unknown|7|750 000 000.00|750 000 000.00|1 500 000 000.00|",
+                "Total|unknown|7|750 000 000.00|750 000 000.00|1 500 000 000.00|",
             ]
         );
         assert_eq!(
             at(&lines, "2025-03-31", "calls"),
             [
-                "AIF|unknown|13|992 500 000.00|992 500 000.00|1 985 000 000.00",
-                "Total|unknown|13|992 500 000.00|992 500 000.00|1 985 000 000.00",
+                "AIF|unknown|13|992 500 000.00|992 500 000.00|1 985 000 000.00|",
+                "Total|unknown|13|992 500 000.00|992 500 000.00|1 985 000 000.00|",
             ]
         );
         assert_eq!(
             at(&lines, "2025-12-31", "calls"),
             [
-                "AIF|unknown|19|1 242 500 000.00|1 242 500 000.00|2 485 000 000.00",
-                "AIFA|unknown|1|55 043 220.29|55 043 220.29|110 086 440.58",
-                "Total|unknown|20|1 297 543 220.29|1 297 543 220.29|2 595 086 440.58",
+                "AIF|unknown|19|1 242 500 000.00|1 242 500 000.00|2 485 000 000.00|",
+                "AIFA|unknown|1|55 043 220.29|55 043 220.29|110 086 440.58|",
+                "Total|unknown|20|1 297 543 220.29|1 297 543 220.29|2 595 086 440.58|",
             ]
         );
         assert!(at(&lines, "2024-11-30", "calls").is_empty());
@@ -406,14 +431,14 @@ mod tests {
             ),
         ];
         // Appropriation 2000; committed 1000 - 100; paid 300 - 50; open 900 - 250; left 2000 - 900.
-        let line = "F|L|DEP|2 000.00|900.00|500.00|400.00|250.00|650.00|1 100.00";
-        let total = "Total|||2 000.00|900.00|500.00|400.00|250.00|650.00|1 100.00";
+        let line = "F|L|DEP|2 000.00|900.00|500.00|400.00|250.00|650.00|1 100.00|";
+        let total = "Total|||2 000.00|900.00|500.00|400.00|250.00|650.00|1 100.00|";
         let now = report("budget", &lines, None);
         assert_eq!(rows(&now, "lines"), [line, total]);
         let march = report("budget", &lines, Some("2024-03-31"));
         assert_eq!(
             rows(&march, "lines")[0],
-            "F|L|DEP|2 000.00|900.00|0.00|0.00|0.00|900.00|1 100.00"
+            "F|L|DEP|2 000.00|900.00|0.00|0.00|0.00|900.00|1 100.00|"
         );
     }
 
@@ -437,10 +462,10 @@ mod tests {
             ),
         ];
         let now = report("budget", &lines, None);
-        assert_eq!(rows(&now, "grants")[0], "F|G|K|300.00|300.00|0.00|200.00|300.00");
+        assert_eq!(rows(&now, "grants")[0], "F|G|K|300.00|300.00|0.00|200.00|300.00|");
         assert_eq!(
             rows(&now, "commitments")[0],
-            "F|K|C|1|L|DEP|1 000.00|300.00|300.00|0.00|0.00|1 000.00"
+            "F|K|C|1|L|DEP|1 000.00|300.00|300.00|0.00|0.00|1 000.00|"
         );
     }
 
@@ -454,10 +479,39 @@ mod tests {
         let (known, unknown) = (award(r#","union":"EUR 990""#), award(""));
         let decided = ("2024-01-15", "call-C", "RoundAwarded", &*known);
         let now = report("budget", &[VOTED, decided], None);
-        assert_eq!(rows(&now, "rounds"), ["C|1|1|990.00|unknown|unknown"]);
+        assert_eq!(rows(&now, "rounds"), ["C|1|1|990.00|unknown|unknown|"]);
         let now = report("budget", &[VOTED, decided, COMMITTED], None);
-        assert_eq!(rows(&now, "rounds"), ["C|1|1|1 000.00|unknown|unknown"]);
+        assert_eq!(rows(&now, "rounds"), ["C|1|1|1 000.00|unknown|unknown|"]);
         let now = report("budget", &[("2024-01-15", "call-C", "RoundAwarded", &*unknown)], None);
-        assert_eq!(rows(&now, "rounds"), ["C|1|1|unknown|unknown|unknown"]);
+        assert_eq!(rows(&now, "rounds"), ["C|1|1|unknown|unknown|unknown|"]);
+    }
+
+    #[test]
+    fn a_row_is_as_sure_as_the_least_sure_of_what_it_rests_on() {
+        let named = (
+            "2024-04-01",
+            "fund-F",
+            "IndividuallyCommitted",
+            r#"{"amount":"EUR 500","commitment":"K","grant":"G"}"#,
+        );
+        let legal = r#"{"amount":"EUR 500","grant":"G"}"#;
+        let lines = [VOTED, COMMITTED, named, ("2024-05-01", "fund-F", "?LegallyCommitted", legal)];
+        let marked = |lines: &[Line<'_>], table: &str| {
+            let rows = rows(&report("budget", lines, None), table);
+            rows.iter().map(|row| row.ends_with("|(fixture)")).collect::<Vec<_>>()
+        };
+        // The grant and its line; the round rests on the global commitment alone.
+        for (table, expected) in
+            [("grants", true), ("commitments", true), ("lines", true), ("rounds", false)]
+        {
+            assert!(marked(&lines, table).iter().all(|mark| *mark == expected), "{table}");
+        }
+        assert!(!marked(&lines[..3], "grants")[0]);
+        // What the states promise, and what raises an envelope.
+        let promise = r#"{"amount":"EUR 1000","call":"C","kind":"cash","round":"1"}"#;
+        let lines = [VOTED, COMMITTED, ("2024-02-01", "pledge-P", "?Made", promise)];
+        assert_eq!(marked(&lines, "rounds"), [true]);
+        assert_eq!(marked(&lines, "calls"), [true, true], "and the total");
+        assert_eq!(marked(&lines, "lines"), [false, false]);
     }
 }

@@ -1,9 +1,10 @@
 //! What is due when: cut-offs, pending timers, and whatever waits with a date. Late is what is due
 //! before the moment asked for.
 
-use crate::projection::{LARGE, Projection, Query};
+use crate::projection::{LARGE, Projection, Query, confidence};
 use crate::report::{Cell, Kind, Report, Table};
 use crate::tasks::{Due, Tasks};
+use domain::command::Confidence;
 use domain::commit::Recorded;
 use domain::ids::{CallId, Key, StreamId, StreamKey, TimerId};
 use domain::time::LocalTime;
@@ -15,9 +16,9 @@ use serde::{Deserialize, Serialize};
 /// The open tasks, timers and cut-offs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Deadlines {
-    cut_offs: OrdMap<CallId, OrdMap<Key, Timestamp>>,
+    cut_offs: OrdMap<CallId, OrdMap<Key, (Timestamp, Option<Confidence>)>>,
     tasks: Tasks,
-    timers: OrdMap<TimerId, (Timestamp, String)>,
+    timers: OrdMap<TimerId, (Timestamp, String, Option<Confidence>)>,
 }
 
 /// One line of the report.
@@ -26,6 +27,7 @@ struct Line {
     what: String,
     stream: StreamId,
     about: String,
+    confidence: Option<Confidence>,
 }
 
 impl Projection for Deadlines {
@@ -33,17 +35,18 @@ impl Projection for Deadlines {
     const SUMMARY: &'static str = "What is due when, and what is late";
     const EVERY: u64 = LARGE;
 
-    fn apply(&mut self, _: &Commit, event: &Recorded) {
-        self.tasks.apply(event);
+    fn apply(&mut self, commit: &Commit, event: &Recorded) {
+        let sure = confidence(commit);
+        self.tasks.apply(commit, event);
         match &event.event {
             Event::Timer(inner) => {
                 if let Some(id) = TimerId::of_stream(&event.stream) {
-                    self.timer(id, inner);
+                    self.timer(id, inner, sure);
                 }
             }
             Event::Call(inner) => {
                 if let Some(id) = CallId::of_stream(&event.stream) {
-                    self.call(&id, inner);
+                    self.call(&id, inner, sure);
                 }
             }
             _ => {}
@@ -60,6 +63,7 @@ impl Projection for Deadlines {
                 ("what", "What", Kind::Text),
                 ("stream", "Stream", Kind::Text),
                 ("about", "About", Kind::Text),
+                ("confidence", "", Kind::Confidence),
             ],
         );
         let mut lines = self.lines();
@@ -76,6 +80,7 @@ impl Projection for Deadlines {
                 line.what.into(),
                 Cell::text(&line.stream),
                 line.about.into(),
+                Cell::maybe(line.confidence),
             ]);
         }
         Report::new(Self::NAME, "Deadlines").with(table)
@@ -83,10 +88,10 @@ impl Projection for Deadlines {
 }
 
 impl Deadlines {
-    fn timer(&mut self, id: TimerId, event: &timer::Event) {
+    fn timer(&mut self, id: TimerId, event: &timer::Event, sure: Option<Confidence>) {
         match event {
             timer::Event::Set { due, wish } => {
-                self.timers.insert(id, (*due, wish.command.clone()));
+                self.timers.insert(id, (*due, wish.command.clone(), sure));
             }
             timer::Event::Fired { .. } | timer::Event::Cancelled { .. } => {
                 self.timers.remove(&id);
@@ -95,16 +100,16 @@ impl Deadlines {
         }
     }
 
-    fn call(&mut self, id: &CallId, event: &call::Event) {
+    fn call(&mut self, id: &CallId, event: &call::Event, sure: Option<Confidence>) {
         use call::Event as E;
         match event {
             E::Opened { cut_offs, .. } => {
                 for cut_off in cut_offs {
-                    self.cut_off(id, &cut_off.key, &cut_off.at);
+                    self.cut_off(id, &cut_off.key, &cut_off.at, sure);
                 }
             }
             E::CutOffAdded { at, cut_off, .. } | E::CutOffMoved { at, cut_off, .. } => {
-                self.cut_off(id, cut_off, at);
+                self.cut_off(id, cut_off, at, sure);
             }
             E::CutOffCancelled { cut_off, .. } | E::CutOffClosed { cut_off, .. } => {
                 if let Some(open) = self.cut_offs.get_mut(id) {
@@ -124,29 +129,33 @@ impl Deadlines {
         }
     }
 
-    fn cut_off(&mut self, call: &CallId, cut_off: &Key, at: &LocalTime) {
+    fn cut_off(&mut self, call: &CallId, key: &Key, at: &LocalTime, sure: Option<Confidence>) {
         if let Ok(instant) = at.instant() {
-            self.cut_offs.entry(call.clone()).or_default().insert(cut_off.clone(), instant);
+            let cut_offs = self.cut_offs.entry(call.clone()).or_default();
+            cut_offs.insert(key.clone(), (instant, sure));
         }
     }
 
     fn lines(&self) -> Vec<Line> {
         let tasks = self.tasks.iter().filter_map(|task| {
             let (what, about) = (task.command.to_string(), task.about.clone());
-            Some(Line { due: task.due?, what, stream: task.stream.clone(), about })
+            let (stream, confidence) = (task.stream.clone(), task.confidence);
+            Some(Line { due: task.due?, what, stream, about, confidence })
         });
-        let timers = self.timers.iter().map(|(id, (due, command))| Line {
+        let timers = self.timers.iter().map(|(id, (due, command, confidence))| Line {
             due: Due::At(*due),
             what: "timer".to_owned(),
             stream: id.stream(),
             about: command.clone(),
+            confidence: *confidence,
         });
         let cut_offs = self.cut_offs.iter().flat_map(|(call, open)| {
-            open.iter().map(|(key, instant)| Line {
+            open.iter().map(|(key, (instant, confidence))| Line {
                 due: Due::At(*instant),
                 what: "cut-off".to_owned(),
                 stream: call.stream(),
                 about: key.to_string(),
+                confidence: *confidence,
             })
         });
         cut_offs.chain(timers).chain(tasks).collect()
@@ -185,19 +194,36 @@ mod tests {
     #[test]
     fn a_moved_cut_off_is_due_when_it_is_now_and_late_when_that_has_passed() {
         let at = |day| rows(&report("deadlines", &[OPENED, MOVED, TIMER], Some(day)), "deadlines");
-        let timer = "2024-12-01T08:00:00Z||timer|timer-T|call.close";
-        assert_eq!(at("2024-09-30"), ["2024-11-04T16:00:00Z||cut-off|call-C|R1", timer]);
-        assert_eq!(at("2024-10-31"), ["2024-11-11T16:00:00Z||cut-off|call-C|R1", timer]);
-        assert_eq!(at("2024-11-30"), ["2024-11-11T16:00:00Z|late|cut-off|call-C|R1", timer]);
+        let timer = "2024-12-01T08:00:00Z||timer|timer-T|call.close|";
+        assert_eq!(at("2024-09-30"), ["2024-11-04T16:00:00Z||cut-off|call-C|R1|", timer]);
+        assert_eq!(at("2024-10-31"), ["2024-11-11T16:00:00Z||cut-off|call-C|R1|", timer]);
+        assert_eq!(at("2024-11-30"), ["2024-11-11T16:00:00Z|late|cut-off|call-C|R1|", timer]);
     }
 
     #[test]
     fn the_result_is_due_so_many_days_after_the_cut_off() {
         let lines = [OPENED, MOVED, CLOSED];
         // 11 November 2024 and 150 days.
-        let row = "2025-04-10||call.award_round|call-C|R1";
+        let row = "2025-04-10||call.award_round|call-C|R1|";
         assert_eq!(rows(&report("deadlines", &lines, Some("2025-04-10")), "deadlines"), [row]);
         let late = row.replace("||", "|late|");
         assert_eq!(rows(&report("deadlines", &lines, Some("2025-04-11")), "deadlines"), [late]);
+    }
+
+    #[test]
+    fn a_deadline_says_when_what_led_to_it_is_invented() {
+        let draft = r#"{"applicant":"a","call":"C","content":{"acronym":"A","title":"t"}}"#;
+        let prepared = r#"{"call":"C","proposal":"P","rules":{"deadlines":{"inform_days":1,"report_days":60,"review_request_days":5,"sign_days":9,"source":"s"}},"title":"t"}"#;
+        let drafted: Line<'_> = ("2024-10-01", "proposal-P", "?Drafted", draft);
+        let grant: Line<'_> = ("2024-12-10", "grant-G", "Prepared", prepared);
+        let timer = (TIMER.0, TIMER.1, "?Set", TIMER.3);
+        let rows = rows(&report("deadlines", &[drafted, grant, timer], None), "deadlines");
+        assert_eq!(
+            rows,
+            [
+                "2024-12-01T08:00:00Z||timer|timer-T|call.close|(fixture)",
+                "2024-12-19||grant.accept|grant-G||(fixture)",
+            ]
+        );
     }
 }

@@ -18,8 +18,8 @@ impl Projection for Inbox {
     const SUMMARY: &'static str = "What waits for whom, since when and until when";
     const EVERY: u64 = LARGE;
 
-    fn apply(&mut self, _: &Commit, event: &Recorded) {
-        self.tasks.apply(event);
+    fn apply(&mut self, commit: &Commit, event: &Recorded) {
+        self.tasks.apply(commit, event);
     }
 
     fn report(&self, query: &Query) -> Report {
@@ -36,6 +36,7 @@ impl Projection for Inbox {
                 ("about", "About", Kind::Text),
                 ("amount", "Amount", Kind::Money),
                 ("since", "Since", Kind::Instant),
+                ("confidence", "", Kind::Confidence),
             ],
         );
         let mut tasks: Vec<(&Task, Vec<Role>)> = self
@@ -59,6 +60,7 @@ impl Projection for Inbox {
                 task.about.as_str().into(),
                 Cell::maybe(task.amount),
                 task.since.into(),
+                Cell::maybe(task.confidence),
             ]);
         }
         Report::new(Self::NAME, "Inbox").with(table)
@@ -171,7 +173,7 @@ mod tests {
             rows(&report("inbox", lines, Some("2025-02-01")), "tasks")[0].clone()
         };
         let verify =
-            "2025-01-31|late|verifying_agent||payment.verify|payment-Y|||2025-01-10T12:00:00Z";
+            "2025-01-31|late|verifying_agent||payment.verify|payment-Y|||2025-01-10T12:00:00Z|";
         assert_eq!(first(&lines), verify);
         lines.push((DAY, "payment-Y", "Verified", "{}"));
         assert_eq!(

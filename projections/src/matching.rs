@@ -42,8 +42,8 @@ impl Projection for Match {
     const SUMMARY: &'static str =
         "Union and national money side by side, by round, grant and state";
 
-    fn apply(&mut self, _: &Commit, event: &Recorded) {
-        self.books.apply(event);
+    fn apply(&mut self, commit: &Commit, event: &Recorded) {
+        self.books.apply(commit, event);
     }
 
     fn report(&self, _: &Query) -> Report {

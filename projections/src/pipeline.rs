@@ -1,8 +1,9 @@
 //! Where calls and proposals are: the calendar of each call, its rounds, and its proposals by state.
 
-use crate::projection::{LARGE, Projection, Query};
+use crate::projection::{LARGE, Projection, Query, confidence};
 use crate::proposals::Proposals;
 use crate::report::{Cell, Kind, Report, Table};
+use domain::command::Confidence;
 use domain::commit::Recorded;
 use domain::ids::{CallId, Country, Key, StreamKey};
 use domain::money::Money;
@@ -37,6 +38,7 @@ impl From<&Content> for Listed {
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Call {
+    confidence: Option<Confidence>,
     cut_offs: OrdMap<Key, CutOff>,
     opens_until: Option<LocalTime>,
     state: State,
@@ -56,6 +58,7 @@ enum State {
 struct CutOff {
     admitted: u64,
     at: Option<LocalTime>,
+    confidence: Option<Confidence>,
     funded: u64,
     rejected: u64,
     reserve: u64,
@@ -95,7 +98,8 @@ impl Projection for Pipeline {
         match &event.event {
             Event::Call(inner) => {
                 if let Some(id) = CallId::of_stream(&event.stream) {
-                    Arc::make_mut(self.calls.entry(id).or_default()).apply(inner);
+                    Arc::make_mut(self.calls.entry(id).or_default())
+                        .apply(inner, confidence(commit));
                 }
             }
             _ => self.proposals.apply(commit, event),
@@ -112,42 +116,43 @@ impl Projection for Pipeline {
 }
 
 impl Call {
-    fn apply(&mut self, event: &call::Event) {
+    fn apply(&mut self, event: &call::Event, sure: Option<Confidence>) {
         use call::Event as E;
+        self.confidence = self.confidence.max(sure);
         let number = |list: usize| u64::try_from(list).unwrap_or(u64::MAX);
         match event {
             E::Opened { cut_offs, opens_until, title, .. } => {
                 self.title = Some(title.clone());
                 self.opens_until.clone_from(opens_until);
                 for cut_off in cut_offs {
-                    self.cut_off(&cut_off.key).at = Some(cut_off.at.clone());
+                    self.cut_off(&cut_off.key, sure).at = Some(cut_off.at.clone());
                 }
             }
             E::CutOffAdded { at, cut_off, .. } | E::CutOffMoved { at, cut_off, .. } => {
-                let cut_off = self.cut_off(cut_off);
+                let cut_off = self.cut_off(cut_off, sure);
                 cut_off.at = Some(at.clone());
                 cut_off.state = CutOffState::Open;
             }
             E::CutOffCancelled { cut_off, .. } => {
-                self.cut_off(cut_off).state = CutOffState::Cancelled;
+                self.cut_off(cut_off, sure).state = CutOffState::Cancelled;
             }
             E::CutOffClosed { admitted, at, cut_off } => {
-                let cut_off = self.cut_off(cut_off);
+                let cut_off = self.cut_off(cut_off, sure);
                 cut_off.at = Some(at.clone());
                 cut_off.admitted = number(admitted.len());
                 cut_off.state = CutOffState::Closed;
             }
-            E::AdmittedAfterClosing { cut_off, .. } => self.cut_off(cut_off).admitted += 1,
+            E::AdmittedAfterClosing { cut_off, .. } => self.cut_off(cut_off, sure).admitted += 1,
             E::ReexaminationDue { .. } | E::Reexamined { .. } => {}
             E::RoundAwarded { cut_off, funded, rejected, reserve, .. } => {
-                let cut_off = self.cut_off(cut_off);
+                let cut_off = self.cut_off(cut_off, sure);
                 cut_off.funded = number(funded.len());
                 cut_off.rejected = number(rejected.len());
                 cut_off.reserve = number(reserve.len());
                 cut_off.state = CutOffState::Decided;
             }
             E::ReserveActivated { cut_off, .. } => {
-                let cut_off = self.cut_off(cut_off);
+                let cut_off = self.cut_off(cut_off, sure);
                 cut_off.funded += 1;
                 cut_off.reserve = cut_off.reserve.saturating_sub(1);
             }
@@ -157,8 +162,10 @@ impl Call {
         }
     }
 
-    fn cut_off(&mut self, key: &Key) -> &mut CutOff {
-        self.cut_offs.entry(key.clone()).or_default()
+    fn cut_off(&mut self, key: &Key, sure: Option<Confidence>) -> &mut CutOff {
+        let it = self.cut_offs.entry(key.clone()).or_default();
+        it.confidence = it.confidence.max(sure);
+        it
     }
 }
 
@@ -174,11 +181,16 @@ impl Pipeline {
                 ("cut_offs", "Cut-offs", Kind::Count),
                 ("open_until", "Open until", Kind::Text),
                 ("proposals", "Proposals", Kind::Count),
+                ("confidence", "", Kind::Confidence),
             ],
         );
-        let mut proposals: BTreeMap<&CallId, u64> = BTreeMap::new();
-        for id in self.proposals.0.values().filter_map(|it| it.call.as_ref()) {
-            *proposals.entry(id).or_default() += 1;
+        let mut proposals: BTreeMap<&CallId, (u64, Option<Confidence>)> = BTreeMap::new();
+        for it in self.proposals.0.values() {
+            if let Some(call) = &it.call {
+                let (count, sure) = proposals.entry(call).or_default();
+                *count += 1;
+                *sure = (*sure).max(it.confidence);
+            }
         }
         for (id, call) in &self.calls {
             let state = match call.state {
@@ -186,13 +198,15 @@ impl Pipeline {
                 State::Exhausted => "exhausted",
                 State::Closed => "closed",
             };
+            let (count, sure) = proposals.get(id).copied().unwrap_or_default();
             table.push([
                 Cell::text(id),
                 call.title.as_deref().map_or(Cell::Unknown, Cell::from),
                 state.into(),
                 Cell::count(call.cut_offs.len()),
                 Cell::maybe(call.opens_until.as_ref().map(local)),
-                proposals.get(id).copied().unwrap_or(0).into(),
+                count.into(),
+                Cell::maybe(call.confidence.max(sure)),
             ]);
         }
         table
@@ -212,6 +226,7 @@ impl Pipeline {
                 ("funded", "Funded", Kind::Count),
                 ("reserve", "Reserve", Kind::Count),
                 ("rejected", "Rejected", Kind::Count),
+                ("confidence", "", Kind::Confidence),
             ],
         );
         for (id, call) in &self.calls {
@@ -236,6 +251,7 @@ impl Pipeline {
                     it.funded.into(),
                     it.reserve.into(),
                     it.rejected.into(),
+                    Cell::maybe(it.confidence),
                 ]);
             }
         }
@@ -246,20 +262,23 @@ impl Pipeline {
         let mut columns = vec![("call", "Call", Kind::Text), ("round", "Round", Kind::Text)];
         columns.extend(PHASES.map(|(_, key, title)| (key, title, Kind::Count)));
         columns.push(("total", "Total", Kind::Count));
+        columns.push(("confidence", "", Kind::Confidence));
         let mut table = Table::new("states", "Proposals by state", &columns);
-        let mut counts: BTreeMap<(Option<&CallId>, Option<&Key>), [u64; PHASES.len()]> =
-            BTreeMap::new();
+        type Counts = ([u64; PHASES.len()], Option<Confidence>);
+        let mut counts: BTreeMap<(Option<&CallId>, Option<&Key>), Counts> = BTreeMap::new();
         for it in self.proposals.0.values() {
             let round = counts.entry((it.call.as_ref(), it.cut_off.as_ref())).or_default();
-            for (count, (phase, ..)) in round.iter_mut().zip(&PHASES) {
+            round.1 = round.1.max(it.confidence);
+            for (count, (phase, ..)) in round.0.iter_mut().zip(&PHASES) {
                 *count += u64::from(*phase == it.phase);
             }
         }
-        for ((call, round), counts) in counts {
+        for ((call, round), (counts, sure)) in counts {
             let mut row =
                 vec![call.map_or(Cell::Unknown, Cell::text), Cell::maybe(round.map(Key::as_str))];
             row.extend(counts.map(Cell::Count));
             row.push(counts.iter().sum::<u64>().into());
+            row.push(Cell::maybe(sure));
             table.rows.push(row);
         }
         table.total();
@@ -279,6 +298,7 @@ impl Pipeline {
                 ("state", "State", Kind::Text),
                 ("received_at", "Received", Kind::Instant),
                 ("requested", "Requested", Kind::Money),
+                ("confidence", "", Kind::Confidence),
             ],
         );
         for (id, it) in &self.proposals.0 {
@@ -294,6 +314,7 @@ impl Pipeline {
                 state.into(),
                 Cell::maybe(it.received_at),
                 Cell::known(content.and_then(|content| content.requested)),
+                Cell::maybe(it.confidence),
             ]);
         }
         table
@@ -332,7 +353,7 @@ mod tests {
             ("2024-10-01", "proposal-P1", "Drafted", draft),
             ("2024-10-01", "proposal-P2", "Drafted", draft),
             ("2024-10-01", "proposal-P3", "Drafted", draft),
-            ("2024-11-04", "proposal-P1", "Submitted", &submitted),
+            ("2024-11-04", "proposal-P1", "?Submitted", &submitted),
             ("2024-11-04", "proposal-P2", "Submitted", &submitted),
             (
                 "2024-11-05",
@@ -351,26 +372,34 @@ mod tests {
             ("2024-12-10", "proposal-P1", "Awarded", r#"{"cut_off":"R1","grant":"G1"}"#),
         ];
         let now = report("pipeline", &lines, None);
-        assert_eq!(rows(&now, "calls"), ["C|A call|open|2||3"]);
+        assert_eq!(rows(&now, "calls"), ["C|A call|open|2||3|(fixture)"]);
         assert_eq!(
             rows(&now, "cut_offs"),
             [
-                "C|R1|2024-11-04T17:00:00 Europe/Luxembourg|2024-11-04T16:00:00Z|decided|2|1|0|0",
-                "C|R2|2025-02-01T17:00:00 Europe/Luxembourg|2025-02-01T16:00:00Z|open|0|0|0|0",
+                "C|R1|2024-11-04T17:00:00 Europe/Luxembourg|2024-11-04T16:00:00Z|decided|2|1|0|0|",
+                "C|R2|2025-02-01T17:00:00 Europe/Luxembourg|2025-02-01T16:00:00Z|open|0|0|0|0|",
             ]
         );
         // draft, submitted, admitted, inadmissible, ineligible, eligible, awarded, reserved, rejected, withdrawn
         assert_eq!(
             rows(&now, "states"),
             [
-                "C||1|0|0|0|0|0|0|0|0|0|1",
-                "C|R1|0|0|0|0|1|0|1|0|0|0|2",
-                "Total||1|0|0|0|1|0|1|0|0|0|3",
+                "C||1|0|0|0|0|0|0|0|0|0|1|",
+                "C|R1|0|0|0|0|1|0|1|0|0|0|2|(fixture)",
+                "Total||1|0|0|0|1|0|1|0|0|0|3|(fixture)",
             ]
         );
-        assert_eq!(rows(&now, "proposals")[0], "P1|A|FI|C|R1|awarded|2024-11-04T15:59:59Z|10.00");
+        // Its award is published; how and when it came in is invented.
+        assert_eq!(
+            rows(&now, "proposals"),
+            [
+                "P1|A|FI|C|R1|awarded|2024-11-04T15:59:59Z|10.00|(fixture)",
+                "P2|A|FI|C|R1|ineligible|2024-11-04T15:59:59Z|10.00|",
+                "P3|A|FI|C||draft||10.00|",
+            ]
+        );
         let then = report("pipeline", &lines, Some("2024-11-05"));
-        assert_eq!(rows(&then, "states")[1], "C|R1|0|1|1|0|0|0|0|0|0|0|2");
-        assert!(rows(&then, "cut_offs")[0].ends_with("closed|2|0|0|0"));
+        assert_eq!(rows(&then, "states")[1], "C|R1|0|1|1|0|0|0|0|0|0|0|2|(fixture)");
+        assert!(rows(&then, "cut_offs")[0].ends_with("closed|2|0|0|0|"));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::report::Report;
 use domain::canonical::{self, Sha256Hex};
+use domain::command::Confidence;
 use domain::commit::Recorded;
 use domain::ids::{ActorId, StreamId};
 use domain::{Commit, Role};
@@ -43,6 +44,11 @@ pub trait Projection:
     fn digest(&self) -> Result<Sha256Hex, serde_json::Error> {
         canonical::digest(self)
     }
+}
+
+/// How sure what a commit tells is. The least sure of several is the greatest.
+pub(crate) fn confidence(commit: &Commit) -> Option<Confidence> {
+    commit.evidence.as_ref().map(|evidence| evidence.confidence)
 }
 
 /// [`Projection::EVERY`] of a view whose state is small.

@@ -1,6 +1,7 @@
 //! What became of each proposal: the part that the views `pipeline`, `portfolio` and `register` share.
 //! Each keeps of the content only what it shows (`C`).
 
+use crate::projection::confidence;
 use domain::Commit;
 use domain::Event;
 use domain::command::Confidence;
@@ -23,6 +24,8 @@ pub(crate) struct Proposals<C: Clone>(pub OrdMap<ProposalId, Arc<Proposal<C>>>);
 pub(crate) struct Proposal<C> {
     pub award: Option<Award>,
     pub call: Option<CallId>,
+    /// The least sure of what led to where it is.
+    pub confidence: Option<Confidence>,
     pub content: Option<C>,
     /// The cut-off into whose round it goes or went.
     pub cut_off: Option<Key>,
@@ -48,6 +51,7 @@ impl<C: Clone + Default + for<'a> From<&'a Content>> Proposals<C> {
         let Event::Proposal(inner) = &event.event else { return };
         let Some(id) = ProposalId::of_stream(&event.stream) else { return };
         let it = Arc::make_mut(self.0.entry(id).or_default());
+        it.confidence = it.confidence.max(confidence(commit));
         match inner {
             E::Drafted { call, content, .. } => {
                 it.call = Some(call.clone());

@@ -134,7 +134,7 @@ impl Table {
     }
 
     /// Adds a last row of sums of the columns of money and counts. A sum of which a part is unknown
-    /// is unknown; amounts of several currencies have no sum.
+    /// is unknown; amounts of several currencies have no sum. It is as sure as its least sure row.
     pub fn total(&mut self) {
         if self.rows.is_empty() {
             return;
@@ -147,6 +147,7 @@ impl Table {
         let mut totals: Vec<Cell> = (self.columns.iter().enumerate())
             .map(|(index, column)| match column.kind {
                 Kind::Money | Kind::Count => sum(index),
+                Kind::Confidence => Cell::maybe(self.weakest(index)),
                 _ => Cell::Empty,
             })
             .collect();
@@ -156,6 +157,14 @@ impl Table {
             *first = Cell::text("Total");
         }
         self.totals = Some(totals);
+    }
+
+    fn weakest(&self, index: usize) -> Option<Confidence> {
+        let marks = self.rows.iter().filter_map(|row| match row.get(index)? {
+            Cell::Confidence(confidence) => Some(*confidence),
+            _ => None,
+        });
+        marks.max()
     }
 }
 

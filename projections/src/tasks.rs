@@ -1,7 +1,9 @@
 //! What waits for somebody: the part that the views `inbox` and `deadlines` share. Events open and
 //! close tasks; who may do one is what its command declares.
 
-use domain::command::Role;
+use crate::projection::confidence;
+use domain::Commit;
+use domain::command::{Confidence, Role};
 use domain::commit::Recorded;
 use domain::ids::{ActorId, CallId, GrantId, Key, ProposalId, StreamId, StreamKey};
 use domain::money::Money;
@@ -15,6 +17,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// The open tasks, and what is needed to say by when.
@@ -29,6 +32,8 @@ pub(crate) struct Tasks {
     /// Days from a cut-off to the result.
     inform_days: OrdMap<CallId, u32>,
     grants: OrdMap<GrantId, Arc<Terms>>,
+    /// The streams that rest on something weaker than what was published.
+    unsure: OrdMap<StreamId, Confidence>,
 }
 
 /// Something that somebody has to do.
@@ -50,6 +55,23 @@ pub(crate) struct Task {
     /// How much, for what is done in steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amount: Option<Money>,
+    /// The least sure of what led to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<Confidence>,
+}
+
+/// An event, and how sure all is that led to it.
+struct Told<'a> {
+    event: &'a Recorded,
+    sure: Option<Confidence>,
+}
+
+impl Deref for Told<'_> {
+    type Target = Recorded;
+
+    fn deref(&self) -> &Recorded {
+        self.event
+    }
 }
 
 impl Task {
@@ -108,8 +130,14 @@ pub(crate) fn roles(command: &str) -> Vec<Role> {
 
 impl Tasks {
     /// Takes an event in.
-    pub fn apply(&mut self, event: &Recorded) {
-        match &event.event {
+    pub fn apply(&mut self, commit: &Commit, event: &Recorded) {
+        let mut sure = confidence(commit);
+        // A grant rests on its proposal, although it has a stream of its own.
+        if let Event::Grant(grant::Event::Prepared(origin)) = &event.event {
+            sure = sure.max(self.unsure.get(&origin.proposal.stream()).copied());
+        }
+        let event = &Told { event, sure: self.unsure(&event.stream, sure) };
+        match &event.event.event {
             Event::Call(inner) => self.call(event, inner),
             Event::Proposal(inner) => self.proposal(event, inner),
             Event::Evaluation(inner) => self.evaluation(event, inner),
@@ -123,13 +151,22 @@ impl Tasks {
         }
     }
 
+    /// How sure all is that led a stream to where it is, the engine's own steps included.
+    fn unsure(&mut self, stream: &StreamId, sure: Option<Confidence>) -> Option<Confidence> {
+        let before = self.unsure.get(stream).copied();
+        if let Some(weaker) = sure.filter(|it| *it > before.unwrap_or(Confidence::Published)) {
+            self.unsure.insert(stream.clone(), weaker);
+        }
+        sure.max(before)
+    }
+
     /// Every open task.
     pub fn iter(&self) -> impl Iterator<Item = &Task> {
         self.open.values().flat_map(|tasks| tasks.iter())
     }
 
     /// Opens a task; one that waits already stays.
-    fn open(&mut self, event: &Recorded, command: &'static str, about: &str) -> &mut Task {
+    fn open(&mut self, event: &Told<'_>, command: &'static str, about: &str) -> &mut Task {
         let tasks = Arc::make_mut(self.open.entry(event.stream.clone()).or_default());
         let found = tasks.iter().position(|task| task.is(command, about));
         let index = found.unwrap_or_else(|| {
@@ -141,13 +178,14 @@ impl Tasks {
                 due: None,
                 about: about.to_owned(),
                 amount: None,
+                confidence: event.sure,
             });
             tasks.len() - 1
         });
         &mut tasks[index]
     }
 
-    fn close(&mut self, event: &Recorded, command: &str, about: &str) -> Option<Task> {
+    fn close(&mut self, event: &Told<'_>, command: &str, about: &str) -> Option<Task> {
         let tasks = self.open.get_mut(&event.stream)?;
         let index = tasks.iter().position(|task| task.is(command, about))?;
         let task = Arc::make_mut(tasks).remove(index);
@@ -158,12 +196,12 @@ impl Tasks {
     }
 
     /// Closes every task of the stream.
-    fn close_all(&mut self, event: &Recorded) {
+    fn close_all(&mut self, event: &Told<'_>) {
         self.open.remove(&event.stream);
     }
 
     /// Closes the tasks of a command whose subject begins so.
-    fn close_some(&mut self, event: &Recorded, command: &str, beginning: &str) {
+    fn close_some(&mut self, event: &Told<'_>, command: &str, beginning: &str) {
         let Some(tasks) = self.open.get_mut(&event.stream) else { return };
         let other = |task: &Task| task.command != command || !task.about.starts_with(beginning);
         if !tasks.iter().all(other) {
@@ -174,7 +212,7 @@ impl Tasks {
         }
     }
 
-    fn call(&mut self, event: &Recorded, inner: &call::Event) {
+    fn call(&mut self, event: &Told<'_>, inner: &call::Event) {
         use call::Event as E;
         let Some(id) = CallId::of_stream(&event.stream) else { return };
         match inner {
@@ -207,7 +245,7 @@ impl Tasks {
         }
     }
 
-    fn proposal(&mut self, event: &Recorded, inner: &proposal::Event) {
+    fn proposal(&mut self, event: &Told<'_>, inner: &proposal::Event) {
         use proposal::Event as E;
         match inner {
             E::Admitted { .. } => {
@@ -228,7 +266,7 @@ impl Tasks {
         }
     }
 
-    fn evaluation(&mut self, event: &Recorded, inner: &evaluation::Event) {
+    fn evaluation(&mut self, event: &Told<'_>, inner: &evaluation::Event) {
         use evaluation::Event as E;
         const REPORT: &str = "evaluation.submit_report";
         const CONSENSUS: &str = "evaluation.submit_consensus";
@@ -266,7 +304,7 @@ impl Tasks {
         }
     }
 
-    fn grant(&mut self, event: &Recorded, inner: &grant::Event) {
+    fn grant(&mut self, event: &Told<'_>, inner: &grant::Event) {
         use grant::Event as E;
         let Some(id) = GrantId::of_stream(&event.stream) else { return };
         match inner {
@@ -320,7 +358,7 @@ impl Tasks {
         Arc::make_mut(self.grants.entry(id.clone()).or_default())
     }
 
-    fn prepared(&mut self, event: &Recorded, id: &GrantId, origin: &grant::Origin) {
+    fn prepared(&mut self, event: &Told<'_>, id: &GrantId, origin: &grant::Origin) {
         let terms = self.terms(id);
         terms.applicant.clone_from(&origin.applicant);
         terms.deadlines.clone_from(&origin.rules.deadlines);
@@ -331,7 +369,7 @@ impl Tasks {
         task.person.clone_from(&origin.applicant);
     }
 
-    fn final_report(&mut self, event: &Recorded, id: &GrantId, ends: Date) {
+    fn final_report(&mut self, event: &Told<'_>, id: &GrantId, ends: Date) {
         let terms = self.terms(id);
         let person = terms.applicant.clone();
         let days = terms.deadlines.as_ref().map(|deadlines| deadlines.report_days);
@@ -340,7 +378,7 @@ impl Tasks {
         task.person = person;
     }
 
-    fn payment(&mut self, event: &Recorded, inner: &payment::Event) {
+    fn payment(&mut self, event: &Told<'_>, inner: &payment::Event) {
         use payment::Event as E;
         let step = |tasks: &mut Self, from: &str, to: &'static str| {
             let before = tasks.close(event, from, "");
@@ -375,7 +413,7 @@ impl Tasks {
         }
     }
 
-    fn pledge(&mut self, event: &Recorded, inner: &pledge::Event) {
+    fn pledge(&mut self, event: &Told<'_>, inner: &pledge::Event) {
         use pledge::Event as E;
         match inner {
             E::Reported { amount } => self.owe(event, "pledge.certify", *amount),
@@ -396,11 +434,11 @@ impl Tasks {
         }
     }
 
-    fn owe(&mut self, event: &Recorded, command: &'static str, amount: Money) {
+    fn owe(&mut self, event: &Told<'_>, command: &'static str, amount: Money) {
         self.open(event, command, "").amount.get_or_insert_default().add(amount);
     }
 
-    fn settle(&mut self, event: &Recorded, command: &'static str, amount: Money) {
+    fn settle(&mut self, event: &Told<'_>, command: &'static str, amount: Money) {
         let Some(task) = self.close(event, command, "") else { return };
         let mut owed = task.amount.unwrap_or_default();
         owed.subtract(amount);
@@ -410,7 +448,7 @@ impl Tasks {
         }
     }
 
-    fn allocation(&mut self, event: &Recorded, inner: &allocation::Event) {
+    fn allocation(&mut self, event: &Told<'_>, inner: &allocation::Event) {
         use allocation::Event as E;
         let id = &event.stream;
         match inner {
@@ -447,7 +485,7 @@ impl Tasks {
         }
     }
 
-    fn timer(&mut self, event: &Recorded, inner: &timer::Event) {
+    fn timer(&mut self, event: &Told<'_>, inner: &timer::Event) {
         match inner {
             // Set again, cancelled or acknowledged by a person who saw why it failed.
             timer::Event::Set { .. }
@@ -462,7 +500,7 @@ impl Tasks {
         }
     }
 
-    fn process(&mut self, event: &Recorded, inner: &process::Event) {
+    fn process(&mut self, event: &Told<'_>, inner: &process::Event) {
         match inner {
             process::Event::Parked { reaction, refused, .. } => {
                 let about = format!("{reaction}: {}", refused.message);
