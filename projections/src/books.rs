@@ -366,7 +366,7 @@ impl Fund {
             E::AppropriationVoted { amount, line, source }
             | E::AppropriationIncreased { amount, line, source, .. }
             | E::CarriedIn { amount, line, source, .. } => {
-                self.line(line, source, sure).add(*amount)
+                self.line(line, source, sure).add(*amount);
             }
             E::CarriedOver { amount, line, source, .. } => {
                 self.line(line, source, sure).subtract(*amount);
@@ -392,11 +392,11 @@ impl Fund {
                 individual.commitment = Some(commitment.clone());
             }
             E::LegallyCommitted { amount, grant } => {
-                self.individual(grant, sure).legal.add(*amount)
+                self.individual(grant, sure).legal.add(*amount);
             }
             E::Paid { amount, grant, .. } => self.individual(grant, sure).paid.add(*amount),
             E::Returned { amount, grant, .. } => {
-                self.individual(grant, sure).paid.subtract(*amount)
+                self.individual(grant, sure).paid.subtract(*amount);
             }
             E::GrantDecommitted { amount, grant, .. } => {
                 let individual = self.individual(grant, sure);

@@ -142,14 +142,19 @@ impl Budget {
             }
             let marks = figures.iter().map(|round| round.confidence);
             let marks = marks.chain(call.map(|call| call.confidence));
+            // A call without a round has given nothing yet, which is known.
+            let nothing = figures.is_empty().then_some(Money::ZERO);
+            let sum = |of: fn(&RoundFigures) -> Option<Money>| {
+                Cell::known(nothing.or_else(|| figures.iter().map(of).sum_known()))
+            };
             let envelope = opened.map(|call| Cell::maybe(call.envelope));
             table.push([
                 Cell::text(id),
                 envelope.unwrap_or(Cell::Unknown),
                 figures.iter().map(|round| round.funded).sum::<u64>().into(),
-                Cell::known(figures.iter().map(|round| round.union).sum_known()),
-                Cell::known(figures.iter().map(|round| round.national).sum_known()),
-                Cell::known(figures.iter().map(RoundFigures::joint).sum_known()),
+                sum(|round| round.union),
+                sum(|round| round.national),
+                sum(RoundFigures::joint),
                 Cell::maybe(marks.flatten().max()),
             ]);
         }

@@ -221,8 +221,8 @@ mod tests {
         assert_eq!(
             rows,
             [
-                "2024-12-01T08:00:00Z||timer|timer-T|call.close|(fixture)",
-                "2024-12-19||grant.accept|grant-G||(fixture)",
+                "2024-12-01T08:00:00Z|late|timer|timer-T|call.close|(fixture)",
+                "2024-12-19|late|grant.accept|grant-G||(fixture)",
             ]
         );
     }

@@ -323,20 +323,20 @@ mod tests {
         check(
             &report().to_text(90),
             &expect![[r#"
-                Budget
-                at position 12, amounts in EUR
+            Budget
+            at position 12, amounts in EUR
 
-                By round
-                Round                    Factories           Union  National             Time
-                -----------------------  ---------  --------------  --------  ---------------  ---------
-                1                                7  750 000 000.00     -0.05  1 500 000 GPU-h  (fixture)
-                =1+1, "a long" name of…      1 234      PLN 340.00   unknown    1:01:01 GPU-h
-                3                                1            1.00      2.00
-                -----------------------  ---------  --------------  --------  ---------------  ---------
-                Total                        1 242         unknown   unknown                   (fixture)
+            By round
+            Round                    Factories           Union  National             Time
+            -----------------------  ---------  --------------  --------  ---------------  ---------
+            1                                7  750 000 000.00     -0.05  1 500 000 GPU-h  (fixture)
+            =1+1, "a long" name of…      1 234      PLN 340.00   unknown    1:01:01 GPU-h
+            3                                1            1.00      2.00
+            -----------------------  ---------  --------------  --------  ---------------  ---------
+            Total                        1 242         unknown   unknown                   (fixture)
 
-                A note.
-            "#]],
+            A note.
+        "#]],
         );
     }
 

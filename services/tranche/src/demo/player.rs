@@ -1,10 +1,11 @@
 //! Plays commands by named roles with the clock of that time, and keeps the milestones of the story.
 
 use crate::engine::{Engine, OpenError, ReadError, Receipt, Request, SubmitError};
-use domain::command::{Actor, Evidence, Role};
+use domain::command::{Actor, Confidence, Evidence, Role};
 use domain::{Parsed, Refusal};
 use jiff::civil::DateTime;
 use jiff::{Timestamp, tz::TimeZone};
+use projections::Cell;
 use serde_json::Value;
 
 /// A person of the story: an opaque id, as in real life, and the role in which they act.
@@ -120,10 +121,20 @@ impl Player {
         }
     }
 
-    /// Adds a line to the story.
-    pub fn milestone(&mut self, position: Option<u64>, text: impl Into<String>) {
+    /// Adds a line to the story, marked when it rests on less than a published source.
+    pub fn milestone(
+        &mut self,
+        position: Option<u64>,
+        confidence: Confidence,
+        text: impl Into<String>,
+    ) {
         let at = self.engine.clock().now();
-        self.milestones.push(Milestone { at, position, text: text.into() });
+        let mut text = text.into();
+        let mark = Cell::from(confidence).to_text();
+        if !mark.is_empty() {
+            text = format!("{text} {mark}");
+        }
+        self.milestones.push(Milestone { at, position, text });
     }
 
     async fn give(

@@ -3,7 +3,7 @@
 use super::facts::{Claim, Contestant, Round, derived, facts, fixture, published, slug, sourced};
 use super::player::{ACCESS, AUTHORISING, BOARD, DemoError, OFFICER, Person, Player};
 use super::round::{self, Entrant, Stageplay};
-use domain::command::Role;
+use domain::command::{Confidence, Role};
 use domain::money::{Money, Rate};
 use serde_json::{Map, Value, json};
 
@@ -99,6 +99,7 @@ async fn grand_challenge(player: &mut Player) -> Result<(), DemoError> {
     let receipt = player.tell(BOARD, "prize.award", award, sourced("ehpc-gc", "m", note)).await?;
     player.milestone(
         receipt.position,
+        Confidence::Unconfirmed,
         "AI Grand Challenge: EUR 1 000 000 and 8 000 000 GPU-hours over four winners; a fifth gets 800 000 h",
     );
     Ok(())
@@ -151,6 +152,7 @@ async fn opening(player: &mut Player) -> Result<(), DemoError> {
     let receipt = player.tell(OFFICER, "call.open", open, published("ehpc-launch", note)).await?;
     player.milestone(
         receipt.position,
+        Confidence::Published,
         "the call opens; the Union brings EUR 1 000 000 000, the Member States as much",
     );
     Ok(())
@@ -243,7 +245,11 @@ async fn calendar_and_antennas(player: &mut Player) -> Result<(), DemoError> {
         "the exact date of the third cut-off, and the day on which it was moved, are not confirmed";
     let receipt =
         player.tell(OFFICER, "call.amend_calendar", amend, sourced("spaineng", "m", note)).await?;
-    player.milestone(receipt.position, "the third cut-off moves from 2 May to 30 June 2025");
+    player.milestone(
+        receipt.position,
+        Confidence::Unconfirmed,
+        "the third cut-off moves from 2 May to 30 June 2025",
+    );
 
     let budget = Money::euro(35_000_000);
     let vote = json!({"fund": FUND, "line": ANTENNA_LINE, "source": UNION, "amount": budget});
@@ -256,7 +262,11 @@ async fn calendar_and_antennas(player: &mut Player) -> Result<(), DemoError> {
     });
     let note = "budget EUR 35 000 000 and deadline are published; the day of the opening is not";
     let receipt = player.tell(OFFICER, "call.open", open, published("grantalist", note)).await?;
-    player.milestone(receipt.position, "the call for antennas opens with EUR 35 000 000");
+    player.milestone(
+        receipt.position,
+        Confidence::Published,
+        "the call for antennas opens with EUR 35 000 000",
+    );
     player.until("2025-06-16T12:00:00").await?;
     let amend = json!({
         "call": ANTENNAS, "cut_off": "A", "at": brussels("2025-08-21T17:00:00"),
@@ -265,8 +275,11 @@ async fn calendar_and_antennas(player: &mut Player) -> Result<(), DemoError> {
     let note = "both deadlines are published; the day on which it was moved is not";
     let receipt =
         player.tell(OFFICER, "call.amend_calendar", amend, published("devaid", note)).await?;
-    player
-        .milestone(receipt.position, "the antennas' deadline moves from 9 July to 21 August 2025");
+    player.milestone(
+        receipt.position,
+        Confidence::Published,
+        "the antennas' deadline moves from 9 July to 21 August 2025",
+    );
     Ok(())
 }
 
@@ -300,14 +313,18 @@ async fn third_round(player: &mut Player) -> Result<(), DemoError> {
     player.until("2025-10-10T12:00:00").await?;
     let row = the_round("3");
     let refusal = award_in_vain(player, row, "R3", &entrants).await?;
-    player.milestone(None, format!("refused: {refusal}"));
+    player.milestone(None, half_of_total(row).confidence, format!("refused: {refusal}"));
     let missing = Money::cents(24_250_000_000);
     let reason = "three rounds of 750, 242.5 and at least 250 million exceed the first billion";
     let note =
         "750 + 242.5 + 250 - 1 000 million: the least increase that the published totals imply";
     let rise = Rise { call: CALL, line: LINE, by: missing, reason, note };
     let position = raise(player, &rise).await?;
-    player.milestone(position, format!("the Union's envelope rises by {missing}"));
+    player.milestone(
+        position,
+        Confidence::Derived,
+        format!("the Union's envelope rises by {missing}"),
+    );
     award(player, row, "R3", &entrants).await?;
     claims(player, "2025-10-10").await
 }
@@ -340,14 +357,18 @@ async fn antennas_decided(player: &mut Player) -> Result<(), DemoError> {
     let row = the_round("A");
     let all = antennas();
     let refusal = award_in_vain(player, row, "A", &all).await?;
-    player.milestone(None, format!("refused: {refusal}"));
+    player.milestone(None, half_of_total(row).confidence, format!("refused: {refusal}"));
     let asked = union_part(row);
     let missing = asked.minus(Money::euro(35_000_000)).unwrap_or(asked);
     let reason = "all 13 proposals above the threshold are funded";
     let note = "55 043 220.29 - 35 000 000: the budget was raised after the fact";
     let rise = Rise { call: ANTENNAS, line: ANTENNA_LINE, by: missing, reason, note };
     let position = raise(player, &rise).await?;
-    player.milestone(position, format!("the antennas' budget rises by {missing} to {asked}"));
+    player.milestone(
+        position,
+        Confidence::Derived,
+        format!("the antennas' budget rises by {missing} to {asked}"),
+    );
     award(player, row, "A", &all).await
 }
 
@@ -439,9 +460,17 @@ async fn award(
     let states = Person("participating-states", Role::NationalAuthority);
     player.tell(states, "pledge.make", pledge, half_of_total(row)).await?;
     let what = if cut_off == "A" { "antennas" } else { "factories" };
+    let total = format!("{} {total}", limit(row));
+    let total = total.trim_start();
     let line = format!("{} {what} selected at {cut_off}; joint funding {total}", row.factories);
-    player.milestone(receipt.position, line);
+    player.milestone(receipt.position, half_of_total(row).confidence, line);
     Ok(())
+}
+
+/// How the source itself limits the total, for example "about".
+fn limit(row: &Round) -> &str {
+    let first = row.note.split(';').next().unwrap_or("");
+    ["about", "more than"].into_iter().find(|word| *word == first).unwrap_or("")
 }
 
 fn half_of_total(row: &Round) -> domain::Evidence {
@@ -495,7 +524,7 @@ async fn contracts(player: &mut Player) -> Result<(), DemoError> {
     let (early, note) = (machine("LUMI-AIF"), "a try that shows the rule; nobody did this");
     let refusal =
         player.tell_in_vain(AUTHORISING, "grant.start_procurement", early, fixture(note)).await?;
-    player.milestone(None, format!("refused: {refusal}"));
+    player.milestone(None, Confidence::Fixture, format!("refused: {refusal}"));
     for acronym in ["LUMI AIF", "IT4LIA", "BSC AIF"] {
         let grant = slug(acronym);
         let text = format!("hosting agreement {grant}");
@@ -526,15 +555,16 @@ async fn contracts(player: &mut Player) -> Result<(), DemoError> {
 
 /// A published machine contract with a known Union part: committed individually, then legally.
 async fn contract(player: &mut Player, row: &Claim) -> Result<(), DemoError> {
+    let evidence = || sourced(&row.source, &row.confidence, &row.note);
     let (Some(total), Some(union), Some(national)) = (row.total_eur, row.eu_eur, row.national_eur)
     else {
         let figure =
             row.total_eur.map_or_else(|| "an unknown amount".to_owned(), |m| m.to_string());
-        player.milestone(None, format!("{}, {}: {figure}", row.acronym, row.what));
+        let text = format!("{}, {}: {figure}", row.acronym, row.what);
+        player.milestone(None, evidence().confidence, text);
         return Ok(());
     };
     let grant = slug(&row.acronym);
-    let evidence = || sourced(&row.source, &row.confidence, &row.note);
     let commit = json!({"fund": FUND, "commitment": "R1", "grant": grant, "amount": union});
     player.tell(AUTHORISING, "fund.commit_individually", commit, evidence()).await?;
     let sign = json!({
@@ -542,6 +572,6 @@ async fn contract(player: &mut Player, row: &Claim) -> Result<(), DemoError> {
     });
     let receipt = player.tell(AUTHORISING, "grant.sign_contract", sign, evidence()).await?;
     let line = format!("{}: {} over {total}, {union} of it from the Union", row.acronym, row.what);
-    player.milestone(receipt.position, line);
+    player.milestone(receipt.position, evidence().confidence, line);
     Ok(())
 }

@@ -11,9 +11,11 @@ use super::format::{cents_exact, day_long};
 use super::problem::{self, Problem};
 use super::sankey::Flow;
 use axum::response::{Html, IntoResponse, Response};
+use domain::command::Confidence;
 use jiff::civil::Date;
 use maud::{DOCTYPE, Markup, html};
 use model::{Model, Tile};
+use std::collections::BTreeSet;
 
 /// What the reader chose, and what may be chosen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -210,6 +212,9 @@ fn tiles(tiles: &[Tile]) -> Markup {
                             span class={ "swatch " (kind.class()) } aria-hidden="true" {}
                         }
                         (tile.label)
+                        @if let Some(weak) = weak(tile.confidence) {
+                            span.mark title=(table::meaning(weak)) { (table::word(weak)) }
+                        }
                     }
                     @match &tile.figure {
                         Some(figure) => dd.figure title=[tile.exact.as_deref()] { (figure) },
@@ -222,13 +227,24 @@ fn tiles(tiles: &[Tile]) -> Markup {
     }
 }
 
+/// What is weaker than published, and so is marked.
+fn weak(confidence: Option<Confidence>) -> Option<Confidence> {
+    confidence.filter(|it| *it != Confidence::Published)
+}
+
 fn picture(model: &Model) -> Markup {
+    let kinds = |kind| model.flow.nodes.iter().any(|node| node.kind == kind);
+    let marks: BTreeSet<Confidence> =
+        model.flow.nodes.iter().filter_map(|node| weak(node.confidence)).collect();
     html! {
         section.card aria-labelledby="flow" {
             h2 #flow { "Where the money flows" }
             ul.legend {
-                @for (kind, name) in model::LEGEND {
+                @for (kind, name) in model::LEGEND.iter().filter(|(kind, _)| kinds(*kind)) {
                     li { span class={ "swatch " (kind.class()) } aria-hidden="true" {} (name) }
+                }
+                @for mark in marks {
+                    li { span.sign { (table::sign(mark)) } (table::word(mark)) ": " (table::meaning(mark)) }
                 }
             }
             div.scroll tabindex="0" role="group" aria-label="Flow of funds, scrolls sideways" {
@@ -239,6 +255,15 @@ fn picture(model: &Model) -> Markup {
                 (flow_table(&model.flow))
             }
         }
+    }
+}
+
+/// The name of a bar with the sign of how sure its amount is.
+fn name(flow: &Flow, node: usize) -> Markup {
+    let node = &flow.nodes[node];
+    html! {
+        (node.label)
+        @if let Some(weak) = weak(node.confidence) { " " span.sign { (table::sign(weak)) } }
     }
 }
 
@@ -255,8 +280,8 @@ fn flow_table(flow: &Flow) -> Markup {
                 tbody {
                     @for link in &flow.links {
                         tr {
-                            th scope="row" { (flow.nodes[link.from].label) }
-                            td { (flow.nodes[link.to].label) }
+                            th scope="row" { (name(flow, link.from)) }
+                            td { (name(flow, link.to)) }
                             td.number {
                                 @match link.cents {
                                     Some(cents) => (cents_exact(cents)),
@@ -306,8 +331,10 @@ pub fn frame(title: &str, main: &Markup) -> Markup {
                         }
                         p {
                             "Not a site of the European Commission or of the EuroHPC Joint Undertaking. "
-                            "Every figure comes from the log, with its source; a figure that was not "
-                            "published is shown as unknown, never as nothing."
+                            "Every figure comes from the log, where the " a href="/views/timeline" { "timeline" }
+                            " names the source of each entry that has one. What rests on less than a "
+                            "published source is marked: unconfirmed, derived or fixture. A figure that "
+                            "was not published is shown as unknown, never as nothing."
                         }
                     }
                 }

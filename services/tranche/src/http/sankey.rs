@@ -2,6 +2,8 @@
 //! bytes on every machine. Colours come from the style sheet, by class.
 
 use super::format::{cents_exact, cents_short};
+use super::page::table::{sign, word};
+use domain::command::Confidence;
 use maud::{Markup, PreEscaped, Render, html};
 
 /// Which colour something has, and what it stands for.
@@ -13,6 +15,8 @@ pub enum Kind {
     National,
     /// Both together.
     Joint,
+    /// Committed, and to whom was not published.
+    Unnamed,
     /// Not bound yet.
     Open,
 }
@@ -25,6 +29,7 @@ impl Kind {
             Self::Union => "union",
             Self::National => "national",
             Self::Joint => "joint",
+            Self::Unnamed => "unnamed",
             Self::Open => "open",
         }
     }
@@ -41,6 +46,8 @@ pub struct Node {
     pub cents: Option<i64>,
     /// Its colour.
     pub kind: Kind,
+    /// How sure its amount is.
+    pub confidence: Option<Confidence>,
 }
 
 /// A ribbon between two bars.
@@ -120,8 +127,37 @@ impl Flow {
         cents: Option<i64>,
         kind: Kind,
     ) -> usize {
-        self.nodes.push(Node { column, label: label.into(), cents, kind });
+        self.nodes.push(Node { column, label: label.into(), cents, kind, confidence: None });
         self.nodes.len() - 1
+    }
+
+    /// Says how sure the amount of a bar is.
+    pub fn mark(&mut self, node: usize, confidence: Option<Confidence>) {
+        self.nodes[node].confidence = confidence;
+    }
+
+    /// Without the bars that nothing flows to or from, and without the columns that are then empty.
+    #[must_use]
+    pub fn linked(mut self) -> Self {
+        let is_linked =
+            |index: usize| self.links.iter().any(|link| link.from == index || link.to == index);
+        let kept: Vec<usize> = (0..self.nodes.len()).filter(|&index| is_linked(index)).collect();
+        let mut columns: Vec<usize> = kept.iter().map(|&index| self.nodes[index].column).collect();
+        columns.sort_unstable();
+        columns.dedup();
+        let at = |all: &[usize], wanted: usize| {
+            all.binary_search(&wanted).unwrap_or_else(|near| near.min(all.len()))
+        };
+        for link in &mut self.links {
+            (link.from, link.to) = (at(&kept, link.from), at(&kept, link.to));
+        }
+        self.nodes = kept.iter().map(|&index| self.nodes[index].clone()).collect();
+        for node in &mut self.nodes {
+            node.column = at(&columns, node.column);
+        }
+        self.columns =
+            columns.iter().filter_map(|&column| self.columns.get(column).cloned()).collect();
+        self
     }
 
     /// Adds a ribbon, unless its amount is known to be nothing.
@@ -258,14 +294,21 @@ fn bar(node: &Node, place: &Place) -> Markup {
     let amount = node.cents.map_or_else(|| PreEscaped("not published".to_owned()), short);
     let exact = node.cents.map_or_else(|| "amount unknown".to_owned(), cents_exact);
     let unknown = if node.cents.is_none() { " unknown" } else { "" };
+    let mark = node.confidence.filter(|it| *it != Confidence::Published);
     html! {
         g {
             rect class={ "bar " (node.kind.class()) (unknown) } x=(At(place.x)) y=(At(place.y))
                 width=(At(BAR)) height=(At(place.height)) rx="2" {
-                title { (node.label) ": " (exact) }
+                title {
+                    (node.label) ": " (exact)
+                    @if let Some(mark) = mark { ", " (word(mark)) }
+                }
             }
             text.label x=(At(place.x + BAR + LABEL_OFFSET)) y=(At(middle - 30)) { (node.label) }
-            text.amount x=(At(place.x + BAR + LABEL_OFFSET)) y=(At(middle + 140)) { (amount) }
+            text.amount x=(At(place.x + BAR + LABEL_OFFSET)) y=(At(middle + 140)) {
+                (amount)
+                @if let Some(mark) = mark { tspan.sign dx="5" { (sign(mark)) } }
+            }
         }
     }
 }
@@ -325,6 +368,35 @@ mod tests {
         let before = flow.links.len();
         flow.link(0, 2, Some(0), Kind::Union);
         assert_eq!(flow.links.len(), before);
+    }
+
+    #[test]
+    fn what_nothing_flows_to_or_from_is_left_out_with_its_column() {
+        let columns = ["A", "B", "C", "D"].map(str::to_owned).into();
+        let mut flow = Flow { columns, ..Flow::default() };
+        flow.node(0, "alone", Some(1), Kind::Union);
+        let from = flow.node(0, "from", Some(5), Kind::Union);
+        flow.node(1, "no step", Some(1), Kind::Union);
+        let to = flow.node(2, "to", None, Kind::Joint);
+        flow.link(from, to, None, Kind::Union);
+        let flow = flow.linked();
+        assert_eq!(flow.columns, ["A", "C"]);
+        let nodes: Vec<_> = flow.nodes.iter().map(|it| (it.column, it.label.as_str())).collect();
+        assert_eq!(nodes, [(0, "from"), (1, "to")]);
+        assert_eq!((flow.links[0].from, flow.links[0].to), (0, 1));
+    }
+
+    #[test]
+    fn a_weak_amount_has_its_sign() {
+        let mut flow = small();
+        flow.mark(2, Some(Confidence::Unconfirmed));
+        flow.mark(0, Some(Confidence::Published));
+        let svg = flow.svg("t", "d").into_string();
+        assert_eq!(svg.matches("class=\"sign\"").count(), 1, "{svg}");
+        assert!(
+            svg.contains("Round 1: EUR\u{202f}100\u{202f}000\u{202f}000.00, unconfirmed"),
+            "{svg}"
+        );
     }
 
     #[test]

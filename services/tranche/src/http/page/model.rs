@@ -3,6 +3,7 @@
 
 use crate::http::format::{cents_short, exact, grouped};
 use crate::http::sankey::{Flow, Kind};
+use domain::command::Confidence;
 use domain::compute::Unit;
 use domain::money::Money;
 use projections::{Cell, Report, Table};
@@ -13,7 +14,8 @@ pub const LEGEND: &[(Kind, &str)] = &[
     (Kind::Union, "Union"),
     (Kind::National, "Member States"),
     (Kind::Joint, "Both together"),
-    (Kind::Open, "Not bound yet"),
+    (Kind::Unnamed, "Committed, not by name"),
+    (Kind::Open, "Not committed"),
 ];
 
 /// A figure of its own.
@@ -29,6 +31,8 @@ pub struct Tile {
     pub exact: Option<String>,
     /// What goes with it.
     pub note: Option<String>,
+    /// The least sure of what it rests on.
+    pub confidence: Option<Confidence>,
 }
 
 /// All that the page shows.
@@ -72,10 +76,20 @@ const TABLES: &[(&str, &[&str])] = &[
             "rrf",
         ],
     ),
-    ("rounds", &["call", "round", "funded", "union", "national", "joint"]),
+    ("rounds", &["call", "round", "funded", "union", "national", "joint", "confidence"]),
     (
         "lines",
-        &["line", "source", "appropriation", "committed", "individual", "legal", "paid", "left"],
+        &[
+            "line",
+            "source",
+            "appropriation",
+            "committed",
+            "individual",
+            "legal",
+            "paid",
+            "left",
+            "confidence",
+        ],
     ),
 ];
 
@@ -113,6 +127,13 @@ impl<'a> Row<'a> {
         self.money(key).map(Money::in_cents)
     }
 
+    fn confidence(self) -> Option<Confidence> {
+        match self.get("confidence")? {
+            Cell::Confidence(confidence) => Some(*confidence),
+            _ => None,
+        }
+    }
+
     fn count(self, key: &str) -> Option<u64> {
         match self.get(key)? {
             Cell::Count(count) => Some(*count),
@@ -132,6 +153,18 @@ fn totals<'a>(report: Option<&'a Report>, key: &str) -> Option<Row<'a>> {
     Some(Row { table, cells: table.totals.as_deref()? })
 }
 
+/// A sum of a whole table. Of no rows it is nothing, which is known.
+fn total(report: Option<&Report>, table: &str, key: &str) -> Cell {
+    let nothing = report.and_then(|it| it.table(table)).is_some_and(|it| it.rows.is_empty());
+    let sum = totals(report, table).and_then(|row| row.get(key)).cloned();
+    sum.unwrap_or(if nothing { Money::ZERO.into() } else { Cell::Unknown })
+}
+
+/// How sure a whole table is.
+fn sure(report: Option<&Report>, table: &str) -> Option<Confidence> {
+    totals(report, table)?.confidence()
+}
+
 impl Model {
     /// The page of some reports.
     #[must_use]
@@ -147,9 +180,25 @@ impl Model {
             description: describe(reports),
             flow,
             tables: TABLES.iter().filter_map(table).collect(),
-            notes: budget.map(|report| report.notes.clone()).unwrap_or_default(),
+            notes: budget.map(notes).unwrap_or_default(),
         }
     }
+}
+
+/// The notes of the report, without those on columns that the page does not show.
+fn notes(report: &Report) -> Vec<String> {
+    let columns = report.tables.iter().flat_map(|table| {
+        let shown = TABLES.iter().find(|(key, _)| *key == table.key).map_or(&[][..], |it| it.1);
+        table.columns.iter().map(move |column| (column.title, shown.contains(&column.key)))
+    });
+    let columns: Vec<(&str, bool)> = columns.collect();
+    let is_hidden = |title: &str| {
+        let mut named = columns.iter().filter(|(column, _)| *column == title).peekable();
+        named.peek().is_some() && named.all(|(_, is_shown)| !is_shown)
+    };
+    let about_shown =
+        |note: &&String| !note.split_once(':').is_some_and(|(title, _)| is_hidden(title));
+    report.notes.iter().filter(about_shown).cloned().collect()
 }
 
 /// A table with some of its columns.
@@ -181,34 +230,37 @@ fn with_money(reports: &Reports) -> Vec<Row<'_>> {
     calls.filter(|row| has_envelope(row) || has_rounds(row)).collect()
 }
 
-fn amount(label: &'static str, kind: Kind, money: Option<Money>, note: Option<String>) -> Tile {
-    Tile {
-        label,
-        kind: Some(kind),
-        figure: money.map(|money| cents_short(money.in_cents())),
-        exact: money.map(exact),
-        note,
-    }
+fn amount(label: &'static str, kind: Kind, cell: &Cell, note: Option<String>) -> Tile {
+    let (figure, exact) = match cell {
+        Cell::Money(money) => (Some(cents_short(money.in_cents())), Some(exact(*money))),
+        // Why there is no amount, for example that it is out of range.
+        Cell::Text(why) => (Some(why.clone()), None),
+        _ => (None, None),
+    };
+    Tile { label, kind: Some(kind), figure, exact, note, confidence: None }
 }
 
 fn tiles(reports: &Reports) -> Vec<Tile> {
-    let lines = totals(reports.get("budget"), "lines");
-    let sides = totals(reports.get("match"), "rounds");
-    let of = |row: Option<Row<'_>>, key: &str| row.and_then(|row| row.money(key));
-    let short = |money: Money| cents_short(money.in_cents());
-    let appropriated = of(lines, "appropriation").map(|all| format!("of {} voted", short(all)));
-    // Unknown as soon as one call's is; no call at all has no joint amount.
-    let calls = with_money(reports);
-    let known = calls.iter().map(|row| row.money("joint")).collect::<Option<Vec<_>>>();
-    let joint = known
-        .filter(|all| !all.is_empty())
-        .and_then(|all| all.into_iter().try_fold(Money::ZERO, Money::plus).ok());
-    let signed = of(sides, "signed").map(|signed| format!("promised; {} signed", short(signed)));
+    let (budget, sides) = (reports.get("budget"), reports.get("match"));
+    let said = |report, table: &str, key: &str| match totals(report, table)?.get(key)? {
+        Cell::Money(money) => Some(cents_short(money.in_cents())),
+        _ => None,
+    };
+    let voted = said(budget, "lines", "appropriation").map(|all| format!("of {all} voted"));
+    let signed = said(sides, "rounds", "signed").map(|it| format!("promised; {it} signed"));
+    let committed = total(budget, "lines", "committed");
+    let promised = total(sides, "rounds", "promised");
+    let joint = total(budget, "calls", "joint");
+    let both = Some("Union and Member States".to_owned());
+    let left = total(budget, "lines", "left");
+    let rest = Some("voted and not committed".to_owned());
+    let (lines, rounds) = (sure(budget, "lines"), sure(budget, "rounds"));
+    let marked = |tile: Tile, confidence| Tile { confidence, ..tile };
     vec![
-        amount("Union committed", Kind::Union, of(lines, "committed"), appropriated),
-        amount("National match", Kind::National, of(sides, "promised"), signed),
-        amount("Joint", Kind::Joint, joint, Some("Union and Member States".to_owned())),
-        amount("Left", Kind::Open, of(lines, "left"), Some("voted and not committed".to_owned())),
+        marked(amount("Union committed", Kind::Union, &committed, voted), lines),
+        marked(amount("National match", Kind::National, &promised, signed), rounds),
+        marked(amount("Joint", Kind::Joint, &joint, both), rounds),
+        marked(amount("Left", Kind::Open, &left, rest), lines),
         funded(reports),
         compute(reports),
     ]
@@ -218,7 +270,8 @@ fn tiles(reports: &Reports) -> Vec<Tile> {
 fn funded(reports: &Reports) -> Tile {
     let budget = reports.get("budget");
     let calls = rows(budget, "calls");
-    let all = calls.iter().filter_map(|row| row.count("funded")).reduce(u64::saturating_add);
+    let counts = calls.iter().filter_map(|row| row.count("funded"));
+    let all = budget.map(|_| counts.fold(0, u64::saturating_add));
     let titles = titles(reports);
     let parts: Vec<String> = calls
         .into_iter()
@@ -234,6 +287,7 @@ fn funded(reports: &Reports) -> Tile {
         figure: all.map(grouped),
         exact: None,
         note: (!parts.is_empty()).then(|| parts.join(", ")),
+        confidence: None,
     }
 }
 
@@ -256,6 +310,7 @@ fn compute(reports: &Reports) -> Tile {
         figure: report.map(|_| grouped(all / 3_600)),
         exact: None,
         note: Some("in prizes and allocations".to_owned()),
+        confidence: None,
     }
 }
 
@@ -266,10 +321,13 @@ fn titles(reports: &Reports) -> BTreeMap<&str, &str> {
 }
 
 fn describe(reports: &Reports) -> String {
-    let lines = totals(reports.get("budget"), "lines");
-    let sides = totals(reports.get("match"), "rounds");
-    let say = |row: Option<Row<'_>>, key: &str| {
-        row.and_then(|row| row.money(key)).map_or_else(|| "an unknown amount".to_owned(), exact)
+    let lines = (reports.get("budget"), "lines");
+    let sides = (reports.get("match"), "rounds");
+    let say = |(report, table): (Option<&Report>, &str), key: &str| match total(report, table, key)
+    {
+        Cell::Money(money) => exact(money),
+        Cell::Text(why) => format!("an amount {why}"),
+        _ => "an unknown amount".to_owned(),
     };
     format!(
         "The Union voted {} and committed {} to calls and rounds; Member States promised {}. \
@@ -314,9 +372,7 @@ impl<'a> Picture<'a> {
         self.rounds();
         self.union();
         self.national();
-        let last = self.flow.nodes.iter().map(|node| node.column).max().unwrap_or(0);
-        self.flow.columns.truncate(last + 1);
-        self.flow
+        self.flow.linked()
     }
 
     /// Budget lines and Member States, and what each brings to each call.
@@ -328,12 +384,15 @@ impl<'a> Picture<'a> {
                 let (source, line) =
                     (row.text("source").unwrap_or(""), row.text("line").unwrap_or(""));
                 let label = format!("{source}: {line}");
-                self.flow.node(0, label, row.cents("appropriation"), Kind::Union)
+                let node = self.flow.node(0, label, row.cents("appropriation"), Kind::Union);
+                self.flow.mark(node, row.confidence());
+                node
             })
             .collect();
         let promised =
             totals(self.reports.get("match"), "rounds").and_then(|row| row.cents("promised"));
         let states = self.flow.node(0, "Member States", promised, Kind::National);
+        self.flow.mark(states, sure(self.reports.get("budget"), "rounds"));
         let titles = titles(self.reports);
         for row in with_money(self.reports) {
             let Some(call) = row.text("call") else { continue };
@@ -343,6 +402,9 @@ impl<'a> Picture<'a> {
             let label = titles.get(call).copied().unwrap_or(call);
             let worth = row.cents("joint").or(row.cents("union"));
             let node = self.flow.node(1, label, worth, Kind::Joint);
+            let rounds = self.budget("rounds").into_iter();
+            let mine = rounds.filter(|round| round.text("call") == Some(call));
+            self.flow.mark(node, mine.filter_map(Row::confidence).max());
             self.calls.insert(call, node);
         }
         for (row, line) in self.budget("lines").into_iter().zip(lines) {
@@ -354,6 +416,7 @@ impl<'a> Picture<'a> {
             if left != Some(0) {
                 let label = format!("{}: not committed", row.text("line").unwrap_or(""));
                 let node = self.flow.node(1, label, left, Kind::Open);
+                self.flow.mark(node, row.confidence());
                 self.flow.link(line, node, left, Kind::Open);
             }
         }
@@ -388,6 +451,7 @@ impl<'a> Picture<'a> {
                 (Some(round), Some(funded)) => format!("Round {round}, {funded} selected"),
             };
             let node = self.flow.node(2, label, row.cents("joint").or(union), Kind::Joint);
+            self.flow.mark(node, row.confidence());
             self.flow.link(call, node, union, Kind::Union);
             self.flow.link(call, node, national, Kind::National);
             self.rounds.push((node, union, national));
@@ -400,7 +464,7 @@ impl<'a> Picture<'a> {
         let of = |key| lines.and_then(|row| row.cents(key));
         let rest = of("committed").zip(of("individual")).map(|(all, named)| all - named);
         let named = self.add(3, "Committed by name", of("individual"), Kind::Union);
-        let unnamed = self.add(3, NOT_PUBLISHED, rest, Kind::Open);
+        let unnamed = self.add(3, NOT_PUBLISHED, rest, Kind::Unnamed);
         let rounds: Vec<_> = self.named_by_round();
         for (round, by_name, committed) in rounds {
             if let Some(named) = named {
@@ -413,6 +477,13 @@ impl<'a> Picture<'a> {
         }
         let legal = self.add(4, "Under contract", of("legal"), Kind::Union);
         let paid = self.add(5, "Paid", of("paid"), Kind::Union);
+        let budget = self.reports.get("budget");
+        let (grants, all) = (sure(budget, "grants"), sure(budget, "lines"));
+        for (node, sure) in [(named, grants), (unnamed, all), (legal, grants), (paid, grants)] {
+            if let Some(node) = node {
+                self.flow.mark(node, sure);
+            }
+        }
         for (from, to, cents) in [(named, legal, of("legal")), (legal, paid, of("paid"))] {
             if let (Some(from), Some(to)) = (from, to) {
                 self.flow.link(from, to, cents, Kind::Union);
@@ -447,6 +518,9 @@ impl<'a> Picture<'a> {
         let promised = self.add(3, "Promised by states", of("promised"), Kind::National);
         let signed = self.add(4, "Signed by states", of("signed"), Kind::National);
         let certified = self.add(5, "Certified", of("certified"), Kind::National);
+        for node in [promised, signed, certified].into_iter().flatten() {
+            self.flow.mark(node, sure(self.reports.get("budget"), "rounds"));
+        }
         if let Some(promised) = promised {
             for (round, _, national) in self.rounds.clone() {
                 self.flow.link(round, promised, national, Kind::National);

@@ -74,11 +74,35 @@ fn cell(cell: &Cell) -> Markup {
     }
 }
 
-fn word(confidence: Confidence) -> &'static str {
+/// The word for it.
+#[must_use]
+pub fn word(confidence: Confidence) -> &'static str {
     match confidence {
         Confidence::Published => "published",
         Confidence::Unconfirmed => "unconfirmed",
         Confidence::Derived => "derived",
         Confidence::Fixture => "fixture",
+    }
+}
+
+/// Its sign, where a word has no place.
+#[must_use]
+pub fn sign(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Published => "",
+        Confidence::Unconfirmed => "?",
+        Confidence::Derived => "\u{2020}",
+        Confidence::Fixture => "*",
+    }
+}
+
+/// What it means.
+#[must_use]
+pub fn meaning(confidence: Confidence) -> &'static str {
+    match confidence {
+        Confidence::Published => "read in a published source",
+        Confidence::Unconfirmed => "from one weak source or from memory",
+        Confidence::Derived => "computed from published figures",
+        Confidence::Fixture => "invented to show the work",
     }
 }
