@@ -30,6 +30,27 @@ async fn an_amount_that_was_not_published_is_unknown_on_the_page() {
 }
 
 #[tokio::test]
+async fn an_invention_is_marked_in_tiles_picture_and_tables() {
+    let server = Running::start(fixture::engine().await).await;
+    let page = server.get("/?as_of=2025-03-12").await.text();
+    let tile = page.split("National match").nth(1).unwrap();
+    assert!(tile[..tile.find("</dt>").unwrap()].contains(">fixture<"), "{tile}");
+    assert!(page.contains("fixture: invented to show the work"), "the legend of the picture");
+    assert!(page.contains("class=\"sign\""));
+    let rounds = page.split("id=\"table-rounds\"").nth(1).unwrap();
+    assert!(rounds[..rounds.find("</table>").unwrap()].contains(">fixture<"));
+}
+
+#[tokio::test]
+async fn before_anything_is_selected_nothing_is_zero_and_nothing_floats() {
+    let server = Running::start(fixture::engine().await).await;
+    let page = server.get("/?as_of=2024-09-10&fragment=1").await.text();
+    assert!(!page.contains("figure unknown"), "{page}");
+    assert!(!page.contains("Promised by states") && !page.contains("Paid or certified"), "{page}");
+    assert!(!page.contains("Open (RAL)"), "explains a column that is not there");
+}
+
+#[tokio::test]
 async fn the_form_works_without_a_script() {
     let server = Running::start(fixture::engine().await).await;
     let to = async |query: &str| {

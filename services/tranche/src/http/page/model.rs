@@ -160,9 +160,16 @@ fn total(report: Option<&Report>, table: &str, key: &str) -> Cell {
     sum.unwrap_or(if nothing { Money::ZERO.into() } else { Cell::Unknown })
 }
 
+fn cents(report: Option<&Report>, table: &str, key: &str) -> Option<i64> {
+    match total(report, table, key) {
+        Cell::Money(money) => Some(money.in_cents()),
+        _ => None,
+    }
+}
+
 /// How sure a whole table is.
 fn sure(report: Option<&Report>, table: &str) -> Option<Confidence> {
-    totals(report, table)?.confidence()
+    rows(report, table).into_iter().filter_map(Row::confidence).max()
 }
 
 impl Model {
@@ -389,8 +396,7 @@ impl<'a> Picture<'a> {
                 node
             })
             .collect();
-        let promised =
-            totals(self.reports.get("match"), "rounds").and_then(|row| row.cents("promised"));
+        let promised = cents(self.reports.get("match"), "rounds", "promised");
         let states = self.flow.node(0, "Member States", promised, Kind::National);
         self.flow.mark(states, sure(self.reports.get("budget"), "rounds"));
         let titles = titles(self.reports);
@@ -513,8 +519,7 @@ impl<'a> Picture<'a> {
 
     /// What became of the states' promises: signed, then certified.
     fn national(&mut self) {
-        let sides = totals(self.reports.get("match"), "rounds");
-        let of = |key| sides.and_then(|row| row.cents(key));
+        let of = |key| cents(self.reports.get("match"), "rounds", key);
         let promised = self.add(3, "Promised by states", of("promised"), Kind::National);
         let signed = self.add(4, "Signed by states", of("signed"), Kind::National);
         let certified = self.add(5, "Certified", of("certified"), Kind::National);
@@ -537,5 +542,44 @@ impl<'a> Picture<'a> {
     /// A bar, unless it is known to be nothing.
     fn add(&mut self, column: usize, label: &str, cents: Option<i64>, kind: Kind) -> Option<usize> {
         (cents != Some(0)).then(|| self.flow.node(column, label, cents, kind))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use projections::report::Kind as Column;
+
+    fn lines(amounts: &[Money]) -> Reports {
+        let columns = [("line", "Line", Column::Text), ("committed", "Committed", Column::Money)];
+        let mut table = Table::new("lines", "Lines", &columns);
+        for amount in amounts {
+            table.push(["L".into(), (*amount).into()]);
+        }
+        table.total();
+        let note = "Open (RAL): a column that the page does not have.";
+        let hidden = Table::new("commitments", "", &[("open", "Open (RAL)", Column::Money)]);
+        let report = Report::new("budget", "Budget").with(table).with(hidden);
+        Reports::from([("budget", report.note(note).note("Line: shown."))])
+    }
+
+    fn figure(reports: &Reports, label: &str) -> Option<String> {
+        let tile = tiles(reports).into_iter().find(|tile| tile.label == label).unwrap();
+        tile.figure
+    }
+
+    #[test]
+    fn nothing_is_zero_and_a_sum_that_is_too_large_says_so() {
+        assert_eq!(figure(&lines(&[]), "Union committed"), Some(cents_short(0)));
+        assert_eq!(figure(&lines(&[]), "Selected").as_deref(), Some("0"));
+        let most = Money::cents(domain::money::CENTS_MAX);
+        let too_much = figure(&lines(&[most, most]), "Union committed");
+        assert_eq!(too_much.as_deref(), Some("out of range"));
+        assert_eq!(figure(&lines(&[]), "National match"), None, "no view was asked");
+    }
+
+    #[test]
+    fn a_note_on_a_column_that_is_not_shown_is_not_shown() {
+        assert_eq!(Model::read("t", &lines(&[])).notes, ["Line: shown."]);
     }
 }
