@@ -76,7 +76,7 @@ fn budget_as_ladder(views: &Views) -> Vec<Vec<crate::Cell>> {
     let report = views.report("budget", &Query::default()).unwrap();
     let lines = report.table("lines").unwrap().rows.iter();
     let rungs = lines.map(|row| {
-        let [fund, line, source, appropriation, sums @ .., open, left] = &row[..] else {
+        let [fund, line, source, appropriation, sums @ .., open, left, _] = &row[..] else {
             panic!("the budget has other columns: {row:?}");
         };
         let mut cells = vec![fund, line, source, appropriation, left];
