@@ -20,20 +20,25 @@
 //! # }
 //! ```
 
+mod body;
 #[cfg(any(test, feature = "testing"))]
 pub mod contract;
 pub mod cqrs;
 pub mod faulty;
 mod log;
 pub mod memory;
+#[cfg(feature = "nats")]
+pub mod nats;
 pub mod sqlite;
 mod tail;
 
 pub use faulty::Faulty;
 pub use log::{
     Damage, ENTRY_BYTES_MAX, Error, GROUP_BYTES_MAX, GROUP_ENTRIES_MAX, Group, Log, Place,
-    Position, body_bytes,
+    Position, Setting, body_bytes,
 };
 pub use memory::Memory;
+#[cfg(feature = "nats")]
+pub use nats::Nats;
 pub use sqlite::Sqlite;
 pub use tail::{Tail, tail};

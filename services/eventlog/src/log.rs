@@ -170,6 +170,14 @@ pub enum Error {
         /// What was found, and what was wanted.
         found: String,
     },
+    /// The store is set up so that it could not keep what a log promises.
+    #[error("{store} cannot keep a log: {}", listed(wrong))]
+    Settings {
+        /// The store, with its name.
+        store: String,
+        /// Every setting that is wrong.
+        wrong: Vec<Setting>,
+    },
     /// What is stored is not what was written. Nothing was repaired or cut.
     #[error("the log is damaged: {0}")]
     Corrupt(Damage),
@@ -180,6 +188,27 @@ pub enum Error {
 
 fn by(pid: Option<u32>) -> String {
     pid.map(|pid| format!(" (process {pid})")).unwrap_or_default()
+}
+
+fn listed(wrong: &[Setting]) -> String {
+    wrong.iter().map(Setting::to_string).collect::<Vec<_>>().join("; ")
+}
+
+/// A setting of a store that would break a promise of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// Its name, as the store calls it.
+    pub name: String,
+    /// What it is.
+    pub found: String,
+    /// What it must be.
+    pub wanted: String,
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is {}, and must be {}", self.name, self.found, self.wanted)
+    }
 }
 
 /// One thing that is wrong with a stored log.
@@ -209,6 +238,13 @@ pub enum Place {
         /// The last position of the group.
         last: Position,
     },
+    /// A message of a stream.
+    Message {
+        /// Its sequence number in the stream.
+        sequence: u64,
+    },
+    /// A stream as a whole.
+    Stream,
 }
 
 impl fmt::Display for Place {
@@ -216,6 +252,8 @@ impl fmt::Display for Place {
         match self {
             Place::File => write!(f, "file"),
             Place::Row { first, last } => write!(f, "row {first}..{last}"),
+            Place::Message { sequence } => write!(f, "message {sequence}"),
+            Place::Stream => write!(f, "stream"),
         }
     }
 }

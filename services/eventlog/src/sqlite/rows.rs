@@ -7,7 +7,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
 use super::schema::open_reader;
-use crate::{Damage, ENTRY_BYTES_MAX, Error, Group, Place, Position};
+use crate::{Damage, Error, Group, Place, Position, body};
 
 const IN_ORDER: &str = "SELECT first, last, crc32, body FROM groups WHERE first >= ?1 \
                         ORDER BY first";
@@ -152,16 +152,6 @@ impl Report {
     }
 }
 
-/// The checksum of a row: of its first position in decimal, a newline, and the body.
-///
-/// The position is in it so that a sound body in a wrong row is found too.
-pub(super) fn checksum(first: Position, body: &[u8]) -> u32 {
-    let mut crc32 = crc32fast::Hasher::new();
-    crc32.update(format!("{first}\n").as_bytes());
-    crc32.update(body);
-    crc32.finalize()
-}
-
 /// A row as it is stored, before anything about it is believed.
 struct Raw<'a> {
     first: i64,
@@ -193,23 +183,7 @@ impl<'a> Raw<'a> {
         if let Some(expected) = expected.filter(|expected| *expected != first) {
             return damage(format!("it should begin at {expected}"));
         }
-        if first == 0 || last < first {
-            return damage("its positions are not in order".to_owned());
-        }
-        let computed = checksum(first, self.body);
-        if i64::from(computed) != self.crc32 {
-            return damage(format!("crc32 is {computed}, and {} was stored", self.crc32));
-        }
-        let entries = || self.body.split(|byte| *byte == b'\n');
-        let count = entries().count() as u64;
-        if count != last - first + 1 {
-            return damage(format!("it holds {count} entries instead of {}", last - first + 1));
-        }
-        if let Some(index) =
-            entries().position(|entry| entry.is_empty() || entry.len() > ENTRY_BYTES_MAX)
-        {
-            return damage(format!("entry {index} is empty or too long"));
-        }
+        body::check(first, last, self.crc32, self.body).or_else(damage)?;
         if !self.is_text {
             return damage("its body is not text".to_owned());
         }
@@ -219,9 +193,7 @@ impl<'a> Raw<'a> {
     /// Makes the group of a row that passed its check.
     fn group(&self) -> Group {
         // One copy for the row; the entries share it.
-        let body = Bytes::copy_from_slice(self.body);
-        let entries = body.split(|byte| *byte == b'\n').map(|entry| body.slice_ref(entry));
-        Group { first: self.first.unsigned_abs(), entries: entries.collect() }
+        body::group(self.first.unsigned_abs(), &Bytes::copy_from_slice(self.body))
     }
 
     fn last_position(&self) -> Position {

@@ -139,7 +139,7 @@ async fn a_damaged_row_is_named_and_refused_and_left_as_it_is() {
 async fn an_empty_entry_in_a_row_with_a_right_checksum_is_damage() {
     let scratch = Scratch::new();
     drop(three_groups(scratch.path()).await);
-    let crc32 = rows::checksum(2, b"a\n\nb");
+    let crc32 = crate::body::checksum(2, b"a\n\nb");
     let sql = format!("UPDATE groups SET body = 'a\n\nb', crc32 = {crc32} WHERE first = 2");
     tamper(scratch.path(), &sql);
     assert_eq!(corruption(Sqlite::open(scratch.path())), "row 2..4: entry 1 is empty or too long");
@@ -311,7 +311,7 @@ async fn a_reader_beside_a_writer_sees_new_groups_and_cannot_append() {
 async fn a_writer_finds_its_way_after_a_tool_added_a_group_behind_its_back() {
     let scratch = Scratch::new();
     let log = three_groups(scratch.path()).await;
-    let crc32 = rows::checksum(10, b"foreign");
+    let crc32 = crate::body::checksum(10, b"foreign");
     tamper(scratch.path(), &format!("INSERT INTO groups VALUES (10, 10, {crc32}, 'foreign')"));
     let entry = vec![Bytes::from_static(b"ours")];
     let conflict = Error::Conflict { expected: 9, actual: 10 };

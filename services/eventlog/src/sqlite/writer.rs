@@ -9,9 +9,9 @@ use rusqlite::{Connection, ErrorCode};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::directory::lock;
-use super::rows::{check_all, checksum, head};
+use super::rows::{check_all, head};
 use super::schema::open_writer;
-use crate::{Error, Position, body_bytes};
+use crate::{Error, Position, body};
 
 /// How many appends may wait for the thread before the next one waits in its future.
 const APPENDS_WAITING_MAX: usize = 64;
@@ -76,7 +76,7 @@ impl Writer {
         expected: Position,
         entries: &[Bytes],
     ) -> Result<Position, Error> {
-        let body = body(entries)?;
+        let body = body::join(entries)?;
         let gone = || Error::Unavailable("the writing thread has ended".to_owned());
         let appends = self.appends.as_ref().ok_or_else(gone)?;
         let (reply, answer) = oneshot::channel();
@@ -98,17 +98,6 @@ impl Drop for Writer {
             let _ = thread.join();
         }
     }
-}
-
-fn body(entries: &[Bytes]) -> Result<String, Error> {
-    let mut body = Vec::with_capacity(body_bytes(entries)?);
-    for (index, entry) in entries.iter().enumerate() {
-        if index > 0 {
-            body.push(b'\n');
-        }
-        body.extend_from_slice(entry);
-    }
-    Ok(String::from_utf8(body).expect("the limits of a group say that entries are UTF-8"))
 }
 
 /// What the writing thread holds.
@@ -224,7 +213,7 @@ fn append(
     let first_key = last_key - i64::try_from(entries).unwrap_or(i64::MAX) + 1;
     let mut statement = connection.prepare_cached(APPEND).map_err(failure)?;
     let inserted = statement
-        .execute((first_key, last_key, checksum(first, body.as_bytes()), body))
+        .execute((first_key, last_key, body::checksum(first, body.as_bytes()), body))
         .map_err(failure)?;
     if inserted == 0 {
         return Err(Error::Conflict { expected, actual: head(connection)? }.into());

@@ -1,0 +1,160 @@
+//! Where the stream is and how to log in, from an address such as
+//! `nats://one:4222,two:4222/tranche?replicas=3&credentials=/etc/tranche/nats.creds`.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// On how many servers the stream is kept, unless the address says otherwise. With three, one may be
+/// lost.
+pub const REPLICAS: usize = 3;
+/// The port of a server that is named without one.
+const PORT: u16 = 4222;
+/// The longest name of a stream, since servers make files of it.
+const STREAM_CHARACTERS_MAX: usize = 128;
+
+/// Where the stream is, and how to log in.
+///
+/// Secrets are in files, never in the address: that is seen in process lists and logs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// `nats://HOST:PORT`, or `tls://HOST:PORT` for a connection that must be encrypted. Any of them
+    /// will do; a cluster tells its other servers.
+    pub servers: Vec<String>,
+    /// The stream: letters, digits, `-` and `_`. The log's subject is `STREAM.log`, and what the
+    /// server tells about new groups comes on `STREAM.stored`.
+    pub stream: String,
+    /// On how many servers the stream must be kept at least.
+    pub replicas: usize,
+    /// A `.creds` file with a JWT and a seed.
+    pub credentials: Option<PathBuf>,
+    /// A file with the seed of an nkey.
+    pub nkey: Option<PathBuf>,
+    /// A file of certificates (PEM) to trust instead of the system's.
+    pub ca: Option<PathBuf>,
+}
+
+/// What is wrong with an address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{url}: {what}; the form is nats://HOST[:PORT][,HOST[:PORT]]/STREAM\
+         [?replicas=N&credentials=FILE&nkey=FILE&ca=FILE]"
+)]
+pub struct BadUrl {
+    /// The address, without what may be a password.
+    pub url: String,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+impl FromStr for Options {
+    type Err = BadUrl;
+
+    fn from_str(url: &str) -> Result<Options, BadUrl> {
+        let bad = |what: &str| BadUrl { url: without_password(url), what: what.to_owned() };
+        let (scheme, rest) = url.split_once("://").ok_or_else(|| bad("a scheme is missing"))?;
+        if !matches!(scheme, "nats" | "tls") {
+            return Err(bad("the scheme must be nats or tls"));
+        }
+        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+        if place.contains('@') {
+            return Err(bad("no passwords here: name a file with credentials= or nkey="));
+        }
+        let (hosts, stream) = place.split_once('/').unwrap_or((place, ""));
+        let server = |host: &str| with_port(host).map(|host| format!("{scheme}://{host}"));
+        let servers: Option<Vec<String>> = hosts.split(',').map(server).collect();
+        let mut options = Options {
+            servers: servers.ok_or_else(|| bad("a host is empty or its port is no number"))?,
+            stream: stream.to_owned(),
+            replicas: REPLICAS,
+            credentials: None,
+            nkey: None,
+            ca: None,
+        };
+        if !is_stream_name(stream) {
+            return Err(bad("after the hosts must be the stream's name: letters, digits, - and _"));
+        }
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            match key {
+                "replicas" => {
+                    let replicas = value.parse().ok().filter(|replicas| (1..=5).contains(replicas));
+                    options.replicas = replicas.ok_or_else(|| bad("replicas are 1 to 5"))?;
+                }
+                "credentials" => options.credentials = Some(value.into()),
+                "nkey" => options.nkey = Some(value.into()),
+                "ca" => options.ca = Some(value.into()),
+                _ => return Err(bad(&format!("there is no option {key}"))),
+            }
+        }
+        Ok(options)
+    }
+}
+
+fn is_stream_name(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    !name.is_empty() && name.len() <= STREAM_CHARACTERS_MAX && name.chars().all(fits)
+}
+
+/// The host with its port. A host in brackets is an address of IPv6.
+fn with_port(host: &str) -> Option<String> {
+    let name_end = if host.starts_with('[') { host.find(']')? + 1 } else { 0 };
+    match host[name_end..].rsplit_once(':') {
+        Some((before, port)) => {
+            let is_named = name_end > 0 || !before.is_empty();
+            (is_named && port.parse::<u16>().is_ok()).then(|| host.to_owned())
+        }
+        None => (!host.is_empty()).then(|| format!("{host}:{PORT}")),
+    }
+}
+
+fn without_password(url: &str) -> String {
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if at > scheme => {
+            format!("{}://***{}", &url[..scheme], &url[at..])
+        }
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_names_servers_stream_and_files() {
+        let url =
+            "tls://one,two:4300,[::1]:4301,[::1]/tranche?replicas=5&credentials=/a&ca=/b&nkey=/c";
+        let options: Options = url.parse().unwrap();
+        let servers = ["tls://one:4222", "tls://two:4300", "tls://[::1]:4301", "tls://[::1]:4222"];
+        assert_eq!(options.servers, servers);
+        assert_eq!((options.stream.as_str(), options.replicas), ("tranche", 5));
+        let files = [options.credentials, options.ca, options.nkey];
+        assert_eq!(files, ["/a", "/b", "/c"].map(|file| Some(file.into())));
+        let plain: Options = "nats://localhost/a_B-1".parse().unwrap();
+        assert_eq!(plain.replicas, REPLICAS);
+    }
+
+    #[test]
+    fn a_bad_address_is_refused_and_a_password_in_it_is_not_shown() {
+        for (url, what) in [
+            ("localhost:4222/tranche", "a scheme is missing"),
+            ("http://localhost/tranche", "the scheme must be"),
+            ("nats://localhost", "the stream's name"),
+            ("nats://localhost/", "the stream's name"),
+            ("nats://localhost/a.b", "the stream's name"),
+            ("nats://localhost/a b", "the stream's name"),
+            ("nats:///tranche", "a host is empty"),
+            ("nats://one,/tranche", "a host is empty"),
+            ("nats://one:port/tranche", "a host is empty"),
+            ("nats://:4222/tranche", "a host is empty"),
+            ("nats://one/tranche?replicas=0", "replicas are 1 to 5"),
+            ("nats://one/tranche?replicas=", "replicas are 1 to 5"),
+            ("nats://one/tranche?replica=3", "there is no option replica"),
+            ("nats://me:secret@one/tranche", "no passwords here"),
+        ] {
+            let error = url.parse::<Options>().expect_err(url).to_string();
+            assert!(error.contains(what), "{url}: {error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+    }
+}

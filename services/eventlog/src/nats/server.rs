@@ -1,0 +1,270 @@
+//! Real NATS servers for tests, with the settings of `deploy/nats`: one node, or a cluster of three
+//! on the loopback address. Each has a directory of its own, and is killed when it is dropped.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::contract::Scratch;
+
+/// The settings that we tell people to use.
+pub const ONE_NODE: &str = include_str!("../../../../deploy/nats/one-node.conf");
+/// The settings of each server of a cluster.
+pub const THREE_NODES: &str = include_str!("../../../../deploy/nats/three-nodes.conf");
+
+/// How long a server may take until it answers, and a cluster until it has a leader.
+const READY_WAIT: Duration = Duration::from_secs(30);
+/// How long one question to a server may take.
+const ANSWER_WAIT: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// A NATS server in a process of its own.
+#[derive(Debug)]
+pub struct Server {
+    child: Option<Child>,
+    port: u16,
+    config: PathBuf,
+    log: PathBuf,
+    store: PathBuf,
+    variables: Vec<(&'static str, String)>,
+    // Last, so that the process ends before its directory goes.
+    _scratch: Option<Scratch>,
+}
+
+impl Server {
+    /// Starts a server of one node, and waits until it answers.
+    ///
+    /// # Panics
+    /// If there is no nats-server, or it does not start.
+    pub fn start() -> Server {
+        Server::start_with(ONE_NODE)
+    }
+
+    /// Starts a server of one node with settings in place of [`ONE_NODE`].
+    ///
+    /// # Panics
+    /// If there is no nats-server, or it does not start.
+    pub fn start_with(settings: &str) -> Server {
+        let scratch = Scratch::new();
+        let mut server = Server::prepare(scratch.path(), "one", free_port(), settings);
+        server._scratch = Some(scratch);
+        server.start_again();
+        server
+    }
+
+    fn prepare(dir: &Path, name: &str, port: u16, settings: &str) -> Server {
+        let (config, log) = (dir.join(format!("{name}.conf")), dir.join(format!("{name}.log")));
+        fs::write(&config, settings).expect("tests can write to their directory");
+        let store = dir.join(name);
+        let variables = vec![
+            ("TRANCHE_NATS_NAME", name.to_owned()),
+            ("TRANCHE_NATS_HOST", Ipv4Addr::LOCALHOST.to_string()),
+            ("TRANCHE_NATS_PORT", port.to_string()),
+            ("TRANCHE_NATS_STORE", store.display().to_string()),
+        ];
+        Server { child: None, port, config, log, store, variables, _scratch: None }
+    }
+
+    /// Starts a stopped server on its port and its store, and waits until it answers.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn start_again(&mut self) {
+        self.spawn();
+        self.wait_until_ready();
+    }
+
+    fn spawn(&mut self) {
+        assert!(self.child.is_none(), "the server runs already");
+        let program = program();
+        let log = File::options().create(true).append(true).open(&self.log);
+        let child = Command::new(&program)
+            .arg("--config")
+            .arg(&self.config)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log.expect("tests can write to their directory"))
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("{}: {error}: run deploy/nats/install first", program.display())
+            });
+        self.child = Some(child);
+    }
+
+    fn wait_until_ready(&mut self) {
+        let deadline = Instant::now() + READY_WAIT;
+        while self.request("$JS.API.INFO", &json!({})).is_none() {
+            let child = self.child.as_mut().expect("it was started");
+            let ended = child.try_wait().expect("a child can be asked");
+            assert!(
+                ended.is_none() && Instant::now() < deadline,
+                "nats-server does not answer ({ended:?}):\n{}",
+                fs::read_to_string(&self.log).unwrap_or_default()
+            );
+            thread::sleep(PAUSE);
+        }
+    }
+
+    /// Kills the server at once, as a crash would.
+    ///
+    /// # Panics
+    /// If the system does not let us.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("a child can be killed");
+            child.wait().expect("a child can be waited for");
+        }
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// The port for clients.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The directory with its files.
+    pub fn store(&self) -> &Path {
+        &self.store
+    }
+
+    /// The address of a stream on this server alone.
+    pub fn url(&self, stream: &str) -> String {
+        format!("nats://{}:{}/{stream}?replicas=1", Ipv4Addr::LOCALHOST, self.port)
+    }
+
+    /// Asks the server something as a client of few words. No answer is `None`, so is "not now".
+    pub fn request(&self, subject: &str, body: &Value) -> Option<Value> {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok()?;
+        stream.set_read_timeout(Some(ANSWER_WAIT)).ok()?;
+        let mut lines = BufReader::new(stream.try_clone().ok()?).lines();
+        lines.next()?.ok()?;
+        let body = body.to_string();
+        write!(
+            &stream,
+            "CONNECT {{\"verbose\":false,\"headers\":true,\"no_responders\":true}}\r\n\
+             SUB _INBOX.test 1\r\nPUB {subject} _INBOX.test {}\r\n{body}\r\n",
+            body.len()
+        )
+        .ok()?;
+        loop {
+            let line = lines.next()?.ok()?;
+            match line.split(' ').next()? {
+                // Its headers say that nobody listens.
+                "HMSG" => return None,
+                "MSG" => return serde_json::from_str(&lines.next()?.ok()?).ok(),
+                _ => (),
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Three servers that keep streams together.
+#[derive(Debug)]
+pub struct Cluster {
+    /// The servers, called `one`, `two` and `three`.
+    pub servers: Vec<Server>,
+    _scratch: Scratch,
+}
+
+impl Cluster {
+    /// Starts three servers, and waits until they keep a stream together.
+    ///
+    /// # Panics
+    /// If there is no nats-server, or the cluster does not come about.
+    pub fn start() -> Cluster {
+        let scratch = Scratch::new();
+        // All at once, so that they differ.
+        let listeners: Vec<_> = (0..6).map(|_| listener()).collect();
+        let ports: Vec<u16> = listeners.iter().map(port_of).collect();
+        drop(listeners);
+        let (clients, routes) = ports.split_at(3);
+        let all: Vec<_> =
+            routes.iter().map(|port| format!("nats://{}:{port}", Ipv4Addr::LOCALHOST)).collect();
+        let all = format!("[{}]", all.join(", "));
+        let mut servers = Vec::new();
+        for ((name, client), route) in ["one", "two", "three"].into_iter().zip(clients).zip(routes)
+        {
+            let mut server = Server::prepare(scratch.path(), name, *client, THREE_NODES);
+            server.variables.push(("TRANCHE_NATS_CLUSTER_PORT", route.to_string()));
+            server.variables.push(("TRANCHE_NATS_ROUTES", all.clone()));
+            server.spawn();
+            servers.push(server);
+        }
+        let mut cluster = Cluster { servers, _scratch: scratch };
+        cluster.wait_until_ready();
+        cluster
+    }
+
+    fn wait_until_ready(&mut self) {
+        for server in &mut self.servers {
+            server.wait_until_ready();
+        }
+        let probe = json!({
+            "name": "probe", "subjects": ["probe"], "storage": "memory", "num_replicas": 3,
+        });
+        let deadline = Instant::now() + READY_WAIT;
+        loop {
+            let made = self.servers[0].request("$JS.API.STREAM.CREATE.probe", &probe);
+            if made.is_some_and(|made| made["config"].is_object()) {
+                break;
+            }
+            assert!(Instant::now() < deadline, "the cluster does not come about");
+            thread::sleep(PAUSE);
+        }
+        let deleted = self.servers[0].request("$JS.API.STREAM.DELETE.probe", &json!({}));
+        assert!(deleted.is_some(), "the cluster has made a stream and does not delete it");
+    }
+
+    /// The address of a stream on all three.
+    pub fn url(&self, stream: &str) -> String {
+        let address = |server: &Server| format!("{}:{}", Ipv4Addr::LOCALHOST, server.port);
+        let hosts: Vec<_> = self.servers.iter().map(address).collect();
+        format!("nats://{}/{stream}?replicas=3", hosts.join(","))
+    }
+
+    /// The index of the server that leads a stream now.
+    pub fn leader(&self, stream: &str) -> Option<usize> {
+        let subject = format!("$JS.API.STREAM.INFO.{stream}");
+        let running = self.servers.iter().filter(|server| server.child.is_some());
+        let info = running.into_iter().find_map(|server| server.request(&subject, &json!({})))?;
+        let leader = info["cluster"]["leader"].as_str()?;
+        self.servers.iter().position(|server| server.variables[0].1 == leader)
+    }
+}
+
+/// The program that `deploy/nats/install` has put under `target/`, or the one that
+/// `TRANCHE_NATS_SERVER` names.
+fn program() -> PathBuf {
+    let installed = "../../target/test-tools/nats/bin/nats-server";
+    std::env::var_os("TRANCHE_NATS_SERVER")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(installed), PathBuf::from)
+}
+
+fn free_port() -> u16 {
+    port_of(&listener())
+}
+
+fn listener() -> TcpListener {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the system has free ports")
+}
+
+fn port_of(listener: &TcpListener) -> u16 {
+    listener.local_addr().expect("a bound listener has an address").port()
+}
