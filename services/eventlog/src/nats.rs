@@ -6,7 +6,7 @@
 //!
 //! A stream counts messages and a log counts entries, so the two numbers differ. The adapter knows
 //! both for the last message (its *tip*); an append names the tip's sequence as the expected last one,
-//! and the server refuses it if another message has come since. ADR/0010 says what an acknowledgement
+//! and the server refuses it if another message has come since. ADR/0011 says what an acknowledgement
 //! means on how many disks.
 
 mod append;

@@ -64,7 +64,7 @@ impl Inner {
     /// The head, by the leader of the stream; and what is new at it, checked.
     pub(super) async fn refresh(&self) -> Result<Tip, Error> {
         let known = self.tip();
-        let info = self.wire.info().await?.map_err(|refused| {
+        let info = self.wire.info(false).await?.map_err(|refused| {
             Error::Unavailable(format!("stream {}: {refused}", self.wire.stream))
         })?;
         let last = info.state.last_seq;

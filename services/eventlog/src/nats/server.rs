@@ -123,6 +123,14 @@ impl Server {
         }
     }
 
+    /// Gives a stopped server other settings for its next start.
+    ///
+    /// # Panics
+    /// If they cannot be written.
+    pub fn replace_settings(&self, settings: &str) {
+        fs::write(&self.config, settings).expect("tests can write to their directory");
+    }
+
     /// Its process.
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)

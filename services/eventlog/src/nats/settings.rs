@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::SETTINGS_WAIT;
 use super::message::{FORMAT, HEADERS_BYTES_MAX};
 use super::wire::{Info, Wire, next_forever};
-use crate::{Error, GROUP_BYTES_MAX, Setting};
+use crate::{Damage, Error, GROUP_BYTES_MAX, Place, Setting};
 
 /// The oldest server: the first that sends many messages for one request.
 pub const SERVER_VERSION_MIN: (u64, u64) = (2, 11);
@@ -142,12 +142,21 @@ pub(super) async fn prepare(
     may_create: bool,
 ) -> Result<Durability, Error> {
     let mut wrong = wrong_in_server(wire);
-    let info = match wire.info().await? {
-        Err(refused) if refused.err_code == STREAM_NOT_FOUND && may_create && wrong.is_empty() => {
-            create(wire, replicas).await?
+    let info = match wire.info(true).await? {
+        Err(no) if no.err_code == STREAM_NOT_FOUND && !wrong.is_empty() => {
+            return Err(refused(wire, wrong));
         }
+        Err(no) if no.err_code == STREAM_NOT_FOUND && may_create => create(wire, replicas).await?,
         answer => answer.map_err(|refused| unavailable(wire, &refused))?,
     };
+    if let Some(lost) = &info.state.lost {
+        let bytes = lost.bytes;
+        let what = format!(
+            "the server that leads it has found damage on its disk, and dropped {bytes} bytes at the \
+             end of the stream; it says so until its next start"
+        );
+        return Err(Error::Corrupt(Damage { place: Place::Stream, what }));
+    }
     wrong.extend(wrong_in_stream(&info.config, &wire.stream, replicas));
     let durability = Durability { servers: ask_servers(wire, &info).await? };
     wrong.extend(durability.servers.iter().filter_map(|(server, sync)| match sync {
@@ -170,7 +179,7 @@ async fn create(wire: &Wire, replicas: usize) -> Result<Info, Error> {
         // Read again in any case: the answer to a creation does not tell the servers.
         Ok(_) | Err(_) => (),
     }
-    wire.info().await?.map_err(|refused| unavailable(wire, &refused))
+    wire.info(true).await?.map_err(|refused| unavailable(wire, &refused))
 }
 
 fn wrong_in_server(wire: &Wire) -> Vec<Setting> {

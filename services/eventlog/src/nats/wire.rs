@@ -1,15 +1,18 @@
 //! The few requests that a log makes of NATS, as JSON over its core protocol.
 
-use std::future::{Future, poll_fn};
+use std::future::{Future, poll_fn, ready};
 use std::pin::Pin;
 use std::time::Duration;
 
 use async_nats::connection::State as Connection;
-use async_nats::{Client, ConnectOptions, HeaderMap, Message, Request, StatusCode, Subscriber};
+use async_nats::{
+    Client, ConnectOptions, Event, HeaderMap, Message, Request, StatusCode, Subscriber,
+};
 use bytes::Bytes;
 use futures_core::Stream;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{ANSWER_WAIT, CONNECT_WAIT, Options, READ_WAIT, RETRY_PAUSE, Sequence, message};
@@ -51,6 +54,15 @@ pub(super) struct Info {
 pub(super) struct State {
     pub(super) messages: u64,
     pub(super) last_seq: Sequence,
+    /// What the server found damaged when it started, and cut off with all that came after it.
+    #[serde(default)]
+    pub(super) lost: Option<Lost>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Lost {
+    #[serde(default)]
+    pub(super) bytes: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -79,6 +91,8 @@ pub(super) enum Batch {
 /// A connection, and the names of one stream.
 pub(super) struct Wire {
     client: Client,
+    /// How often the connection was lost.
+    losses: watch::Receiver<u64>,
     pub(super) stream: String,
 }
 
@@ -86,12 +100,19 @@ impl Wire {
     pub(super) async fn connect(options: &Options) -> Result<Wire, Error> {
         let hosts = options.servers.join(", ");
         let failed = |why: &dyn std::fmt::Display| Error::Unavailable(format!("{hosts}: {why}"));
-        let connect = connect_options(options).await?.connect(&options.servers);
+        let (lost, losses) = watch::channel(0_u64);
+        let connect = connect_options(options).await?.event_callback(move |event| {
+            if matches!(event, Event::Disconnected) {
+                lost.send_modify(|losses| *losses += 1);
+            }
+            ready(())
+        });
+        let connect = connect.connect(&options.servers);
         let client = match timeout(CONNECT_WAIT, connect).await {
             Ok(connected) => connected.map_err(|error| failed(&error))?,
             Err(_) => return Err(failed(&format!("no connection in {CONNECT_WAIT:?}"))),
         };
-        Ok(Wire { client, stream: options.stream.clone() })
+        Ok(Wire { client, losses, stream: options.stream.clone() })
     }
 
     pub(super) fn server(&self) -> async_nats::ServerInfo {
@@ -121,11 +142,17 @@ impl Wire {
     ) -> Result<Message, Error> {
         self.check_connection()?;
         let request = Request::new().headers(headers).payload(payload).timeout(Some(ANSWER_WAIT));
-        // The limit of the client itself does not count the wait for room in its queue.
-        match timeout(ANSWER_WAIT, self.client.send_request(subject, request)).await {
-            Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(Error::Unavailable(error.to_string())),
-            Err(_) => Err(Error::Unavailable(format!("no answer in {ANSWER_WAIT:?}"))),
+        let mut losses = self.losses.clone();
+        losses.mark_unchanged();
+        tokio::select! {
+            // The limit of the client itself does not count the wait for room in its queue.
+            answer = timeout(ANSWER_WAIT, self.client.send_request(subject, request)) => match answer {
+                Ok(Ok(answer)) => Ok(answer),
+                Ok(Err(error)) => Err(Error::Unavailable(error.to_string())),
+                Err(_) => Err(Error::Unavailable(format!("no answer in {ANSWER_WAIT:?}"))),
+            },
+            // An answer goes to the connection that the question came by.
+            _ = losses.changed() => Err(Error::Unavailable("the connection was lost".to_owned())),
         }
     }
 
@@ -149,8 +176,9 @@ impl Wire {
         .await
     }
 
-    pub(super) async fn info(&self) -> Result<Result<Info, Refused>, Error> {
-        match self.api("STREAM.INFO", &json!({})).await? {
+    /// The state of the stream; what was lost of it only in full, which takes the server a while.
+    pub(super) async fn info(&self, is_full: bool) -> Result<Result<Info, Refused>, Error> {
+        match self.api("STREAM.INFO", &json!({ "deleted_details": is_full })).await? {
             Ok(info) => {
                 serde_json::from_value(info).map(Ok).map_err(|error| not_understood(&error))
             }
