@@ -59,7 +59,8 @@ impl Inner {
     /// Tries until it is known what became of the message, for [`APPEND_WAIT`].
     ///
     /// A try whose answer is lost may be stored. The next one has the same id and the same fence, so
-    /// both together are stored once: as a duplicate it is acknowledged, and fenced it is looked for.
+    /// both together are stored once. A cluster looks at the id first and acknowledges a duplicate;
+    /// one server, and a cluster that has forgotten the id, refuse, and then the first is looked for.
     async fn store(
         &self,
         tip: &Tip,

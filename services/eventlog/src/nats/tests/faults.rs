@@ -7,10 +7,10 @@ use super::*;
 use crate::tail;
 
 /// A log whose line to its server can be cut.
-async fn over_a_proxy(server: &Server) -> (Proxy, Nats) {
+async fn over_a_proxy(server: &Server, replicas: usize) -> (Proxy, Nats) {
     let proxy = Proxy::start(server.port()).await;
-    let log = open(&format!("nats://127.0.0.1:{}/log?replicas=1", proxy.port)).await.unwrap();
-    (proxy, log)
+    let url = format!("nats://127.0.0.1:{}/log?replicas={replicas}", proxy.port);
+    (proxy, open(&url).await.unwrap())
 }
 
 async fn texts(log: &dyn Log) -> Vec<String> {
@@ -19,10 +19,9 @@ async fn texts(log: &dyn Log) -> Vec<String> {
     entries.map(|entry| String::from_utf8(entry.to_vec()).unwrap()).collect()
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_a_lost_acknowledgement_the_same_group_is_stored_once_and_acknowledged() {
-    let server = Server::start();
-    let (proxy, log) = over_a_proxy(&server).await;
+/// The same group is stored once, and acknowledged.
+async fn lose_an_acknowledgement(server: &Server, replicas: usize) {
+    let (proxy, log) = over_a_proxy(server, replicas).await;
     log.append(0, entries(&["before"])).await.unwrap();
     proxy.cut(Cut::Acknowledgement(Duration::from_millis(200)));
     assert_eq!(log.append(1, entries(&["once", "and only once"])).await, Ok(3));
@@ -31,24 +30,37 @@ async fn after_a_lost_acknowledgement_the_same_group_is_stored_once_and_acknowle
     assert_eq!(log.append(3, entries(&["after"])).await, Ok(4));
 }
 
+/// One server looks at the fence before the id, and refuses the second try: the first one is found.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_lost_acknowledgement_the_group_is_stored_once_on_one_node() {
+    lose_an_acknowledgement(&Server::start(), 1).await;
+}
+
+/// A cluster looks at the id before the fence, and acknowledges the second try as a duplicate.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_lost_acknowledgement_the_group_is_stored_once_in_a_cluster() {
+    lose_an_acknowledgement(&Cluster::start().servers[0], 3).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_message_is_sent_again() {
     let server = Server::start();
-    let (proxy, log) = over_a_proxy(&server).await;
+    let (proxy, log) = over_a_proxy(&server, 1).await;
     proxy.cut(Cut::Message);
     assert_eq!(log.append(0, entries(&["once"])).await, Ok(1));
     assert!(proxy.is_done());
     assert_eq!(texts(&log).await, ["once"]);
 }
 
-/// The server forgets ids after a while; from then on the fence and the id in the stored message tell.
+/// A cluster forgets ids after a while; from then on it looks at the fence alone, like one server.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_acknowledgement_is_found_again_when_the_server_has_forgotten_the_id() {
-    let server = Server::start();
-    let (proxy, log) = over_a_proxy(&server).await;
-    let mut settings = stream_settings("log", 1);
+    let cluster = Cluster::start();
+    let server = &cluster.servers[0];
+    let (proxy, log) = over_a_proxy(server, 3).await;
+    let mut settings = stream_settings("log", 3);
     settings["duplicate_window"] = json!(100_000_000);
-    api(&server, "STREAM.UPDATE.log", &settings);
+    api(server, "STREAM.UPDATE.log", &settings);
     proxy.cut(Cut::Acknowledgement(Duration::from_secs(1)));
     let appended = tokio::spawn(async move {
         let result = log.append(0, entries(&["once"])).await;
@@ -60,8 +72,8 @@ async fn a_lost_acknowledgement_is_found_again_when_the_server_has_forgotten_the
         tokio::time::sleep(RETRY_PAUSE).await;
     }
     tokio::time::sleep(Duration::from_millis(500)).await;
-    api(&server, "STREAM.UPDATE.log", &settings);
-    let rival = open(&server.url("log")).await.unwrap();
+    api(server, "STREAM.UPDATE.log", &settings);
+    let rival = open(&cluster.url("log")).await.unwrap();
     rival.append(1, entries(&["rival"])).await.unwrap();
     let (result, log) = appended.await.unwrap();
     assert_eq!(result, Ok(1));
