@@ -27,8 +27,14 @@ pub struct Served {
 
 impl Served {
     pub fn start(dir: &Path) -> Self {
+        Self::on(dir, &["--data", "log"])
+    }
+
+    /// On the log that the arguments name.
+    pub fn on(dir: &Path, log: &[&str]) -> Self {
         let mut child = command(directory().join("tranche"), dir)
-            .args(["--data", "log", "serve", "--listen", "127.0.0.1:0"])
+            .args(log)
+            .args(["serve", "--listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

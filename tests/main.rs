@@ -13,6 +13,8 @@ mod http;
 mod invariants;
 mod kill;
 mod life;
+#[cfg(feature = "nats")]
+mod nats;
 mod properties;
 mod simulation;
 mod tidy;

@@ -21,6 +21,7 @@ pub fn directory() -> &'static Path {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let status = Command::new(cargo)
             .args(["build", "--quiet", "--locked", "--package", "tranche", "--bin", "tranche"])
+            .args(["--features", if cfg!(feature = "nats") { "nats" } else { "" }])
             .args(["--profile", profile, "--target-dir"])
             .arg(target_dir)
             .current_dir(env!("CARGO_MANIFEST_DIR"))

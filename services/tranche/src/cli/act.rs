@@ -246,7 +246,7 @@ async fn open_in_turn(place: &Place) -> Result<Arc<dyn Log>, Failure> {
     let start = Instant::now();
     let mut is_told = false;
     loop {
-        match place.open_to_write() {
+        match place.open_to_write().await {
             Err(Failure::Log(error @ eventlog::Error::Locked { .. }))
                 if start.elapsed() < LOCK_WAIT_MAX =>
             {

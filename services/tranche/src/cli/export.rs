@@ -72,7 +72,7 @@ async fn export_view(source: &Source, args: &ExportArgs, view: &str) -> Result<(
 }
 
 async fn export_commits(source: &Source, args: &ExportArgs) -> Result<(), Failure> {
-    let log = source.open_to_read()?;
+    let log = source.open_to_read().await?;
     let head = log.head().await?;
     let last = args.to_position.unwrap_or(head);
     if last > head {

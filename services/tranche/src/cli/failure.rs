@@ -17,7 +17,7 @@ Exit codes:
   1  a rule said no, or a check found something
   2  the call or its input could not be understood
   3  no such thing, or it is not in the state or at the version that was expected
-  4  the log or a file cannot be reached, or another process writes it
+  4  the log or a file cannot be reached or relied on, or another process writes it
   5  what is stored is not what was written
 
 Data goes to standard output, everything else to standard error. With --json both are JSON.";

@@ -24,7 +24,7 @@ pub struct LogArgs {
 
 /// Shows the commits: a line each, or with `--json` the stored bytes.
 pub async fn log(source: &Source, args: &LogArgs, json: bool) -> Result<(), Failure> {
-    let log = source.open_to_read()?;
+    let log = source.open_to_read().await?;
     let mut out = Out::stdout();
     let from = args.from.max(1);
     let last = args.limit.map_or(Position::MAX, |limit| from.saturating_add(limit) - 1);

@@ -31,7 +31,7 @@ pub async fn replay(source: &Source, args: &ReplayArgs, json: bool) -> Result<()
     let expected = args.expect.as_deref().map(read_expected).transpose()?;
     // First what is shown, which may begin at a snapshot: what is replayed is then at least as long.
     let shown = source.follow().await?.reader().now();
-    let log = source.open_to_read()?;
+    let log = source.open_to_read().await?;
     let replayed = engine::replay(log, Some(on_progress("replaying"))).await?;
     let digests = by_name(&replayed.digests);
     let mut differences = Vec::new();

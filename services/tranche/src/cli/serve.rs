@@ -76,7 +76,7 @@ pub async fn serve(
     args.check()?;
     let place = source.required()?;
     let listener = args.take_address().await?;
-    let engine = engine_on(place.open_to_write()?, &place, clock).await?;
+    let engine = engine_on(place.open_to_write().await?, &place, clock).await?;
     listen(engine, listener, args.listen, json).await
 }
 
@@ -105,7 +105,7 @@ pub async fn play(source: &Source, args: &DemoArgs, json: bool) -> Result<(), Fa
     args.serve.check()?;
     let listener = if args.once { None } else { Some(args.serve.take_address().await?) };
     let place = source.place()?.unwrap_or_else(|| Place::Directory(DEMO_DIRECTORY.into()));
-    let log = place.open_to_write()?;
+    let log = place.open_to_write().await?;
     let (clock, _hands) = Clock::manual(demo::begins());
     let engine = engine_on(Arc::clone(&log), &place, clock).await?;
     let played = demo::play(&engine).await;

@@ -17,11 +17,13 @@ const READ_BYTES: usize = 1 << 20;
 /// Which log.
 #[derive(Args, Debug)]
 pub struct Source {
-    /// Directory of the embedded log; made by the first command that writes
-    #[arg(long, global = true, value_name = "DIR", conflicts_with = "log")]
+    /// Directory of the embedded log, made by the first command that writes; beside --log nats: a
+    /// directory for snapshots, so that a start need not read everything
+    #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
 
-    /// The log by URL: sqlite:DIR, or memory: for one that is gone at the end
+    /// The log by URL: sqlite:DIR, nats://HOST[:PORT][,HOST[:PORT]]/STREAM, or memory: for one that is
+    /// gone at the end
     #[arg(long, global = true, value_name = "URL")]
     log: Option<String>,
 }
@@ -31,6 +33,14 @@ pub struct Source {
 pub enum Place {
     /// A directory with an embedded log.
     Directory(PathBuf),
+    /// A stream of NATS JetStream.
+    #[cfg(feature = "nats")]
+    Nats {
+        /// Which one.
+        stream: Box<eventlog::nats::Options>,
+        /// A directory of this machine for snapshots; without one there are none.
+        data: Option<PathBuf>,
+    },
     /// Nowhere: gone at the end.
     Memory,
 }
@@ -39,8 +49,8 @@ impl Source {
     /// Where the log is; `None` when the call does not say.
     pub fn place(&self) -> Result<Option<Place>, Failure> {
         match (&self.data, &self.log) {
-            (Some(dir), _) => Ok(Some(Place::Directory(dir.clone()))),
-            (None, Some(url)) => parse(url).map(Some),
+            (data, Some(url)) => parse(url, data.as_deref()).map(Some),
+            (Some(dir), None) => Ok(Some(Place::Directory(dir.clone()))),
             (None, None) => Ok(None),
         }
     }
@@ -53,11 +63,15 @@ impl Source {
     }
 
     /// The log, to read it beside its writer or without one.
-    pub fn open_to_read(&self) -> Result<Arc<dyn Log>, Failure> {
+    pub async fn open_to_read(&self) -> Result<Arc<dyn Log>, Failure> {
         match self.required()? {
             Place::Directory(dir) => {
                 must_exist(&dir)?;
                 Ok(Arc::new(Sqlite::open_read_only(&dir)?))
+            }
+            #[cfg(feature = "nats")]
+            Place::Nats { stream, .. } => {
+                Ok(Arc::new(eventlog::Nats::open_read_only(&stream).await?))
             }
             Place::Memory => Ok(Arc::new(Memory::default())),
         }
@@ -67,15 +81,21 @@ impl Source {
     pub async fn follow(&self) -> Result<Follower, Failure> {
         let snapshots = self.required()?.snapshots();
         let progress = Some(on_progress("reading"));
-        Ok(Follower::open(self.open_to_read()?, snapshots, progress).await?)
+        Ok(Follower::open(self.open_to_read().await?, snapshots, progress).await?)
     }
 }
 
 impl Place {
     /// Opens the log to write, and makes it if it is missing.
-    pub fn open_to_write(&self) -> Result<Arc<dyn Log>, Failure> {
+    pub async fn open_to_write(&self) -> Result<Arc<dyn Log>, Failure> {
         match self {
             Self::Directory(dir) => Ok(Arc::new(Sqlite::open(dir)?)),
+            #[cfg(feature = "nats")]
+            Self::Nats { stream, .. } => {
+                let log = eventlog::Nats::open(stream).await?;
+                warn_of_late_syncs(log.durability());
+                Ok(Arc::new(log))
+            }
             Self::Memory => Ok(Arc::new(Memory::default())),
         }
     }
@@ -84,6 +104,8 @@ impl Place {
     pub fn snapshots(&self) -> Option<PathBuf> {
         match self {
             Self::Directory(dir) => Some(dir.join("snapshots")),
+            #[cfg(feature = "nats")]
+            Self::Nats { data, .. } => data.as_ref().map(|dir| dir.join("snapshots")),
             Self::Memory => None,
         }
     }
@@ -113,18 +135,58 @@ pub fn on_progress(what: &'static str) -> OnProgress {
     })
 }
 
-fn parse(url: &str) -> Result<Place, Failure> {
+fn parse(url: &str, data: Option<&Path>) -> Result<Place, Failure> {
     let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
+    if matches!(scheme, "nats" | "tls") {
+        return nats(url, data);
+    }
+    if data.is_some() {
+        let what = "both say where the log is; together they are for nats: logs only";
+        return Err(Failure::Usage(format!("--data and --log {url}: {what}")));
+    }
     match scheme {
         "sqlite" if !rest.is_empty() => {
             Ok(Place::Directory(rest.strip_prefix("//").unwrap_or(rest).into()))
         }
         "memory" => Ok(Place::Memory),
-        "nats" | "esdb" | "kurrentdb" => Err(eventlog::Error::Unavailable(format!(
-            "this version has no adapter for {scheme}: logs; it has sqlite:DIR and memory:"
-        ))
-        .into()),
-        _ => Err(Failure::Usage(format!("--log {url}: expected sqlite:DIR or memory:"))),
+        "esdb" | "kurrentdb" => {
+            Err(no_adapter(&format!("there is no adapter for {scheme}: logs yet")))
+        }
+        _ => Err(Failure::Usage(format!(
+            "--log {url}: expected sqlite:DIR, nats://HOST/STREAM or memory:"
+        ))),
+    }
+}
+
+fn no_adapter(why: &str) -> Failure {
+    eventlog::Error::Unavailable(why.to_owned()).into()
+}
+
+#[cfg(feature = "nats")]
+fn nats(url: &str, data: Option<&Path>) -> Result<Place, Failure> {
+    let stream = url.parse().map_err(|error: eventlog::nats::BadUrl| {
+        // The error shows the address without what may be a password.
+        Failure::Usage(format!("--log {error}"))
+    })?;
+    let embedded = data.filter(|dir| dir.join("log.sqlite").exists());
+    if let Some(dir) = embedded {
+        let dir = dir.display();
+        let what = "holds an embedded log; snapshots of another log need a directory of their own";
+        return Err(Failure::Usage(format!("--data {dir}: {what}")));
+    }
+    Ok(Place::Nats { stream: Box::new(stream), data: data.map(Path::to_owned) })
+}
+
+#[cfg(not(feature = "nats"))]
+fn nats(_: &str, _: Option<&Path>) -> Result<Place, Failure> {
+    Err(no_adapter("this program was built without nats: logs; build it with --features nats"))
+}
+
+/// Nobody but the operator can know it when the servers do not tell.
+#[cfg(feature = "nats")]
+fn warn_of_late_syncs(durability: &eventlog::nats::Durability) {
+    if !durability.is_known() {
+        tracing::warn!(%durability, "whether NATS syncs before it acknowledges is not known");
     }
 }
 
@@ -168,18 +230,60 @@ mod tests {
 
     #[test]
     fn a_log_has_a_url() {
-        assert_eq!(parse("sqlite:data").unwrap(), Place::Directory("data".into()));
-        assert_eq!(parse("sqlite:///srv/log").unwrap(), Place::Directory("/srv/log".into()));
-        assert_eq!(parse("memory:").unwrap(), Place::Memory);
+        let parse = |url| parse(url, None).unwrap();
+        assert_eq!(parse("sqlite:data"), Place::Directory("data".into()));
+        assert_eq!(parse("sqlite:///srv/log"), Place::Directory("/srv/log".into()));
+        assert_eq!(parse("memory:"), Place::Memory);
     }
 
     #[test]
     fn a_log_without_adapter_is_unavailable_and_a_wrong_url_is_a_mistake() {
-        for url in ["nats://localhost:4222", "esdb://localhost:2113", "kurrentdb://x"] {
-            assert_eq!(parse(url).unwrap_err().exit(), Exit::Unavailable, "{url}");
+        for url in ["esdb://localhost:2113", "kurrentdb://x"] {
+            assert_eq!(parse(url, None).unwrap_err().exit(), Exit::Unavailable, "{url}");
         }
         for url in ["", "sqlite:", "file:x", "data"] {
-            assert_eq!(parse(url).unwrap_err().exit(), Exit::Usage, "{url}");
+            assert_eq!(parse(url, None).unwrap_err().exit(), Exit::Usage, "{url}");
+        }
+    }
+
+    #[test]
+    fn one_log_has_one_place() {
+        for url in ["sqlite:data", "memory:"] {
+            let error = parse(url, Some(Path::new("other"))).unwrap_err();
+            assert_eq!(error.exit(), Exit::Usage, "{url}");
+        }
+    }
+
+    #[cfg(not(feature = "nats"))]
+    #[test]
+    fn a_program_without_nats_says_how_to_get_it() {
+        let error = parse("nats://localhost/tranche", None).unwrap_err();
+        assert_eq!(error.exit(), Exit::Unavailable);
+        assert!(error.to_string().contains("--features nats"), "{error}");
+    }
+
+    #[cfg(feature = "nats")]
+    #[test]
+    fn a_stream_has_snapshots_in_a_directory_that_is_named_and_nowhere_else() {
+        let url = "nats://one,two:4223/tranche?replicas=1";
+        assert_eq!(parse(url, None).unwrap().snapshots(), None);
+        let place = parse(url, Some(Path::new("cache"))).unwrap();
+        assert_eq!(place.snapshots(), Some("cache/snapshots".into()));
+        let scratch = eventlog::contract::Scratch::new();
+        std::fs::write(scratch.path().join("log.sqlite"), "").unwrap();
+        let error = parse(url, Some(scratch.path())).unwrap_err();
+        assert_eq!(error.exit(), Exit::Usage, "{error}");
+    }
+
+    #[cfg(feature = "nats")]
+    #[test]
+    fn a_wrong_address_of_a_stream_is_a_mistake_and_no_password_is_repeated() {
+        for url in
+            ["nats:x", "nats://localhost:4222", "nats://me:secret@x/tranche", "tls://x/a?b=c"]
+        {
+            let error = parse(url, None).unwrap_err();
+            assert_eq!(error.exit(), Exit::Usage, "{url}");
+            assert!(!error.to_string().contains("secret"), "{error}");
         }
     }
 }

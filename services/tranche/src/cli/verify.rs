@@ -86,7 +86,7 @@ fn check_rows(place: &Place, report: &mut Report) -> Result<bool, Failure> {
 }
 
 async fn check_commits(source: &Source, report: &mut Report) -> Result<(), Failure> {
-    let log = source.open_to_read()?;
+    let log = source.open_to_read().await?;
     report.head = log.head().await?;
     let bar = progress("verifying", report.head);
     let mut checker = Checker::default();
@@ -108,7 +108,7 @@ async fn check_commits(source: &Source, report: &mut Report) -> Result<(), Failu
 /// Each snapshot is what a replay gives, and none holds more than the log.
 async fn check_snapshots(source: &Source, report: &mut Report) -> Result<(), Failure> {
     let Some(dir) = source.required()?.snapshots() else { return Ok(()) };
-    match engine::check_snapshots(source.open_to_read()?, dir).await {
+    match engine::check_snapshots(source.open_to_read().await?, dir).await {
         Ok(SnapshotCheck { compared, findings }) => {
             report.snapshots = compared;
             let findings = findings.into_iter();

@@ -1,0 +1,194 @@
+//! The real program on a log in NATS JetStream, with real servers: `deploy/nats/install` fetches them.
+
+use crate::cli::program::{Scratch, tranche};
+use crate::client::{Answer, Client};
+use crate::kill::Served;
+use eventlog::nats::server::{Cluster, ONE_NODE, Server};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+/// How long something may take that must come about at last: servers are slow on a busy machine.
+const AT_LAST: Duration = Duration::from_secs(60);
+/// The pause before it is tried again.
+const PAUSE: Duration = Duration::from_millis(200);
+/// The exit code when the log cannot be reached or relied on.
+const UNAVAILABLE: i32 = 4;
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Runs the program until the log answers: on a busy machine a cluster may be without a leader for a
+/// while.
+fn done(dir: &Path, args: &[&str]) -> String {
+    let deadline = Instant::now() + AT_LAST;
+    loop {
+        let output = tranche(dir, args);
+        match output.status.code() {
+            Some(0) => return String::from_utf8(output.stdout).expect("text"),
+            Some(UNAVAILABLE) if Instant::now() < deadline => std::thread::sleep(PAUSE),
+            _ => panic!("{args:?}: {}: {}", output.status, said(&output)),
+        }
+    }
+}
+
+fn golden() -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("history/0.1.0.jsonl");
+    std::fs::read(path).expect("tests/history/0.1.0.jsonl")
+}
+
+#[test]
+fn the_demo_on_three_nodes_is_the_committed_history_byte_for_byte() {
+    let cluster = Cluster::start();
+    let scratch = Scratch::new();
+    let dir = scratch.path();
+    let log = cluster.url("demo");
+    let run = |args: &[&str]| done(dir, &[&["--log", &log, "--data", "cache"], args].concat());
+
+    run(&["demo", "--once"]);
+    run(&["export", "--to", "log.jsonl"]);
+    let exported = std::fs::read(dir.join("log.jsonl")).expect("the exported log");
+    assert!(exported == golden(), "the log over NATS differs from tests/history/0.1.0.jsonl");
+
+    let told = run(&["verify"]);
+    assert!(told.contains("1 snapshot"), "the snapshot is held against the log, too: {told}");
+    run(&["replay"]);
+    let table = run(&["show", "budget", "--csv"]);
+    let embedded = done(dir, &["--data", "embedded", "demo", "--once"]);
+    assert!(embedded.contains("Funded"));
+    assert_eq!(table, done(dir, &["--data", "embedded", "show", "budget", "--csv"]));
+    // Told again by another program, without snapshots: nothing is recorded twice.
+    done(dir, &["--log", &log, "demo", "--once"]);
+    done(dir, &["--log", &log, "export", "--to", "again.jsonl"]);
+    assert!(std::fs::read(dir.join("again.jsonl")).expect("the log") == golden());
+}
+
+fn vote(number: u32) -> Vec<u8> {
+    let (fund, amount) = (format!("F-{number}"), format!("EUR {number}.00"));
+    json!({ "fund": fund, "line": "02 04", "source": "DEP", "amount": amount })
+        .to_string()
+        .into_bytes()
+}
+
+async fn give(client: &mut Client, id: &str, number: u32) -> Answer {
+    let who = ("bea", "governing_board");
+    let answer = client.command("fund.vote_appropriation", id, who, &vote(number)).await;
+    answer.expect("the server of the commands stays")
+}
+
+/// Gives a command with the same id until it is taken.
+async fn give_at_last(client: &mut Client, id: &str, number: u32) -> Answer {
+    let deadline = Instant::now() + AT_LAST;
+    loop {
+        let answer = give(client, id, number).await;
+        if answer.status != 503 || Instant::now() >= deadline {
+            return answer;
+        }
+        assert_try_again(&answer);
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn assert_try_again(answer: &Answer) {
+    assert_eq!(answer.status, 503, "{answer:?}");
+    let seconds = answer.header("retry-after").and_then(|after| after.parse::<u64>().ok());
+    assert!(seconds.is_some_and(|seconds| seconds >= 1), "{answer:?}");
+    assert_eq!(answer.json()["code"], "http.unavailable", "{answer:?}");
+}
+
+fn position(answer: &Answer) -> Option<u64> {
+    answer.json()["position"].as_u64()
+}
+
+/// The ids of all commands in the log, in order.
+async fn command_ids(client: &mut Client) -> Vec<String> {
+    let deadline = Instant::now() + AT_LAST;
+    loop {
+        let answer = client.get("/log?from=1").await.expect("an answer");
+        if answer.status == 200 {
+            let text = String::from_utf8(answer.body).expect("text");
+            let commits = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            return commits.map(|one| one["command_id"].as_str().unwrap().to_owned()).collect();
+        }
+        assert!(Instant::now() < deadline, "the log cannot be read: {answer:?}");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// The position up to which the views show what was recorded.
+async fn shown(client: &mut Client) -> Option<u64> {
+    let answer = client.get("/views/budget").await.expect("an answer");
+    assert_eq!(answer.status, 200, "views are shown while the log is away: {answer:?}");
+    answer.header("tranche-position").and_then(|position| position.parse().ok())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_nats_is_away_commands_wait_and_after_it_all_goes_on_without_a_restart() {
+    let mut server = Server::start();
+    let scratch = Scratch::new();
+    let served = Served::on(scratch.path(), &["--log", &server.url("served")]);
+    let mut client = Client::connect(served.address).await.expect("it answers");
+    assert_eq!(position(&give_at_last(&mut client, "before", 1).await), Some(1));
+
+    server.kill();
+    assert_try_again(&give(&mut client, "during", 2).await);
+    // Now it knows that the log is away.
+    assert_try_again(&give(&mut client, "during", 2).await);
+    assert_try_again(&give(&mut client, "other", 3).await);
+    assert_eq!(shown(&mut client).await, Some(1), "nothing of it is shown");
+
+    server.start_again();
+    let answer = give_at_last(&mut client, "during", 2).await;
+    assert!(matches!(answer.status, 200 | 201), "{answer:?}");
+    assert_eq!(position(&answer), Some(2));
+    let again = give_at_last(&mut client, "during", 2).await;
+    assert_eq!((again.status, position(&again)), (200, Some(2)), "{again:?}");
+    assert_eq!(again.header("idempotent-replayed"), Some("true"), "{again:?}");
+    assert_eq!(command_ids(&mut client).await, ["before", "during"]);
+    assert_eq!(position(&give_at_last(&mut client, "other", 3).await), Some(3));
+    assert_eq!(command_ids(&mut client).await, ["before", "during", "other"]);
+    assert_eq!(shown(&mut client).await, Some(3));
+    served.kill();
+}
+
+/// No lock keeps a second program from writing, as it does with the embedded log: the fence of each
+/// append does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_command_that_two_programs_are_given_is_decided_once() {
+    let server = Server::start();
+    let scratch = Scratch::new();
+    let log = server.url("shared");
+    let served = Served::on(scratch.path(), &["--log", &log]);
+    let mut client = Client::connect(served.address).await.expect("it answers");
+    assert_eq!(position(&give_at_last(&mut client, "first", 1).await), Some(1));
+
+    let payload = String::from_utf8(vote(2)).expect("JSON");
+    let args = ["do", "fund.vote_appropriation", "--id", "both", "--actor", "bea", &payload];
+    let role = ["--role", "governing_board"];
+    done(scratch.path(), &[&["--log", log.as_str()], &args[..], &role].concat());
+    let answer = give_at_last(&mut client, "both", 2).await;
+    assert_eq!((answer.status, position(&answer)), (200, Some(2)), "{answer:?}");
+    assert_eq!(position(&give_at_last(&mut client, "third", 3).await), Some(3));
+    assert_eq!(command_ids(&mut client).await, ["first", "both", "third"]);
+    served.kill();
+}
+
+#[test]
+fn what_is_wrong_with_a_log_over_nats_has_its_exit_code() {
+    let mut server = Server::start_with(&ONE_NODE.replace("sync_interval: always", ""));
+    let scratch = Scratch::new();
+    let fails = |url: &str, code: i32, words: &[&str]| {
+        let output = tranche(scratch.path(), &["--log", url, "demo", "--once"]);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(code), "{url}: {said}");
+        assert!(words.iter().all(|word| said.contains(word)), "{url}: {said}");
+    };
+    let url = server.url("log");
+    fails(&url, UNAVAILABLE, &["sync_interval of server one", "must be always"]);
+    fails("nats://localhost:4222", 2, &["the stream's name"]);
+    fails("nats://me:secret@localhost/log", 2, &["no passwords here"]);
+    server.kill();
+    fails(&url, UNAVAILABLE, &["the log is unavailable", &server.port().to_string()]);
+}
