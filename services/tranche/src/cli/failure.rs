@@ -3,6 +3,7 @@
 use super::out::say;
 use domain::rejection::{Kind, Rule};
 use domain::{Refusal, canonical};
+use eventlog::{Damage, Place};
 use serde::Serialize;
 use std::io;
 use std::path::Path;
@@ -237,6 +238,10 @@ fn advice(error: &eventlog::Error) -> &'static str {
             "; reading beside it is fine, and its web address takes commands (POST \
              /commands/NAME)"
         }
+        // A damaged message ends every reading of its stream, that of `verify` too.
+        eventlog::Error::Corrupt(Damage {
+            place: Place::Message { .. } | Place::Stream, ..
+        }) => "; nothing was changed",
         eventlog::Error::Corrupt(_) => "; `tranche verify` names all damage, nothing was changed",
         _ => "",
     }
