@@ -99,14 +99,14 @@ for (const [name, options] of Object.entries(forms)) {
 }
 
 // No word of the picture is cut off at its edge.
-{
-  const page = await open("labels", forms.wide, "/?as_of=2025-03-31");
+for (const day of ["2024-10-01", "2025-03-31"]) {
+  const page = await open("labels", forms.wide, `/?as_of=${day}`);
   const cut = await page.locator("svg.sankey").evaluate((svg) => {
     const edge = svg.getBoundingClientRect().right + 0.5;
     const beyond = (text) => text.getBoundingClientRect().right > edge;
     return [...svg.querySelectorAll("text")].filter(beyond).map((text) => text.textContent);
   });
-  assert.deepEqual(cut, [], "labels beyond the edge");
+  assert.deepEqual(cut, [], `labels beyond the edge on ${day}`);
   await page.context().close();
 }
 

@@ -83,7 +83,7 @@ const BAR: Tenths = 140;
 const GAP: Tenths = 160;
 /// A label has two lines; bars stand so far apart that labels never meet.
 const LABEL: Tenths = 380;
-const LABEL_WIDTH: Tenths = 1_950;
+const LABEL_WIDTH: Tenths = 2_350;
 const LABEL_OFFSET: Tenths = 90;
 /// The height of the largest amount.
 const LARGEST: Tenths = 2_700;
