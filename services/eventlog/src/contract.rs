@@ -32,6 +32,33 @@ pub trait Factory: Send + Sync {
     }
 }
 
+/// A handle that appends beside one that only reads, as one log: so that the suite tries both kinds.
+#[cfg(test)]
+pub(crate) struct Beside {
+    pub writer: Box<dyn Log>,
+    pub reader: Box<dyn Log>,
+}
+
+#[cfg(test)]
+#[async_trait]
+impl Log for Beside {
+    async fn append(&self, head: Position, entries: Vec<Bytes>) -> Result<Position, Error> {
+        self.writer.append(head, entries).await
+    }
+
+    async fn read(&self, from: Position, bytes_max: usize) -> Result<Vec<Group>, Error> {
+        self.reader.read(from, bytes_max).await
+    }
+
+    async fn head(&self) -> Result<Position, Error> {
+        self.reader.head().await
+    }
+
+    async fn wait_for(&self, position: Position) -> Result<Position, Error> {
+        self.reader.wait_for(position).await
+    }
+}
+
 /// What a case says: nothing, or which promise was broken.
 type Verdict = Result<(), Box<dyn std::error::Error + Send + Sync>>;
 type Running<'a> = Pin<Box<dyn Future<Output = Verdict> + Send + 'a>>;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::server::{Cluster, Server};
 use super::*;
-use crate::contract::{self, Factory};
+use crate::contract::{self, Beside, Factory};
 
 #[async_trait]
 impl Factory for Server {
@@ -33,31 +33,6 @@ impl Factory for Cluster {
     }
 }
 
-/// A handle that appends beside one that only reads, as one log.
-struct Beside {
-    writer: Nats,
-    reader: Nats,
-}
-
-#[async_trait]
-impl Log for Beside {
-    async fn append(&self, head: Position, entries: Vec<Bytes>) -> Result<Position, Error> {
-        self.writer.append(head, entries).await
-    }
-
-    async fn read(&self, from: Position, bytes_max: usize) -> Result<Vec<Group>, Error> {
-        self.reader.read(from, bytes_max).await
-    }
-
-    async fn head(&self) -> Result<Position, Error> {
-        self.reader.head().await
-    }
-
-    async fn wait_for(&self, position: Position) -> Result<Position, Error> {
-        self.reader.wait_for(position).await
-    }
-}
-
 struct Pairs(Server);
 
 #[async_trait]
@@ -65,7 +40,7 @@ impl Factory for Pairs {
     async fn open(&self, name: &str) -> Result<Arc<dyn Log>, Error> {
         let writer = open(&self.0.url(name)).await?;
         let reader = Nats::open_read_only(&options(&self.0.url(name))).await?;
-        Ok(Arc::new(Beside { writer, reader }))
+        Ok(Arc::new(Beside { writer: Box::new(writer), reader: Box::new(reader) }))
     }
 
     fn persists(&self) -> bool {

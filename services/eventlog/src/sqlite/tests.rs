@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use super::*;
-use crate::contract::{self, Factory, Scratch};
+use crate::contract::{self, Beside, Factory, Scratch};
 
 struct Directories(Scratch);
 
@@ -25,39 +25,14 @@ async fn sqlite_keeps_the_contract() {
     contract::run(&Directories(Scratch::new())).await;
 }
 
-/// A writer, and a reader beside it, as one log.
-struct Beside {
-    writer: Sqlite,
-    reader: Sqlite,
-}
-
-#[async_trait]
-impl Log for Beside {
-    async fn append(&self, head: Position, entries: Vec<Bytes>) -> Result<Position, Error> {
-        self.writer.append(head, entries).await
-    }
-
-    async fn read(&self, from: Position, bytes_max: usize) -> Result<Vec<Group>, Error> {
-        self.reader.read(from, bytes_max).await
-    }
-
-    async fn head(&self) -> Result<Position, Error> {
-        self.reader.head().await
-    }
-
-    async fn wait_for(&self, position: Position) -> Result<Position, Error> {
-        self.reader.wait_for(position).await
-    }
-}
-
 struct Pairs(Scratch);
 
 #[async_trait]
 impl Factory for Pairs {
     async fn open(&self, name: &str) -> Result<Arc<dyn Log>, Error> {
         let dir = self.0.path().join(name);
-        let writer = Sqlite::open(&dir)?;
-        Ok(Arc::new(Beside { writer, reader: Sqlite::open_read_only(&dir)? }))
+        let (writer, reader) = (Sqlite::open(&dir)?, Sqlite::open_read_only(&dir)?);
+        Ok(Arc::new(Beside { writer: Box::new(writer), reader: Box::new(reader) }))
     }
 
     fn persists(&self) -> bool {
