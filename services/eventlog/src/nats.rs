@@ -19,7 +19,7 @@ pub mod server;
 mod settings;
 #[cfg(test)]
 mod tests;
-mod wire;
+pub mod wire;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -123,6 +123,11 @@ impl Nats {
         inner.refresh().await?;
         let follower = tokio::spawn(follow::follow(Arc::downgrade(&inner), notices));
         Ok(Nats { inner, durability, is_read_only, follower })
+    }
+
+    /// The connection, for who keeps something beside the log.
+    pub fn wire(&self) -> &Wire {
+        &self.inner.wire
     }
 
     /// What the servers say about when they sync, as of the opening.

@@ -1,4 +1,5 @@
-//! The few requests that a log makes of NATS, as JSON over its core protocol.
+//! The few requests that we make of NATS, as JSON over its core protocol: for the log, and for who
+//! keeps something beside it on the same servers.
 
 use std::future::{Future, poll_fn, ready};
 use std::pin::Pin;
@@ -34,9 +35,10 @@ const NOT_NOW: &[u64] = &[
 /// What JetStream answered instead of doing it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, thiserror::Error)]
 #[error("{description} ({err_code})")]
-pub(super) struct Refused {
+pub struct Refused {
+    /// The server's code, as in its table of errors; 0 when it gave none.
     #[serde(default)]
-    pub(super) err_code: u64,
+    pub err_code: u64,
     #[serde(default)]
     description: String,
 }
@@ -88,8 +90,9 @@ pub(super) enum Batch {
     Missing,
 }
 
-/// A connection, and the names of one stream.
-pub(super) struct Wire {
+/// A connection, and the name of one stream. Clones use the same connection.
+#[derive(Clone)]
+pub struct Wire {
     client: Client,
     /// How often the connection was lost.
     losses: watch::Receiver<u64>,
@@ -97,7 +100,11 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) async fn connect(options: &Options) -> Result<Wire, Error> {
+    /// Connects to the servers of a log.
+    ///
+    /// # Errors
+    /// When none of them answers, or a file of the options cannot be read.
+    pub async fn connect(options: &Options) -> Result<Wire, Error> {
         let hosts = options.servers.join(", ");
         let failed = |why: &dyn std::fmt::Display| Error::Unavailable(format!("{hosts}: {why}"));
         let (lost, losses) = watch::channel(0_u64);
@@ -113,6 +120,24 @@ impl Wire {
             Err(_) => return Err(failed(&format!("no connection in {CONNECT_WAIT:?}"))),
         };
         Ok(Wire { client, losses, stream: options.stream.clone() })
+    }
+
+    /// The same connection for another stream.
+    #[must_use]
+    pub fn for_stream(&self, stream: String) -> Wire {
+        Wire { stream, ..self.clone() }
+    }
+
+    /// The name of the stream.
+    #[must_use]
+    pub fn stream(&self) -> &str {
+        &self.stream
+    }
+
+    /// The client, for what the log itself does not do: subscriptions, and publishing unheard.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
     }
 
     pub(super) fn server(&self) -> async_nats::ServerInfo {
@@ -133,8 +158,11 @@ impl Wire {
         self.subscribe(self.notices_subject()).await
     }
 
-    /// One question and its answer, tried once.
-    pub(super) async fn ask(
+    /// One question and its answer, tried once, for [`ANSWER_WAIT`] at most.
+    ///
+    /// # Errors
+    /// When no answer came: nobody knows whether the question did.
+    pub async fn ask(
         &self,
         subject: String,
         headers: HeaderMap,
@@ -156,12 +184,12 @@ impl Wire {
         }
     }
 
-    /// A request to the JetStream API, tried again while the answer is that there is none now.
-    pub(super) async fn api(
-        &self,
-        what: &str,
-        body: &Value,
-    ) -> Result<Result<Value, Refused>, Error> {
+    /// A request to the JetStream API about the stream, such as `STREAM.INFO`, tried again while the
+    /// answer is that there is none now.
+    ///
+    /// # Errors
+    /// When no answer came in [`READ_WAIT`].
+    pub async fn api(&self, what: &str, body: &Value) -> Result<Result<Value, Refused>, Error> {
         let subject = format!("$JS.API.{what}.{}", self.stream);
         until(READ_WAIT, || async {
             let body = Bytes::from(body.to_string());
@@ -227,11 +255,10 @@ impl Wire {
     }
 
     /// A question that many may answer, or one in many parts.
-    pub(super) async fn ask_many(
-        &self,
-        subject: String,
-        body: &Value,
-    ) -> Result<Subscriber, Error> {
+    ///
+    /// # Errors
+    /// When it could not be sent.
+    pub async fn ask_many(&self, subject: String, body: &Value) -> Result<Subscriber, Error> {
         let inbox = self.client.new_inbox();
         let answers = self.subscribe(inbox.clone()).await?;
         let body = Bytes::from(body.to_string());
@@ -280,7 +307,10 @@ async fn connect_options(options: &Options) -> Result<ConnectOptions, Error> {
 }
 
 /// Tries until it is not for unavailability that it fails, for `limit` at most and once at least.
-pub(super) async fn until<T, F>(limit: Duration, mut attempt: impl FnMut() -> F) -> Result<T, Error>
+///
+/// # Errors
+/// That of the last try.
+pub async fn until<T, F>(limit: Duration, mut attempt: impl FnMut() -> F) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
@@ -293,14 +323,17 @@ where
     }
 }
 
-/// The next message of a subscription, which must come in time.
-pub(super) async fn next(messages: &mut Subscriber) -> Result<Message, Error> {
+/// The next message of a subscription, which must come in [`ANSWER_WAIT`].
+///
+/// # Errors
+/// When it does not.
+pub async fn next(messages: &mut Subscriber) -> Result<Message, Error> {
     let ended = || Error::Unavailable("the connection is closed".to_owned());
     in_time(next_forever(messages)).await?.ok_or_else(ended)
 }
 
 /// The next message of a subscription; none when the client is closed.
-pub(super) async fn next_forever(messages: &mut Subscriber) -> Option<Message> {
+pub async fn next_forever(messages: &mut Subscriber) -> Option<Message> {
     poll_fn(|context| Pin::new(&mut *messages).poll_next(context)).await
 }
 
@@ -310,7 +343,10 @@ async fn in_time<T>(doing: impl Future<Output = T>) -> Result<T, Error> {
 }
 
 /// Reads an answer of JetStream.
-pub(super) fn parsed(payload: &[u8]) -> Result<Result<Value, Refused>, Error> {
+///
+/// # Errors
+/// When it is not understood.
+pub fn parsed(payload: &[u8]) -> Result<Result<Value, Refused>, Error> {
     let answer: Value = serde_json::from_slice(payload).map_err(|error| not_understood(&error))?;
     match answer.get("error") {
         Some(error) => {
