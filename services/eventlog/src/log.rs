@@ -64,8 +64,9 @@ impl Group {
 ///   it is durable, as the adapter defines it.
 /// - Dropping a future stops the waiting. It does not take back an append that has begun.
 ///
-/// **An error other than [`Error::Conflict`], [`Error::TooLarge`] and [`Error::BadEntry`] says
-/// nothing about whether the group was stored; the caller finds out by reading.**
+/// **An error other than [`Error::Conflict`], [`Error::Fenced`], [`Error::TooLarge`] and
+/// [`Error::BadEntry`] says nothing about whether the group was stored; the caller finds out by
+/// reading.**
 #[async_trait]
 pub trait Log: Send + Sync + 'static {
     /// Appends `entries` as the positions from `expected_head + 1`, and returns the new head. The
@@ -122,7 +123,7 @@ fn at_most(what: &'static str, limit: usize, got: usize) -> Result<(), Error> {
 
 /// Why a log did not do as it was asked.
 ///
-/// Only `Conflict`, `TooLarge` and `BadEntry` say that nothing was stored (see [`Log`]).
+/// Only `Conflict`, `Fenced`, `TooLarge` and `BadEntry` say that nothing was stored (see [`Log`]).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The head is not where the caller believed it to be.
@@ -151,6 +152,9 @@ pub enum Error {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// Another writer has taken the log over from this handle (see the adapter). Nothing was stored.
+    #[error("another writer has taken the log over")]
+    Fenced,
     /// This handle was opened to read.
     #[error("this log is open for reading only")]
     ReadOnly,

@@ -11,9 +11,11 @@
 
 mod append;
 mod follow;
+mod lease;
 mod message;
 mod options;
 mod read;
+mod reign;
 #[cfg(any(test, feature = "testing"))]
 pub mod server;
 mod settings;
@@ -32,9 +34,11 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::{Error, Group, Log, Position};
+pub use lease::{LEASE, LEASE_TURN, Lease, Standing};
 pub use options::{BadUrl, Options, REPLICAS};
+use reign::Reign;
 pub use settings::{DUPLICATE_WINDOW, Durability, SERVER_VERSION_MIN, Sync, stream_settings};
-use wire::Wire;
+pub use wire::Wire;
 
 /// How long connecting may take.
 pub const CONNECT_WAIT: Duration = Duration::from_secs(5);
@@ -70,6 +74,8 @@ struct Inner {
     progress: watch::Sender<Progress>,
     /// The messages that readers will probably want next, by the position they begin with.
     links: Mutex<BTreeMap<Position, Link>>,
+    /// Whether this handle may append.
+    reign: Reign,
 }
 
 /// How far the log is, as far as this handle knows.
@@ -119,10 +125,24 @@ impl Nats {
             wire,
             progress: watch::Sender::new(Progress::default()),
             links: Mutex::new(BTreeMap::from([(1, first)])),
+            reign: Reign::default(),
         });
-        inner.refresh().await?;
+        let tip = inner.refresh().await?;
+        inner.reign.begin(tip.sequence, Uuid::nil());
         let follower = tokio::spawn(follow::follow(Arc::downgrade(&inner), notices));
         Ok(Nats { inner, durability, is_read_only, follower })
+    }
+
+    /// Takes the log over from every other handle, and returns the head: an append of another handle
+    /// that is decided on what came before is refused ([`Error::Fenced`]), even if it is on its way. Of
+    /// two that take over at once, the later one has the log.
+    ///
+    /// Until somebody takes over, any handle may append.
+    pub async fn take_over(&self) -> Result<Position, Error> {
+        if self.is_read_only {
+            return Err(Error::ReadOnly);
+        }
+        self.inner.take_over().await
     }
 
     /// The connection, for who keeps something beside the log.

@@ -1,4 +1,5 @@
-//! Appending: one message, fenced by the sequence of the tip, tried again under the same id.
+//! Appending: one message, fenced by the sequence of the tip, tried again under the same id. And taking
+//! the log over: a message without entries, which moves the fence for everybody else.
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use crate::{Error, Position, body};
 
 /// The last sequence is not the expected one. The second is said for a sequence that a batch that is
 /// being stored has taken.
-const WRONG_LAST_SEQUENCE: [u64; 2] = [10071, 10164];
+pub(super) const WRONG_LAST_SEQUENCE: [u64; 2] = [10071, 10164];
 /// The message is longer than the stream takes.
 const MESSAGE_TOO_LONG: u64 = 10054;
 
@@ -44,6 +45,7 @@ impl Inner {
         if tip.position != expected {
             tip = self.refresh().await?;
         }
+        self.reign.check()?;
         if tip.position != expected {
             return Err(Error::Conflict { expected, actual: tip.position });
         }
@@ -54,6 +56,28 @@ impl Inner {
         let stored = self.store(&tip, stored, &headers, &body).await?;
         self.advance(stored);
         Ok(stored.position)
+    }
+
+    /// Stores a mark behind the last message, and returns the head. Every append that was fenced with
+    /// what came before it is refused, on its way too.
+    pub(super) async fn take_over(&self) -> Result<Position, Error> {
+        let deadline = Instant::now() + APPEND_WAIT;
+        loop {
+            let tip = self.refresh().await?;
+            let id = Uuid::now_v7();
+            self.reign.begin(tip.sequence, id);
+            let headers = message::headers(&self.wire.stream, &tip, id, 0, b"");
+            let stored = Tip { sequence: tip.sequence + 1, position: tip.position, id };
+            match self.store(&tip, stored, &headers, &Bytes::new()).await {
+                Ok(stored) => {
+                    self.advance(stored);
+                    return Ok(stored.position);
+                }
+                // Somebody was faster: behind that, then.
+                Err(Error::Conflict { .. } | Error::Fenced) if Instant::now() < deadline => (),
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Tries until it is known what became of the message, for [`APPEND_WAIT`].
@@ -78,6 +102,7 @@ impl Inner {
                 Published::Fenced => match self.look_behind(tip, stored.id).await {
                     Ok(Behind::Ours(found)) => return Ok(found),
                     Ok(Behind::Others) => {
+                        self.reign.check()?;
                         let (expected, actual) = (tip.position, self.tip().position);
                         return Err(Error::Conflict { expected, actual });
                     }

@@ -47,6 +47,12 @@ impl Stored {
         Tip { sequence: self.sequence, position: self.last, id: self.id }
     }
 
+    /// Whether it is a mark (see [`Nats::take_over`](super::Nats::take_over)): it holds no entries,
+    /// and begins where the next group does.
+    pub(super) fn is_mark(&self) -> bool {
+        self.last < self.first
+    }
+
     pub(super) fn group(&self) -> Group {
         body::group(self.first, &self.body)
     }
@@ -77,7 +83,7 @@ impl Stored {
     }
 }
 
-/// The headers of a group that follows `tip`.
+/// The headers of a group that follows `tip`; of a mark, if it has no entries.
 pub(super) fn headers(stream: &str, tip: &Tip, id: Uuid, entries: usize, body: &[u8]) -> HeaderMap {
     let first = tip.position + 1;
     let values = [
@@ -116,7 +122,13 @@ pub(super) fn read(sequence: Sequence, message: &Message) -> Result<Stored, Dama
     };
     let (first, last, crc32) = (number(FIRST)?, number(LAST)?, number(CRC32)?);
     let crc32 = i64::try_from(crc32).unwrap_or(-1);
-    body::check(first, last, crc32, &message.payload).map_err(damage)?;
+    let is_mark = message.payload.is_empty() && last.checked_add(1) == Some(first);
+    if is_mark && i64::from(body::checksum(first, b"")) != crc32 {
+        return Err(damage("the checksum of a mark is wrong".to_owned()));
+    }
+    if !is_mark {
+        body::check(first, last, crc32, &message.payload).map_err(damage)?;
+    }
     if str::from_utf8(&message.payload).is_err() {
         return Err(damage("its body is not text".to_owned()));
     }

@@ -33,7 +33,24 @@ impl Inner {
         if from > tip.position {
             return Ok(Vec::new());
         }
-        let start = self.locate(from, &tip).await?;
+        let mut start = self.locate(from, &tip).await?;
+        loop {
+            let (groups, next) = self.read_from(&start, from, bytes_max).await?;
+            // Marks alone are no groups, and what is asked for comes behind them.
+            if !groups.is_empty() {
+                return Ok(groups);
+            }
+            start = next;
+        }
+    }
+
+    /// Groups from a message on, and where the next ones begin. No groups: there were marks only.
+    async fn read_from(
+        &self,
+        start: &Start,
+        from: Position,
+        bytes_max: usize,
+    ) -> Result<(Vec<Group>, Start), Error> {
         let messages = self.batch(start.sequence, BATCH_MESSAGES_MAX, bytes_max).await?;
         let (mut groups, mut bytes, mut must_be) = (Vec::<Group>::new(), 0_usize, start.must_be);
         let mut end = None;
@@ -45,6 +62,11 @@ impl Inner {
             if let Some((first, after)) = must_be {
                 stored.check_order(first, after).map_err(Error::Corrupt)?;
             }
+            if stored.is_mark() {
+                must_be = Some((stored.first, stored.id));
+                end = Some(stored);
+                continue;
+            }
             if groups.is_empty() && !(stored.first..=stored.last).contains(&from) {
                 let what =
                     format!("it holds {}..{}, and should hold {from}", stored.first, stored.last);
@@ -54,11 +76,13 @@ impl Inner {
             groups.push(stored.group().trimmed(from));
             end = Some(stored);
         }
+        // A batch has at least one message.
+        let sequence = end.as_ref().map_or(start.sequence, |end| end.sequence + 1);
         if let Some(end) = end {
             self.advance(end.tip());
             self.remember(from, end.last + 1, end.next());
         }
-        Ok(groups)
+        Ok((groups, Start { sequence, must_be }))
     }
 
     /// The head, by the leader of the stream; and what is new at it, checked.
@@ -131,7 +155,9 @@ impl Inner {
             read => read?,
         };
         let stored = (from..).zip(&messages).map(|(number, one)| message::read(number, one));
-        stored.collect::<Result<_, Damage>>().map_err(Error::Corrupt)
+        let stored = stored.collect::<Result<Vec<Stored>, Damage>>().map_err(Error::Corrupt)?;
+        stored.iter().filter(|one| one.is_mark()).for_each(|mark| self.reign.see(mark));
+        Ok(stored)
     }
 
     /// Finds the message that holds a position up to the tip: where a reader stopped it is known, and

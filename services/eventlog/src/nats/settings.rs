@@ -18,9 +18,9 @@ pub const SERVER_VERSION_MIN: (u64, u64) = (2, 11);
 pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 
 /// There is no such stream.
-const STREAM_NOT_FOUND: u64 = 10059;
+pub(super) const STREAM_NOT_FOUND: u64 = 10059;
 /// The stream is there, with other settings; or another process has just made it.
-const STREAM_EXISTS: u64 = 10058;
+pub(super) const STREAM_EXISTS: u64 = 10058;
 /// A server on its own cannot keep replicas; and a cluster has not enough servers.
 const NO_REPLICAS: [u64; 2] = [10074, 10005];
 

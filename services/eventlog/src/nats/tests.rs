@@ -3,6 +3,7 @@
 mod damage;
 mod faults;
 mod proxy;
+mod roles;
 mod settings;
 
 use serde_json::{Value, json};

@@ -165,7 +165,11 @@ impl Failure {
             Self::File { error, .. } if error.kind() == io::ErrorKind::NotFound => Exit::Conflict,
             Self::File { .. } => Exit::Unavailable,
             Self::Log(
-                Log::Locked { .. } | Log::Unavailable(_) | Log::ReadOnly | Log::Settings { .. },
+                Log::Locked { .. }
+                | Log::Fenced
+                | Log::Unavailable(_)
+                | Log::ReadOnly
+                | Log::Settings { .. },
             ) => Exit::Unavailable,
             Self::Log(Log::TooLarge { .. } | Log::BadEntry { .. }) => Exit::Usage,
             Self::Log(Log::Corrupt(_) | Log::Format { .. }) | Self::Corrupt(_) => Exit::Corrupt,
