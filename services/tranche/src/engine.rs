@@ -19,6 +19,7 @@ mod reactions;
 mod reader;
 mod replay;
 mod request;
+mod shown;
 mod snapshot;
 mod state;
 #[cfg(test)]
@@ -42,15 +43,15 @@ use jiff::Timestamp;
 use ledger::Line;
 use projections::{AsOf, Query, Report};
 use publisher::Publisher;
-use replay::{Loaded, load};
+use replay::Loaded;
 use request::Answer;
+use shown::Shown;
 use snapshot::{Shelf, Snapshots};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 use writer::{Limits, Writer};
 
 /// The most requests that may be without an answer.
@@ -91,6 +92,13 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    fn shelf(&self, log: &Arc<dyn Log>, runtime: &Handle) -> Option<Shelf> {
+        let (log, runtime) = (Arc::clone(log), runtime.clone());
+        self.snapshots.clone().map(|dir| Shelf { dir, log, runtime })
+    }
+}
+
 /// A handle of a running engine; its clones are one engine. It ends when the last handle is dropped,
 /// or with [`Engine::stop`].
 #[derive(Clone)]
@@ -103,8 +111,14 @@ struct Shared {
     clock: Clock,
     reader: Reader,
     metrics: Metrics,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    threads: Mutex<Option<Threads>>,
     is_stopping: Arc<AtomicBool>,
+}
+
+struct Threads {
+    writer: JoinHandle<()>,
+    appender: JoinHandle<()>,
+    publisher: JoinHandle<Shown>,
 }
 
 impl Drop for Shared {
@@ -124,23 +138,27 @@ impl Engine {
         clock: Clock,
         options: Options,
     ) -> Result<Self, OpenError> {
+        let shown = Shown::open(&log, &options).await?;
+        Self::start(shown, log, clock, options)
+    }
+
+    /// Starts deciding on folds that are at the end of the log.
+    pub(crate) fn start(
+        shown: Shown,
+        log: Arc<dyn Log>,
+        clock: Clock,
+        options: Options,
+    ) -> Result<Self, OpenError> {
         let runtime = Handle::current();
-        let shelf = options.snapshots.clone().map(|dir| Shelf {
-            dir,
-            log: Arc::clone(&log),
-            runtime: runtime.clone(),
-        });
-        let loaded =
-            load(Arc::clone(&log), shelf.clone(), options.managers, options.progress.clone())
-                .await?;
+        let shelf = options.shelf(&log, &runtime);
         let metrics = options.metrics.clone().map_or_else(Metrics::new, Ok)?;
-        let snapshots =
-            shelf.map(|shelf| Snapshots::new(shelf, options.snapshot_every, loaded.from_snapshot));
+        let from = shown.loaded.from_snapshot;
+        let snapshots = shelf.map(|shelf| Snapshots::new(shelf, options.snapshot_every, from));
         let inbox = Arc::new(Inbox::new(options.queue_max));
         let listener = Arc::downgrade(&inbox);
         clock.on_move(move || listener.upgrade().map(|inbox| inbox.moved()).is_some());
         let parts = Parts { log, clock, runtime, inbox, metrics, snapshots };
-        parts.start(loaded, options.group_commits_max)
+        parts.start(shown, options.group_commits_max)
     }
 
     /// Gives a command, and waits until it is durable and shown.
@@ -251,18 +269,21 @@ impl Engine {
     /// for another writer when all handles and readers are gone too.
     pub async fn stop(&self) {
         self.shared.is_stopping.store(true, Ordering::Release);
+        self.end().await;
+    }
+
+    /// The same without a snapshot. What it showed is handed over to who asks first; `None` too when
+    /// a thread has panicked.
+    pub(crate) async fn end(&self) -> Option<Shown> {
         self.shared.inbox.close();
-        let threads = {
-            let mut threads = self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *threads)
-        };
+        let threads = self.shared.threads.lock().unwrap_or_else(PoisonError::into_inner).take()?;
         let joined = tokio::task::spawn_blocking(move || {
-            threads.into_iter().for_each(|thread| {
-                // A thread that panicked has said so itself.
-                let _ = thread.join();
-            });
+            let Threads { writer, appender, publisher } = threads;
+            // A thread that panicked has said so itself.
+            let _ = (writer.join(), appender.join());
+            publisher.join().ok()
         });
-        let _ = joined.await;
+        joined.await.ok().flatten()
     }
 }
 
@@ -277,13 +298,13 @@ struct Parts {
 }
 
 impl Parts {
-    fn start(self, loaded: Loaded, group_commits_max: usize) -> Result<Engine, OpenError> {
+    fn start(self, shown: Shown, group_commits_max: usize) -> Result<Engine, OpenError> {
         let Self { log, clock, runtime, inbox, metrics, snapshots } = self;
+        let reader = shown.reader(&log, &runtime);
+        let Shown { loaded, readers: shown } = shown;
         let Loaded { state, ledger, history, lines, .. } = loaded;
         metrics.durable(state.world.position);
         metrics.shown(state.world.position);
-        let published = Published { state: state.clone(), history: history.clone() };
-        let (shown, readers) = watch::channel(Arc::new(published));
         let (to_appender, batches) = mpsc::channel::<Batch>();
         let (to_publisher, durable) = mpsc::channel::<Batch>();
         let limits = Limits {
@@ -315,18 +336,20 @@ impl Parts {
             metrics: metrics.clone(),
             is_stopping: Arc::clone(&is_stopping),
         };
-        let threads = vec![
-            thread("decide", move || writer.run())?,
-            thread("append", move || appender.run(&batches))?,
-            thread("publish", move || publisher.run(&durable))?,
-        ];
-        let reader = Reader { shown: readers, log, runtime };
-        let threads = Mutex::new(threads);
+        let threads = Threads {
+            writer: thread("decide", move || writer.run())?,
+            appender: thread("append", move || appender.run(&batches))?,
+            publisher: thread("publish", move || publisher.run(&durable))?,
+        };
+        let threads = Mutex::new(Some(threads));
         let shared = Shared { inbox, clock, reader, metrics, threads, is_stopping };
         Ok(Engine { shared: Arc::new(shared) })
     }
 }
 
-fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+fn thread<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> std::io::Result<JoinHandle<T>> {
     thread::Builder::new().name(name.to_owned()).spawn(work)
 }

@@ -1,14 +1,14 @@
 //! A log that somebody else writes: its folds follow the writer's, for reading only.
 
-use super::reader::{Published, ReadError, Reader, decode};
-use super::replay::{Loaded, OnProgress, OpenError, load};
-use super::snapshot::Shelf;
+use super::Options;
+use super::reader::{ReadError, Reader};
+use super::replay::{OnProgress, OpenError};
+use super::shown::Shown;
 use eventlog::{Log, tail};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// How long to wait before the log is asked again after it failed.
@@ -30,15 +30,14 @@ impl Follower {
         snapshots: Option<PathBuf>,
         progress: Option<OnProgress>,
     ) -> Result<Self, OpenError> {
-        let runtime = Handle::current();
-        let shelf =
-            snapshots.map(|dir| Shelf { dir, log: Arc::clone(&log), runtime: runtime.clone() });
-        let Loaded { state, history, .. } =
-            load(Arc::clone(&log), shelf, domain::react::react, progress).await?;
-        let published = Published { state, history };
-        let (shown, readers) = watch::channel(Arc::new(published.clone()));
-        let reader = Reader { shown: readers, log: Arc::clone(&log), runtime };
-        let following = tokio::spawn(follow(log, published, shown));
+        let options = Options { snapshots, progress, ..Options::default() };
+        let mut shown = Shown::open(&log, &options).await?;
+        let reader = shown.reader(&log, &Handle::current());
+        let following = tokio::spawn(async move {
+            let error = follow(&log, &mut shown).await;
+            // A newer program writes this log. What we show stays true, and gets old.
+            tracing::error!(%error, "the log cannot be followed any more");
+        });
         Ok(Self { reader, following })
     }
 
@@ -55,31 +54,21 @@ impl Drop for Follower {
     }
 }
 
-async fn follow(log: Arc<dyn Log>, mut published: Published, shown: watch::Sender<Arc<Published>>) {
-    let mut tail = tail(log, published.position() + 1);
+/// Follows a log from where the folds are, through outages, until a commit is not understood. Dropping
+/// the future loses nothing.
+pub(crate) async fn follow(log: &Arc<dyn Log>, shown: &mut Shown) -> ReadError {
+    let mut tail = tail(Arc::clone(log), shown.position() + 1);
     loop {
-        let group = match tail.next_group().await {
-            Ok(group) => group,
+        match tail.next_group().await {
+            Ok(group) => {
+                if let Err(error) = shown.take(&group) {
+                    return error;
+                }
+            }
             Err(error) => {
                 tracing::warn!(%error, "the log cannot be followed; trying again");
                 tokio::time::sleep(RETRY_WAIT).await;
-                continue;
             }
-        };
-        if let Err(error) = take(&mut published, &group) {
-            // A newer program writes this log. What we show stays true, and gets old.
-            tracing::error!(%error, "the log cannot be followed any more");
-            return;
         }
-        shown.send_replace(Arc::new(published.clone()));
     }
-}
-
-fn take(published: &mut Published, group: &eventlog::Group) -> Result<(), ReadError> {
-    for (position, entry) in group.iter() {
-        let commit = Arc::new(decode(position, entry)?);
-        published.state.take(&commit);
-        published.history.apply(&commit);
-    }
-    Ok(())
 }

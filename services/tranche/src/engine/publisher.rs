@@ -6,6 +6,8 @@ use super::inbox::{CloseAtEnd, Inbox};
 use super::ledger::Line;
 use super::metrics::Metrics;
 use super::reader::Published;
+use super::replay::Loaded;
+use super::shown::Shown;
 use super::snapshot::{Content, Snapshots};
 use super::state::State;
 use imbl::Vector;
@@ -28,20 +30,25 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    /// Publishes until the appending thread ends; then writes a last snapshot if it was asked to.
-    pub fn run(mut self, batches: &Receiver<Batch>) {
+    /// Publishes until the appending thread ends; then writes a last snapshot if it was asked to, and
+    /// hands over what it has.
+    pub fn run(mut self, batches: &Receiver<Batch>) -> Shown {
         let guard = CloseAtEnd(Arc::clone(&self.inbox));
         while let Ok(batch) = batches.recv() {
             self.publish(batch);
         }
         drop(guard);
-        if !self.is_stopping.load(Ordering::Acquire) {
-            return;
-        }
         let content = self.content();
-        if let Some(snapshots) = &mut self.snapshots {
+        if let Some(snapshots) = &mut self.snapshots
+            && self.is_stopping.load(Ordering::Acquire)
+        {
             snapshots.write_last(&content);
         }
+        let from_snapshot = self.snapshots.as_ref().map_or(0, Snapshots::last);
+        let state = self.shown.borrow().state.clone();
+        let (ledger, history, lines) = (content.ledger(), self.history, content.lines);
+        let loaded = Loaded { state, ledger, history, lines, from_snapshot };
+        Shown { loaded, readers: self.shown }
     }
 
     fn publish(&mut self, batch: Batch) {

@@ -2,7 +2,7 @@
 //! that the folds come nearly for free on two cores.
 
 use super::ledger::{Ledger, Line};
-use super::reader::{Digests, ReadError, decode};
+use super::reader::{Digests, Published, ReadError, decode};
 use super::snapshot::{Content, Shelf, SnapshotCheck, TailLost, check};
 use super::state::{Managers, State};
 use bytes::Bytes;
@@ -90,6 +90,10 @@ impl Loaded {
             history: History::resume(content.views),
             lines: content.lines,
         }
+    }
+
+    pub fn published(&self) -> Published {
+        Published { state: self.state.clone(), history: self.history.clone() }
     }
 
     pub fn take(&mut self, Decoded { commit, line }: Decoded) {
@@ -181,6 +185,12 @@ pub(crate) struct Decoded {
     line: Line,
 }
 
+impl Decoded {
+    pub fn of(commit: Commit) -> Self {
+        Self { line: Line::of(&commit), commit: Arc::new(commit) }
+    }
+}
+
 /// Entries from a position on.
 type Chunk = (u64, Vec<Bytes>);
 type DecodedChunk = Result<Vec<Decoded>, ReadError>;
@@ -238,10 +248,7 @@ async fn read_all(
 
 fn decode_all(chunks: &Receiver<Chunk>, decoded: &SyncSender<DecodedChunk>) {
     while let Ok((first, entries)) = chunks.recv() {
-        let decode = |(position, entry): (u64, &Bytes)| {
-            let commit = decode(position, entry)?;
-            Ok(Decoded { line: Line::of(&commit), commit: Arc::new(commit) })
-        };
+        let decode = |(position, entry): (u64, &Bytes)| decode(position, entry).map(Decoded::of);
         let result = (first..).zip(&entries).map(decode).collect();
         if decoded.send(result).is_err() {
             return;

@@ -278,6 +278,11 @@ impl Snapshots {
         Self { shelf, every, last, writing: None }
     }
 
+    /// The position of the last one.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
     pub fn is_due(&self, position: u64) -> bool {
         let is_idle = || self.writing.as_ref().is_none_or(JoinHandle::is_finished);
         position >= self.last + self.every && is_idle()

@@ -1,0 +1,66 @@
+//! The folds at the end of a log with those who are told of them. They change hands: of who follows
+//! the log, and of the engine that writes it; readers notice nothing.
+
+use super::Options;
+use super::reader::{Published, ReadError, Reader, decode};
+use super::replay::{Decoded, Loaded, OpenError, load};
+use eventlog::{Group, Log};
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+/// How much one read of the log asks for, in bytes.
+const READ_BYTES: usize = 1 << 20;
+
+/// The folds, and the channel of their readers.
+pub(crate) struct Shown {
+    pub loaded: Loaded,
+    pub readers: watch::Sender<Arc<Published>>,
+}
+
+impl Shown {
+    /// Reads the log, from the newest snapshot that fits.
+    pub async fn open(log: &Arc<dyn Log>, options: &Options) -> Result<Self, OpenError> {
+        let shelf = options.shelf(log, &Handle::current());
+        let (managers, progress) = (options.managers, options.progress.clone());
+        load(Arc::clone(log), shelf, managers, progress).await.map(Self::new)
+    }
+
+    pub fn new(loaded: Loaded) -> Self {
+        let readers = watch::Sender::new(Arc::new(loaded.published()));
+        Self { loaded, readers }
+    }
+
+    pub fn position(&self) -> u64 {
+        self.loaded.state.world.position
+    }
+
+    pub fn reader(&self, log: &Arc<dyn Log>, runtime: &Handle) -> Reader {
+        let (shown, log) = (self.readers.subscribe(), Arc::clone(log));
+        Reader { shown, log, runtime: runtime.clone() }
+    }
+
+    /// Takes the next group in and shows it. When a commit in it is not understood, nothing of it is
+    /// taken.
+    pub fn take(&mut self, group: &Group) -> Result<(), ReadError> {
+        let decoded = |(position, entry): (u64, &bytes::Bytes)| decode(position, entry);
+        let commits = group.iter().map(decoded).collect::<Result<Vec<_>, _>>()?;
+        commits.into_iter().for_each(|commit| self.loaded.take(Decoded::of(commit)));
+        self.readers.send_replace(Arc::new(self.loaded.published()));
+        Ok(())
+    }
+
+    /// Takes in everything up to a position that the log has.
+    #[cfg_attr(not(feature = "nats"), expect(dead_code, reason = "one process, one engine"))]
+    pub async fn catch_up(&mut self, log: &dyn Log, head: u64) -> Result<(), ReadError> {
+        while self.position() < head {
+            let groups = log.read(self.position() + 1, READ_BYTES).await?;
+            if groups.is_empty() {
+                let what = format!("the log ends at {}, and was {head} long", self.position());
+                return Err(eventlog::Error::Unavailable(what).into());
+            }
+            groups.iter().try_for_each(|group| self.take(group))?;
+        }
+        Ok(())
+    }
+}
