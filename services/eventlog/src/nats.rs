@@ -150,6 +150,11 @@ impl Nats {
         &self.inner.wire
     }
 
+    /// The head as far as this handle has seen it, without asking a server.
+    pub fn known_head(&self) -> Position {
+        self.inner.tip().position
+    }
+
     /// What the servers say about when they sync, as of the opening.
     pub fn durability(&self) -> &Durability {
         &self.durability

@@ -28,10 +28,14 @@ mod timers;
 mod writer;
 
 pub use follower::Follower;
+#[cfg(feature = "nats")]
+pub(crate) use follower::follow;
 pub use metrics::Metrics;
 pub use reader::{Digests, Published, ReadError, Reader, Stored};
 pub use replay::{OnProgress, OpenError, Progress, ReplayReport, check_snapshots, replay};
 pub use request::{Receipt, Request, SubmitError};
+#[cfg(feature = "nats")]
+pub(crate) use shown::Shown;
 pub use snapshot::{SnapshotCheck, TailLost};
 pub use state::Managers;
 
@@ -45,6 +49,7 @@ use projections::{AsOf, Query, Report};
 use publisher::Publisher;
 use replay::Loaded;
 use request::Answer;
+#[cfg(not(feature = "nats"))]
 use shown::Shown;
 use snapshot::{Shelf, Snapshots};
 use std::path::PathBuf;

@@ -18,7 +18,8 @@ mod request;
 mod sankey;
 mod views;
 
-use crate::engine::{Engine, Reader};
+use crate::engine::Reader;
+use crate::gateway::Gateway;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, HOST};
@@ -28,7 +29,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 pub use connections::{CONNECTIONS_MAX, HEAD_MAX, Limits};
 use problem::Problem;
-use prometheus::{HistogramOpts, HistogramVec, IntGauge, Registry, exponential_buckets};
+use prometheus::{
+    HistogramOpts, HistogramVec, IntGauge, IntGaugeVec, Opts, Registry, exponential_buckets,
+};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -66,9 +69,10 @@ const ALWAYS: &[(&str, &str)] = &[
 
 /// What all requests share.
 struct Shared {
-    engine: Engine,
+    gateway: Gateway,
     reader: Reader,
     registry: Registry,
+    lag: IntGaugeVec,
     requests: HistogramVec,
     connections: connections::Figures,
     uptime: IntGauge,
@@ -100,6 +104,7 @@ pub struct Server {
     shared: Arc<Shared>,
     stop: watch::Sender<bool>,
     others: Router,
+    is_for_operators: bool,
     limits: Limits,
 }
 
@@ -108,24 +113,25 @@ impl Server {
     ///
     /// # Errors
     /// When the address cannot be had.
-    pub async fn bind(engine: Engine, address: SocketAddr) -> std::io::Result<Self> {
-        Self::on(TcpListener::bind(address).await?, engine)
+    pub async fn bind(gateway: impl Into<Gateway>, address: SocketAddr) -> std::io::Result<Self> {
+        Self::on(TcpListener::bind(address).await?, gateway)
     }
 
     /// Serves on an address that has been taken.
     ///
     /// # Errors
     /// When the operating system does not say which.
-    pub fn on(listener: TcpListener, engine: Engine) -> std::io::Result<Self> {
+    pub fn on(listener: TcpListener, gateway: impl Into<Gateway>) -> std::io::Result<Self> {
         let is_loopback = listener.local_addr()?.ip().is_loopback();
         let (stop, stopping) = watch::channel(false);
-        let shared =
-            Shared::new(engine, Stopping(stopping), is_loopback).map_err(std::io::Error::other)?;
+        let shared = Shared::new(gateway.into(), Stopping(stopping), is_loopback)
+            .map_err(std::io::Error::other)?;
         Ok(Self {
             listener,
             shared: Arc::new(shared),
             stop,
             others: Router::new(),
+            is_for_operators: false,
             limits: Limits::default(),
         })
     }
@@ -134,6 +140,12 @@ impl Server {
     #[must_use]
     pub(crate) fn beside(self, others: Router) -> Self {
         Self { others, ..self }
+    }
+
+    /// Answers only what operators ask: whether it lives, whether it is ready, and its figures.
+    #[must_use]
+    pub fn for_operators_only(self) -> Self {
+        Self { is_for_operators: true, ..self }
     }
 
     /// With other limits than the usual ones.
@@ -151,7 +163,7 @@ impl Server {
     }
 
     /// Answers until `shutdown` is done; then ends what has begun, for at most [`DRAIN_MAX`], and
-    /// stops the engine, which writes its snapshot.
+    /// stops the engine, if there is one here, which writes its snapshot.
     ///
     /// # Errors
     /// None at present: a listener that breaks is tried again.
@@ -159,10 +171,11 @@ impl Server {
         self,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
-        let Self { listener, shared, stop, others, limits } = self;
-        let engine = shared.engine.clone();
+        let Self { listener, shared, stop, others, is_for_operators, limits } = self;
+        let gateway = shared.gateway.clone();
         let (stopping, connections) = (shared.stopping.clone(), shared.connections.clone());
-        let router = others.merge(router(shared));
+        let ours = if is_for_operators { operators(Router::new()) } else { everything() };
+        let router = others.merge(finished(ours, shared));
         let server = connections::serve(listener, router, limits, connections, stopping);
         let overdue = async move {
             shutdown.await;
@@ -173,7 +186,7 @@ impl Server {
             () = server => {}
             () = overdue => tracing::warn!("some requests did not end in time and were cut off"),
         }
-        engine.stop().await;
+        gateway.stop().await;
         Ok(())
     }
 }
@@ -202,22 +215,31 @@ pub fn openapi() -> &'static str {
 
 impl Shared {
     fn new(
-        engine: Engine,
+        gateway: Gateway,
         stopping: Stopping,
         is_loopback: bool,
     ) -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
-        engine.metrics().register(&registry)?;
+        gateway.register(&registry)?;
         let buckets = exponential_buckets(0.000_25, 2.0, 16)?;
         let options =
             HistogramOpts::new("tranche_http_request_seconds", "Time to answer a request");
         let requests = HistogramVec::new(options.buckets(buckets), &["method", "route", "status"])?;
         let uptime = IntGauge::new("tranche_uptime_seconds", "Time since the server started")?;
+        let lag = IntGaugeVec::new(
+            Opts::new(
+                "tranche_lag_commits",
+                "How far the views of this instance are behind the log",
+            ),
+            &["role", "projection"],
+        )?;
+        registry.register(Box::new(lag.clone()))?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(uptime.clone()))?;
         Ok(Self {
-            reader: engine.reader(),
-            engine,
+            reader: gateway.reader(),
+            gateway,
+            lag,
             connections: connections::Figures::new(&registry)?,
             registry,
             requests,
@@ -231,8 +253,26 @@ impl Shared {
     }
 }
 
-fn router(shared: Arc<Shared>) -> Router {
-    Router::new()
+impl Shared {
+    /// All views are folded together, so one number is that of each; it is told for each, so that an
+    /// alarm can name one and goes on to work when they are not.
+    fn observe_lag(&self) {
+        let shown = self.reader.now().position();
+        let lag = i64::try_from(self.gateway.known_head().saturating_sub(shown));
+        let is_here = self.gateway.writer().is_some_and(|writer| writer == "here");
+        let (role, other) = if is_here { ("writer", "web") } else { ("web", "writer") };
+        for view in projections::names() {
+            self.lag.with_label_values(&[role, view]).set(lag.unwrap_or(i64::MAX));
+            // An error says that there is nothing to remove.
+            let _ = self.lag.remove_label_values(&[other, view]);
+        }
+    }
+}
+
+type Routes = Router<Arc<Shared>>;
+
+fn everything() -> Routes {
+    let routes = Router::new()
         .route("/", get(page::handler::show))
         .route("/assets/{name}", get(assets::serve))
         .route("/commands", get(commands::list))
@@ -244,10 +284,19 @@ fn router(shared: Arc<Shared>) -> Router {
         .route("/streams/{stream}", get(views::stream))
         .route("/problems", get(about::problems))
         .route("/problems/{code}", get(about::problem))
-        .route("/openapi.json", get(about::document))
+        .route("/openapi.json", get(about::document));
+    operators(routes)
+}
+
+fn operators(routes: Routes) -> Routes {
+    routes
         .route("/metrics", get(about::metrics))
         .route("/healthz", get(about::alive))
         .route("/readyz", get(about::ready))
+}
+
+fn finished(routes: Routes, shared: Arc<Shared>) -> Router {
+    routes
         .fallback(nothing_here)
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), around))
         .with_state(shared)

@@ -6,5 +6,9 @@ pub mod cqrs;
 pub mod demo;
 pub mod engine;
 pub mod faults;
+pub mod gateway;
 pub mod http;
 pub mod moment;
+#[cfg(feature = "nats")]
+pub mod node;
+pub mod roles;

@@ -47,6 +47,7 @@ pub struct Lease {
     subject: String,
     holder: String,
     replicas: usize,
+    may_take: bool,
     known: Known,
 }
 
@@ -76,7 +77,13 @@ impl Lease {
         let subject = format!("{}.lease.{role}", log.stream());
         let wire = log.for_stream(format!("{}-lease", log.stream()));
         holder.truncate(holder.floor_char_boundary(HOLDER_BYTES_MAX));
-        Lease { wire, subject, holder, replicas, known: Known::Nothing }
+        Lease { wire, subject, holder, replicas, may_take: true, known: Known::Nothing }
+    }
+
+    /// One that never takes the lease, and only says who has it, if so.
+    #[must_use]
+    pub fn only_looking(self, is_so: bool) -> Lease {
+        Lease { may_take: !is_so, ..self }
     }
 
     /// Renews the lease if it is ours, and takes it if it is free or its holder has been silent for
@@ -144,6 +151,9 @@ impl Lease {
     }
 
     async fn take(&mut self, after: Sequence) -> Result<Standing, Error> {
+        if !self.may_take {
+            return Ok(Standing::Theirs(None));
+        }
         let asked = Instant::now();
         match self.write(after, &self.holder).await? {
             Written::At(sequence) => Ok(self.ours(sequence, asked)),
@@ -158,7 +168,9 @@ impl Lease {
         let asked = self.wire.ask_within(LEASE_WAIT, subject, HeaderMap::new(), Bytes::new()).await;
         let Ok(answer) = asked else {
             // Perhaps there is no stream: it is made by the first who needs it, and kept in memory.
-            self.prepare().await?;
+            if self.may_take {
+                self.prepare().await?;
+            }
             return Err(asked.err().unwrap_or(Error::Unavailable("no answer".to_owned())));
         };
         match answer.status {

@@ -5,7 +5,7 @@ use super::failure::Failure;
 use super::log::Line;
 use super::out::{Out, say};
 use super::schema;
-use super::source::{Place, Source, engine_on};
+use super::source::{Place, Source};
 use super::times::instant_in;
 use super::words::word;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
@@ -16,10 +16,10 @@ use domain::react::check_outside;
 use domain::rejection::Common;
 use domain::time::to_microsecond;
 use domain::{Actor, Commit, Evidence, Meta, Parsed, Refusal, Role, World};
-use eventlog::Log;
 use jiff::{Timestamp, ToSpan};
 use serde::Serialize;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -28,8 +28,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tranche::clock::Clock;
-use tranche::engine::{Engine, Request};
+use tranche::engine::Request;
+use tranche::gateway::Gateway;
 use tranche::moment::{Place as Zone, When};
+use tranche::roles::Roles;
 
 /// How long to wait for another process that writes the log.
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -224,9 +226,9 @@ async fn carry_out(
         return show_rehearsal(decided, json);
     }
     let actor = given.actor(declaration)?;
-    let engine = engine_on(open_in_turn(&place).await?, &place, clock.clone()).await?;
-    let result = given.submit(parsed, actor, &engine).await;
-    engine.stop().await;
+    let gateway = open_in_turn(&place, clock).await?;
+    let result = given.submit(parsed, actor, &gateway).await;
+    gateway.stop().await;
     let (recorded, commit) = result?;
     let mut out = Out::stdout();
     if json {
@@ -242,11 +244,11 @@ async fn carry_out(
 
 /// Opens the log to write, when whoever writes it is done soon: commands that are given at once, by
 /// scripts or by several people, come one after the other.
-async fn open_in_turn(place: &Place) -> Result<Arc<dyn Log>, Failure> {
+async fn open_in_turn(place: &Place, clock: &Clock) -> Result<Gateway, Failure> {
     let start = Instant::now();
     let mut is_told = false;
     loop {
-        match place.open_to_write().await {
+        match place.gateway(clock.clone(), &Roles::writing()).await {
             Err(Failure::Log(error @ eventlog::Error::Locked { .. }))
                 if start.elapsed() < LOCK_WAIT_MAX =>
             {
@@ -266,7 +268,7 @@ async fn open_in_turn(place: &Place) -> Result<Arc<dyn Log>, Failure> {
 struct Recorded {
     command_id: CommandId,
     commit_id: Option<CommitId>,
-    events: Vec<&'static str>,
+    events: Vec<Cow<'static, str>>,
     position: Option<u64>,
     recorded_at: Timestamp,
     replayed: bool,
@@ -290,24 +292,24 @@ impl Given {
         &self,
         parsed: Parsed,
         actor: Actor,
-        engine: &Engine,
+        gateway: &Gateway,
     ) -> Result<(Recorded, Option<Arc<Commit>>), Failure> {
-        let command_id = self.command_id(engine.clock().now())?;
+        let command_id = self.command_id(gateway.clock().now())?;
         check_outside(&actor, &command_id)?;
-        let receipt = engine
-            .submit(Request {
-                correlation_id: self.correlation.clone(),
-                causation_id: self.causation.clone(),
-                effective_at: self.effective_at(engine.now().world())?,
-                evidence: self.evidence(),
-                expected_version: self.expect_version,
-                ..Request::new(parsed, actor, command_id.clone())
-            })
-            .await?;
+        gateway.ready().await;
+        let request = Request {
+            correlation_id: self.correlation.clone(),
+            causation_id: self.causation.clone(),
+            effective_at: self.effective_at(gateway.reader().now().world())?,
+            evidence: self.evidence(),
+            expected_version: self.expect_version,
+            ..Request::new(parsed, actor, command_id.clone())
+        };
+        let receipt = gateway.submit(request).await?;
         // What follows from it is recorded before the program ends.
-        engine.settle().await?;
+        gateway.settle().await?;
         let stored = match receipt.position {
-            Some(position) => engine.reader().read_commit(position).await?,
+            Some(position) => gateway.reader().read_commit(position).await?,
             None => None,
         };
         let recorded = Recorded {

@@ -3,15 +3,16 @@
 use super::failure::Failure;
 use super::out::{Out, say};
 use super::show::print_view;
-use super::source::{Place, Source, engine_on};
+use super::source::{Place, Source};
 use clap::Args;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use tokio::net::TcpListener;
 use tranche::clock::Clock;
 use tranche::demo::{self, Milestone};
 use tranche::engine::Engine;
+use tranche::gateway::Gateway;
 use tranche::http::{Server, told_to_stop};
+use tranche::roles::{Role, Roles};
 
 /// Where the demo is kept when the call does not say.
 const DEMO_DIRECTORY: &str = "demo.tranche";
@@ -21,6 +22,17 @@ const DEMO_VIEWS: &[&str] = &["budget", "compute"];
 /// What `tranche serve` is told.
 #[derive(Args)]
 pub struct ServeArgs {
+    #[command(flatten)]
+    listen: ListenArgs,
+    /// What this instance does, of writer, web, processes and relay: several instances may share a
+    /// nats: log; of those that may write one does, the others follow and forward commands to it
+    #[arg(long, value_name = "ROLES", default_value_t = Roles::default())]
+    roles: Roles,
+}
+
+/// Where a server listens.
+#[derive(Args)]
+pub struct ListenArgs {
     /// The address; other than on loopback it needs --trust-network
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7410")]
     listen: SocketAddr,
@@ -30,7 +42,7 @@ pub struct ServeArgs {
     trust_network: bool,
 }
 
-impl ServeArgs {
+impl ListenArgs {
     /// Refuses what would let everybody in, unless that was asked for in so many words.
     fn check(&self) -> Result<(), Failure> {
         if self.listen.ip().is_loopback() {
@@ -63,7 +75,7 @@ pub struct DemoArgs {
     #[arg(long)]
     once: bool,
     #[command(flatten)]
-    serve: ServeArgs,
+    listen: ListenArgs,
 }
 
 /// Serves the log until told to stop.
@@ -73,22 +85,24 @@ pub async fn serve(
     clock: Clock,
     json: bool,
 ) -> Result<(), Failure> {
-    args.check()?;
+    args.listen.check()?;
     let place = source.required()?;
-    let listener = args.take_address().await?;
-    let engine = engine_on(place.open_to_write().await?, &place, clock).await?;
-    listen(engine, listener, args.listen, json).await
+    let listener = args.listen.take_address().await?;
+    let gateway = place.gateway(clock, &args.roles).await?;
+    listen(gateway, listener, args.listen.listen, &args.roles, json).await
 }
 
 async fn listen(
-    engine: Engine,
+    gateway: Gateway,
     listener: TcpListener,
     address: SocketAddr,
+    roles: &Roles,
     json: bool,
 ) -> Result<(), Failure> {
     let failure = |error| Failure::File { what: address.to_string(), error };
     let stop = told_to_stop().map_err(failure)?;
-    let server = Server::on(listener, engine).map_err(failure)?;
+    let server = Server::on(listener, gateway).map_err(failure)?;
+    let server = if roles.has(Role::Web) { server } else { server.for_operators_only() };
     let url = format!("http://{}", server.address().map_err(failure)?);
     let mut out = Out::stdout();
     if json {
@@ -102,23 +116,24 @@ async fn listen(
 
 /// Plays the real call, shows where the money is, and serves it.
 pub async fn play(source: &Source, args: &DemoArgs, json: bool) -> Result<(), Failure> {
-    args.serve.check()?;
-    let listener = if args.once { None } else { Some(args.serve.take_address().await?) };
+    args.listen.check()?;
+    let listener = if args.once { None } else { Some(args.listen.take_address().await?) };
     let place = source.place()?.unwrap_or_else(|| Place::Directory(DEMO_DIRECTORY.into()));
-    let log = place.open_to_write().await?;
     let (clock, _hands) = Clock::manual(demo::begins());
-    let engine = engine_on(Arc::clone(&log), &place, clock).await?;
+    let (gateway, engine) = place.engine_alone(clock).await?;
     let played = demo::play(&engine).await;
     let shown = match played {
         Ok(milestones) => tell(&engine, &milestones, json).await,
         Err(error) => Err(error.into()),
     };
-    engine.stop().await;
+    gateway.stop().await;
+    drop((gateway, engine));
     shown?;
     let Some(listener) = listener else { return Ok(()) };
     // From here on the time is that of the machine.
-    let engine = engine_on(log, &place, Clock::system()).await?;
-    listen(engine, listener, args.serve.listen, json).await
+    let roles = Roles::default();
+    let gateway = place.gateway(Clock::system(), &roles).await?;
+    listen(gateway, listener, args.listen.listen, &roles, json).await
 }
 
 async fn tell(engine: &Engine, milestones: &[Milestone], json: bool) -> Result<(), Failure> {

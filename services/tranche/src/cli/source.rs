@@ -10,6 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tranche::clock::Clock;
 use tranche::engine::{Engine, Follower, OnProgress, Options};
+use tranche::gateway::Gateway;
+#[cfg(feature = "nats")]
+use tranche::node::{self, Node};
+use tranche::roles::{Role, Roles};
 
 /// How much one read of the log asks for, in bytes.
 const READ_BYTES: usize = 1 << 20;
@@ -86,18 +90,77 @@ impl Source {
 }
 
 impl Place {
-    /// Opens the log to write, and makes it if it is missing.
-    pub async fn open_to_write(&self) -> Result<Arc<dyn Log>, Failure> {
+    /// Takes commands for the log, which is made if it is missing: decides them here, or hands them to
+    /// the instance that writes.
+    pub async fn gateway(&self, clock: Clock, roles: &Roles) -> Result<Gateway, Failure> {
         match self {
-            Self::Directory(dir) => Ok(Arc::new(Sqlite::open(dir)?)),
+            #[cfg(feature = "nats")]
+            Self::Nats { stream, .. } => self.node(stream, clock, roles).await.map(Gateway::Node),
+            _ if roles.has(Role::Writer) && !roles.has(Role::Relay) => {
+                self.engine(clock).await.map(Gateway::Alone)
+            }
+            _ => {
+                let what =
+                    "one process has this log to itself, and writes it; a nats: log is shared";
+                Err(Failure::Usage(format!("--roles {roles}: {what}")))
+            }
+        }
+    }
+
+    /// Decides commands for the log here, and nowhere else.
+    pub async fn engine_alone(&self, clock: Clock) -> Result<(Gateway, Engine), Failure> {
+        match self {
             #[cfg(feature = "nats")]
             Self::Nats { stream, .. } => {
-                let log = eventlog::Nats::open(stream).await?;
-                warn_of_late_syncs(log.durability());
-                Ok(Arc::new(log))
+                let node = self.node(stream, clock, &Roles::writing()).await?;
+                match node.writing(eventlog::nats::LEASE * 2).await {
+                    Some(engine) => Ok((Gateway::Node(node), engine)),
+                    None => {
+                        let writer = node.writer().unwrap_or_else(|| "nobody".to_owned());
+                        node.stop().await;
+                        let what = format!("{writer} writes the log, and goes on to");
+                        Err(eventlog::Error::Unavailable(what).into())
+                    }
+                }
             }
-            Self::Memory => Ok(Arc::new(Memory::default())),
+            _ => {
+                let engine = self.engine(clock).await?;
+                Ok((Gateway::Alone(engine.clone()), engine))
+            }
         }
+    }
+
+    /// An engine on a log that only this process writes.
+    async fn engine(&self, clock: Clock) -> Result<Engine, Failure> {
+        let log: Arc<dyn Log> = match self {
+            Self::Directory(dir) => Arc::new(Sqlite::open(dir)?),
+            _ => Arc::new(Memory::default()),
+        };
+        Ok(Engine::open(log, clock, self.options()).await?)
+    }
+
+    #[cfg(feature = "nats")]
+    async fn node(
+        &self,
+        stream: &eventlog::nats::Options,
+        clock: Clock,
+        roles: &Roles,
+    ) -> Result<Node, Failure> {
+        let may_write = roles.has(Role::Writer);
+        let log = if may_write {
+            eventlog::Nats::open(stream).await?
+        } else {
+            eventlog::Nats::open_read_only(stream).await?
+        };
+        warn_of_late_syncs(log.durability());
+        let (roles, replicas, engine) = (roles.clone(), stream.replicas, self.options());
+        let options = node::Options { roles, replicas, clock, engine };
+        Ok(Node::open(log, options).await?)
+    }
+
+    fn options(&self) -> Options {
+        let progress = Some(on_progress("reading"));
+        Options { snapshots: self.snapshots(), progress, ..Options::default() }
     }
 
     /// Where its snapshots are.
@@ -109,13 +172,6 @@ impl Place {
             Self::Memory => None,
         }
     }
-}
-
-/// Starts an engine on the open log of a place.
-pub async fn engine_on(log: Arc<dyn Log>, place: &Place, clock: Clock) -> Result<Engine, Failure> {
-    let progress = Some(on_progress("reading"));
-    let options = Options { snapshots: place.snapshots(), progress, ..Options::default() };
-    Ok(Engine::open(log, clock, options).await?)
 }
 
 /// The clock of the machine, or one that stands where the caller has put it.

@@ -140,6 +140,9 @@ impl Appender {
     fn find_out(&mut self, batch: Batch, ours: &[Bytes], error: &eventlog::Error) -> bool {
         tracing::warn!(%error, "an append has failed; reading the log back");
         self.metrics.append_failures.inc();
+        if matches!(error, eventlog::Error::Conflict { .. } | eventlog::Error::Fenced) {
+            self.metrics.fence_conflicts.inc();
+        }
         let reason: Arc<str> = error.to_string().into();
         let entries = match self.read_back() {
             Ok(entries) if entries.starts_with(ours) => {

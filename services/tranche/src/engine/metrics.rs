@@ -18,6 +18,8 @@ pub struct Metrics {
     pub append_seconds: Histogram,
     /// Appends that did not succeed at once.
     pub append_failures: IntCounter,
+    /// Appends that were refused because another has written.
+    pub fence_conflicts: IntCounter,
     /// Requests without an answer.
     pub queue_depth: IntGauge,
     /// The last durable position.
@@ -54,6 +56,10 @@ impl Metrics {
                 "tranche_append_failures_total",
                 "Appends that did not succeed at once",
             )?,
+            fence_conflicts: IntCounter::new(
+                "tranche_fence_conflicts_total",
+                "Appends that were refused because another has written the log",
+            )?,
             queue_depth: IntGauge::new("tranche_queue_depth", "Requests without an answer")?,
             durable_position: IntGauge::new(
                 "tranche_durable_position",
@@ -79,6 +85,7 @@ impl Metrics {
         registry.register(Box::new(self.group_commits.clone()))?;
         registry.register(Box::new(self.append_seconds.clone()))?;
         registry.register(Box::new(self.append_failures.clone()))?;
+        registry.register(Box::new(self.fence_conflicts.clone()))?;
         registry.register(Box::new(self.queue_depth.clone()))?;
         registry.register(Box::new(self.durable_position.clone()))?;
         registry.register(Box::new(self.shown_position.clone()))?;
@@ -86,7 +93,12 @@ impl Metrics {
     }
 
     pub(crate) fn answered(&self, result: &Result<Receipt, SubmitError>) {
-        let outcome = match result {
+        self.commands.with_label_values(&[Self::outcome(result)]).inc();
+    }
+
+    /// The label of an outcome.
+    pub(crate) fn outcome(result: &Result<Receipt, SubmitError>) -> &'static str {
+        match result {
             Ok(receipt) if receipt.replayed => "replayed",
             Ok(receipt) if receipt.position.is_none() => "nothing",
             Ok(_) => "accepted",
@@ -94,14 +106,17 @@ impl Metrics {
             Err(SubmitError::Unavailable { .. }) => "unavailable",
             Err(SubmitError::Busy) => "busy",
             Err(SubmitError::Stopping) => "stopping",
-        };
-        self.commands.with_label_values(&[outcome]).inc();
+        }
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a group has some thousand entries at most")]
     pub(crate) fn appended(&self, commits: usize, took: Duration) {
         self.group_commits.observe(commits as f64);
         self.append_seconds.observe(took.as_secs_f64());
+    }
+
+    pub(crate) fn known_durable(&self) -> u64 {
+        u64::try_from(self.durable_position.get()).unwrap_or(0)
     }
 
     pub(crate) fn durable(&self, position: u64) {

@@ -5,6 +5,7 @@ use domain::commit::{Commit, CommitId};
 use domain::ids::{CommandId, StreamId};
 use domain::{Parsed, Refusal};
 use jiff::Timestamp;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,7 +67,7 @@ pub struct Receipt {
     /// The streams that were written, with their new versions.
     pub streams: Vec<(StreamId, u64)>,
     /// The types of the events, in order.
-    pub events: Vec<&'static str>,
+    pub events: Vec<Cow<'static, str>>,
 }
 
 impl Receipt {
@@ -81,7 +82,7 @@ impl Receipt {
             recorded_at: commit.recorded_at,
             replayed,
             streams: streams.collect(),
-            events: commit.events.iter().map(|recorded| recorded.event.kind()).collect(),
+            events: commit.events.iter().map(|recorded| recorded.event.kind().into()).collect(),
         }
     }
 

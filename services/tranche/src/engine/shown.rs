@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 /// How much one read of the log asks for, in bytes.
+#[cfg(feature = "nats")]
 const READ_BYTES: usize = 1 << 20;
 
 /// The folds, and the channel of their readers.
@@ -51,7 +52,7 @@ impl Shown {
     }
 
     /// Takes in everything up to a position that the log has.
-    #[cfg_attr(not(feature = "nats"), expect(dead_code, reason = "one process, one engine"))]
+    #[cfg(feature = "nats")]
     pub async fn catch_up(&mut self, log: &dyn Log, head: u64) -> Result<(), ReadError> {
         while self.position() < head {
             let groups = log.read(self.position() + 1, READ_BYTES).await?;

@@ -78,6 +78,7 @@ pub(super) async fn document() -> impl IntoResponse {
 pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
     let uptime = shared.started.elapsed().as_secs();
     shared.uptime.set(i64::try_from(uptime).unwrap_or(i64::MAX));
+    shared.observe_lag();
     let mut text = Vec::new();
     let encoder = TextEncoder::new();
     encoder
@@ -91,10 +92,12 @@ pub(super) async fn alive() -> Json<Value> {
     Json(json!({ "status": "alive" }))
 }
 
-/// `GET /readyz`: the log answers, the writer decides, the views keep up, and we are not stopping.
+/// `GET /readyz`: the log answers, the writer decides if it is here, the views keep up, and we are not
+/// stopping. `writer` says who decides: `here`, another instance, or nobody now.
 pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     let head = async { tokio::time::timeout(CHECK_MAX, shared.reader.head()).await.ok()?.ok() };
-    let writer = async { tokio::time::timeout(CHECK_MAX, shared.engine.settle()).await.ok()?.ok() };
+    let writer =
+        async { tokio::time::timeout(CHECK_MAX, shared.gateway.settle()).await.ok()?.ok() };
     let (head, writer) = tokio::join!(head, writer);
     let shown = shared.reader.now().position();
     let lag = head.map(|head| head.saturating_sub(shown));
@@ -111,5 +114,9 @@ pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
         );
         return Problem::own("http.not_ready", detail).into_response();
     }
-    Json(json!({ "status": "ready", "log_head": head, "shown": shown, "lag": lag })).into_response()
+    let writer = shared.gateway.writer();
+    let ready = json!({
+        "status": "ready", "log_head": head, "shown": shown, "lag": lag, "writer": writer,
+    });
+    Json(ready).into_response()
 }

@@ -16,6 +16,7 @@ use domain::rejection::Kind;
 use domain::{Parsed, Refusal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The position that an answer rests on.
@@ -37,7 +38,7 @@ struct Accepted<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     commit_id: Option<domain::commit::CommitId>,
     dry_run: bool,
-    events: &'a [&'static str],
+    events: &'a [Cow<'static, str>],
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<u64>,
     recorded_at: jiff::Timestamp,
@@ -152,7 +153,7 @@ pub(super) async fn submit(
         parsed,
     };
     let subject = asked.parsed.command.subject();
-    match shared.engine.submit(asked).await {
+    match shared.gateway.submit(asked).await {
         Ok(receipt) => Ok(accepted(&command_id, &receipt, dry_run, &subject)),
         Err(SubmitError::Refused(refusal)) if refusal.kind == Kind::Malformed => {
             Err(faulty(&name, &json, refusal))

@@ -70,7 +70,7 @@ async fn a_rehearsal_records_nothing() {
     let (engine, _hands, log) = memory().await;
     let rehearsal = Request { dry_run: true, ..publish("c1", "A") };
     let receipt = engine.submit(rehearsal).await.unwrap();
-    assert_eq!((receipt.position, receipt.events), (None, vec!["claim.Published"]));
+    assert_eq!((receipt.position, receipt.events), (None, vec!["claim.Published".into()]));
     assert_eq!(log.head().await.unwrap(), 0);
     assert!(!engine.submit(publish("c1", "A")).await.unwrap().replayed);
 }
