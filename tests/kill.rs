@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::net::SocketAddr;
 use std::path::Path;
+#[cfg(feature = "nats")]
+use std::process::Command;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -32,9 +34,15 @@ impl Served {
 
     /// On the log that the arguments name.
     pub fn on(dir: &Path, log: &[&str]) -> Self {
+        Self::with(dir, log, &[])
+    }
+
+    /// On the log that the arguments name, told more.
+    pub fn with(dir: &Path, log: &[&str], more: &[&str]) -> Self {
         let mut child = command(directory().join("tranche"), dir)
             .args(log)
             .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(more)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -49,6 +57,25 @@ impl Served {
             panic!("it does not serve: {}", String::from_utf8_lossy(&output.stderr));
         };
         Self { child, address }
+    }
+
+    /// SIGSTOP: it stands still, and keeps all that it holds.
+    #[cfg(feature = "nats")]
+    pub fn stand_still(&self) {
+        self.signal("STOP");
+    }
+
+    /// SIGCONT: it goes on where it was.
+    #[cfg(feature = "nats")]
+    pub fn go_on(&self) {
+        self.signal("CONT");
+    }
+
+    #[cfg(feature = "nats")]
+    fn signal(&self, name: &str) {
+        let process = self.child.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{name}"), &process]).status();
+        assert!(sent.expect("kill is there").success(), "no signal to {process}");
     }
 
     /// SIGKILL: nothing is told, nothing is finished.

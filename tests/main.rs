@@ -16,5 +16,7 @@ mod life;
 #[cfg(feature = "nats")]
 mod nats;
 mod properties;
+#[cfg(feature = "nats")]
+mod roles;
 mod simulation;
 mod tidy;
