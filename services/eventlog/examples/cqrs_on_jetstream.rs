@@ -55,9 +55,7 @@ struct Desk;
 #[async_trait::async_trait]
 impl Query<Card> for Desk {
     async fn dispatch(&self, id: &str, events: &[EventEnvelope<Card>]) {
-        events
-            .iter()
-            .for_each(|event| say(&format!("{id} {}: {:?}", event.sequence, event.payload)));
+        events.iter().for_each(|e| say(&format!("{id} {}: {:?}", e.sequence, e.payload)));
     }
 }
 
