@@ -7,6 +7,7 @@ mod books;
 mod browser;
 mod cli;
 mod client;
+mod copy;
 mod demo;
 mod desk;
 mod http;

@@ -1,24 +1,4 @@
-//! A totally ordered log of commit groups with compare-and-append, and the adapters that keep it.
-//!
-//! The log does not look into its entries: to it, one entry is one line of UTF-8 text.
-//!
-//! ```
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), eventlog::Error> {
-//! use eventlog::{Error, Log, Memory};
-//!
-//! let log = Memory::new();
-//! let head = log.append(0, vec!["first".into(), "second".into()]).await?;
-//! assert_eq!(head, 2);
-//!
-//! let too_late = log.append(0, vec!["third".into()]).await;
-//! assert_eq!(too_late, Err(Error::Conflict { expected: 0, actual: 2 }));
-//!
-//! let groups = log.read(2, 1_000).await?;
-//! assert_eq!((groups[0].first, groups[0].entries[0].as_ref()), (2, b"second".as_slice()));
-//! # Ok(())
-//! # }
-//! ```
+#![doc = include_str!("../README.md")]
 
 mod body;
 #[cfg(any(test, feature = "testing"))]
@@ -29,6 +9,8 @@ mod log;
 pub mod memory;
 #[cfg(feature = "nats")]
 pub mod nats;
+#[cfg(test)]
+mod readme;
 pub mod sqlite;
 mod tail;
 

@@ -50,6 +50,11 @@ pub enum Place {
 }
 
 impl Source {
+    /// The log at a URL.
+    pub fn at(url: &str) -> Self {
+        Self { data: None, log: Some(url.to_owned()) }
+    }
+
     /// Where the log is; `None` when the call does not say.
     pub fn place(&self) -> Result<Option<Place>, Failure> {
         match (&self.data, &self.log) {
