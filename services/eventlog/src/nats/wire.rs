@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use async_nats::connection::State as Connection;
 use async_nats::{
-    Client, ConnectOptions, Event, HeaderMap, Message, Request, StatusCode, Subscriber,
+    Client, ConnectOptions, Event, HeaderMap, Message, Request, RequestErrorKind, StatusCode,
+    Subscriber,
 };
 use bytes::Bytes;
 use futures_core::Stream;
@@ -190,6 +191,9 @@ impl Wire {
             // The limit of the client itself does not count the wait for room in its queue.
             answer = timeout(wait, self.client.send_request(subject, request)) => match answer {
                 Ok(Ok(answer)) => Ok(answer),
+                Ok(Err(error)) if error.kind() == RequestErrorKind::NoResponders => {
+                    Err(Error::Unavailable("nobody is there to answer".to_owned()))
+                }
                 Ok(Err(error)) => Err(Error::Unavailable(error.to_string())),
                 Err(_) => Err(Error::Unavailable(format!("no answer in {wait:?}"))),
             },

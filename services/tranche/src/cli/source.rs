@@ -135,13 +135,23 @@ impl Place {
         }
     }
 
+    /// Opens the log itself to write, and makes it if it is missing.
+    pub async fn open_to_write(&self) -> Result<Arc<dyn Log>, Failure> {
+        match self {
+            Self::Directory(dir) => Ok(Arc::new(Sqlite::open(dir)?)),
+            #[cfg(feature = "nats")]
+            Self::Nats { stream, .. } => {
+                let log = eventlog::Nats::open(stream).await?;
+                warn_of_late_syncs(log.durability());
+                Ok(Arc::new(log))
+            }
+            Self::Memory => Ok(Arc::new(Memory::default())),
+        }
+    }
+
     /// An engine on a log that only this process writes.
     async fn engine(&self, clock: Clock) -> Result<Engine, Failure> {
-        let log: Arc<dyn Log> = match self {
-            Self::Directory(dir) => Arc::new(Sqlite::open(dir)?),
-            _ => Arc::new(Memory::default()),
-        };
-        Ok(Engine::open(log, clock, self.options()).await?)
+        Ok(Engine::open(self.open_to_write().await?, clock, self.options()).await?)
     }
 
     #[cfg(feature = "nats")]
