@@ -18,6 +18,10 @@ pub const ONE_NODE: &str = include_str!("../../../../deploy/nats/one-node.conf")
 /// The settings of each server of a cluster.
 pub const THREE_NODES: &str = include_str!("../../../../deploy/nats/three-nodes.conf");
 
+/// The same with encryption and roles.
+pub const ONE_NODE_SECURE: &str = include_str!("../../../../deploy/nats/one-node-secure.conf");
+const SECURE: &str = include_str!("../../../../deploy/nats/secure.conf");
+
 /// How long a server may take until it answers, and a cluster until it has a leader.
 const READY_WAIT: Duration = Duration::from_secs(30);
 /// How long one question to a server may take.
@@ -32,7 +36,7 @@ pub struct Server {
     config: PathBuf,
     log: PathBuf,
     store: PathBuf,
-    variables: Vec<(&'static str, String)>,
+    variables: Vec<(String, String)>,
     // Last, so that the process ends before its directory goes.
     _scratch: Option<Scratch>,
 }
@@ -68,6 +72,8 @@ impl Server {
             ("TRANCHE_NATS_PORT", port.to_string()),
             ("TRANCHE_NATS_STORE", store.display().to_string()),
         ];
+        let variables =
+            variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Server { child: None, port, config, log, store, variables, _scratch: None }
     }
 
@@ -146,6 +152,59 @@ impl Server {
         &self.store
     }
 
+    /// Starts a server of one node with encryption and roles, and keys of its own.
+    ///
+    /// # Panics
+    /// If there is no nats-server, or it does not start, or there is no openssl or Python.
+    pub fn start_secure() -> Server {
+        let scratch = Scratch::new();
+        let mut server = Server::prepare(scratch.path(), "one", free_port(), ONE_NODE_SECURE);
+        server.secure(scratch.path());
+        server._scratch = Some(scratch);
+        server.spawn();
+        server.wait_until_listening();
+        server
+    }
+
+    /// Puts the included files and new keys into a directory, and tells the server where.
+    fn secure(&mut self, dir: &Path) {
+        for (name, text) in [("secure.conf", SECURE), ("one-node.conf", ONE_NODE)] {
+            fs::write(dir.join(name), text).expect("tests can write to their directory");
+        }
+        let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/nats/keys");
+        let made = Command::new(keys).arg(dir.join("keys")).args(["127.0.0.1"]).output();
+        let made = made.expect("deploy/nats/keys can be run");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let env = fs::read_to_string(dir.join("keys/env")).expect("keys writes its variables");
+        for (name, value) in env.lines().filter_map(|line| line.split_once('=')) {
+            self.variables.push((name.to_owned(), value.to_owned()));
+        }
+    }
+
+    fn wait_until_listening(&self) {
+        let deadline = Instant::now() + READY_WAIT;
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+            let said = fs::read_to_string(&self.log).unwrap_or_default();
+            assert!(Instant::now() < deadline, "nats-server does not listen:\n{said}");
+            thread::sleep(PAUSE);
+        }
+    }
+
+    /// The address of a stream on a server with encryption, for a role.
+    pub fn secure_url(&self, stream: &str, role: &str) -> String {
+        let keys = self.keys();
+        let (keys, port) = (keys.display(), self.port);
+        let api = if role == "follower" { "&api=tranche.api" } else { "" };
+        format!(
+            "tls://127.0.0.1:{port}/{stream}?replicas=1&ca={keys}/ca.pem&nkey={keys}/{role}.nkey{api}"
+        )
+    }
+
+    /// The directory of the keys that a server with encryption was started with.
+    pub fn keys(&self) -> PathBuf {
+        self.config.with_file_name("keys")
+    }
+
     /// The address of a stream on this server alone.
     pub fn url(&self, stream: &str) -> String {
         format!("nats://{}:{}/{stream}?replicas=1", Ipv4Addr::LOCALHOST, self.port)
@@ -210,8 +269,8 @@ impl Cluster {
         for ((name, client), route) in ["one", "two", "three"].into_iter().zip(clients).zip(routes)
         {
             let mut server = Server::prepare(scratch.path(), name, *client, THREE_NODES);
-            server.variables.push(("TRANCHE_NATS_CLUSTER_PORT", route.to_string()));
-            server.variables.push(("TRANCHE_NATS_ROUTES", all.clone()));
+            server.variables.push(("TRANCHE_NATS_CLUSTER_PORT".to_owned(), route.to_string()));
+            server.variables.push(("TRANCHE_NATS_ROUTES".to_owned(), all.clone()));
             server.spawn();
             servers.push(server);
         }
