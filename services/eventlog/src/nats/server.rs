@@ -20,6 +20,9 @@ pub const THREE_NODES: &str = include_str!("../../../../deploy/nats/three-nodes.
 
 /// The same with encryption and roles.
 pub const ONE_NODE_SECURE: &str = include_str!("../../../../deploy/nats/one-node-secure.conf");
+/// The settings of each server of a cluster with encryption and roles.
+pub const THREE_NODES_SECURE: &str =
+    include_str!("../../../../deploy/nats/three-nodes-secure.conf");
 const SECURE: &str = include_str!("../../../../deploy/nats/secure.conf");
 
 /// How long a server may take until it answers, and a cluster until it has a leader.
@@ -159,6 +162,7 @@ impl Server {
     pub fn start_secure() -> Server {
         let scratch = Scratch::new();
         let mut server = Server::prepare(scratch.path(), "one", free_port(), ONE_NODE_SECURE);
+        make_keys(scratch.path());
         server.secure(scratch.path());
         server._scratch = Some(scratch);
         server.spawn();
@@ -166,16 +170,17 @@ impl Server {
         server
     }
 
-    /// Puts the included files and new keys into a directory, and tells the server where.
+    /// Puts the included files beside its own, and tells it where the keys are.
     fn secure(&mut self, dir: &Path) {
-        for (name, text) in [("secure.conf", SECURE), ("one-node.conf", ONE_NODE)] {
+        let included = [
+            ("secure.conf", SECURE),
+            ("one-node.conf", ONE_NODE),
+            ("three-nodes.conf", THREE_NODES),
+        ];
+        for (name, text) in included {
             fs::write(dir.join(name), text).expect("tests can write to their directory");
         }
-        let keys = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/nats/keys");
-        let made = Command::new(keys).arg(dir.join("keys")).args(["127.0.0.1"]).output();
-        let made = made.expect("deploy/nats/keys can be run");
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-        let env = fs::read_to_string(dir.join("keys/env")).expect("keys writes its variables");
+        let env = fs::read_to_string(dir.join("keys/env")).expect("there are keys");
         for (name, value) in env.lines().filter_map(|line| line.split_once('=')) {
             self.variables.push((name.to_owned(), value.to_owned()));
         }
@@ -256,6 +261,33 @@ impl Cluster {
     /// # Panics
     /// If there is no nats-server, or the cluster does not come about.
     pub fn start() -> Cluster {
+        let mut cluster = Cluster::prepare(THREE_NODES);
+        for server in &mut cluster.servers {
+            server.spawn();
+        }
+        cluster.wait_until_ready();
+        cluster
+    }
+
+    /// Starts three servers with encryption and roles, and keys of their own, and does not wait until
+    /// they have found each other.
+    ///
+    /// # Panics
+    /// If there is no nats-server, or they do not start, or there is no openssl or Python.
+    pub fn start_secure() -> Cluster {
+        let mut cluster = Cluster::prepare(THREE_NODES_SECURE);
+        make_keys(cluster._scratch.path());
+        for server in &mut cluster.servers {
+            server.secure(cluster._scratch.path());
+            server.spawn();
+        }
+        for server in &cluster.servers {
+            server.wait_until_listening();
+        }
+        cluster
+    }
+
+    fn prepare(settings: &str) -> Cluster {
         let scratch = Scratch::new();
         // All at once, so that they differ.
         let listeners: Vec<_> = (0..6).map(|_| listener()).collect();
@@ -268,15 +300,12 @@ impl Cluster {
         let mut servers = Vec::new();
         for ((name, client), route) in ["one", "two", "three"].into_iter().zip(clients).zip(routes)
         {
-            let mut server = Server::prepare(scratch.path(), name, *client, THREE_NODES);
+            let mut server = Server::prepare(scratch.path(), name, *client, settings);
             server.variables.push(("TRANCHE_NATS_CLUSTER_PORT".to_owned(), route.to_string()));
             server.variables.push(("TRANCHE_NATS_ROUTES".to_owned(), all.clone()));
-            server.spawn();
             servers.push(server);
         }
-        let mut cluster = Cluster { servers, _scratch: scratch };
-        cluster.wait_until_ready();
-        cluster
+        Cluster { servers, _scratch: scratch }
     }
 
     fn wait_until_ready(&mut self) {
@@ -322,6 +351,14 @@ fn program() -> PathBuf {
     let installed = "../../target/test-tools/nats/bin/nats-server";
     std::env::var_os("TRANCHE_NATS_SERVER")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(installed), PathBuf::from)
+}
+
+/// Makes keys for the loopback address, as an operator would.
+fn make_keys(dir: &Path) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/nats/keys");
+    let made = Command::new(script).arg(dir.join("keys")).arg("127.0.0.1").output();
+    let made = made.expect("deploy/nats/keys can be run");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
 fn free_port() -> u16 {

@@ -112,9 +112,16 @@ async fn nobody_but_the_writer_can_make_the_server_write_for_him() {
         }
         client.client().flush().await.unwrap();
     }
-    // The questions of one connection are handled in order, those of others soon.
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    for (stream, expected) in [("tranche", 1), ("tranche-lease", 0), ("tranche-events", 2)] {
+    // In the account of the log it works, with the relay as with any other: so the relay is trusted, and
+    // so this test would see it.
+    let relay = wire(&server, "relay").await;
+    let question = "$JS.API.STREAM.INFO.tranche";
+    relay.client().publish_with_reply(question, "tranche.log", Bytes::new()).await.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while messages(&server, "tranche").await < 2 {
+        assert!(Instant::now() < deadline, "the answer to the relay is not stored");
+    }
+    for (stream, expected) in [("tranche", 2), ("tranche-lease", 0), ("tranche-events", 2)] {
         assert_eq!(messages(&server, stream).await, expected, "{stream}");
     }
 }
@@ -270,4 +277,32 @@ async fn what_is_wrong_with_a_login_is_said_at_once_by_its_name() {
     let plain = Server::start();
     let error = open(&plain.url("tranche").replace("nats://", "tls://")).await.err().unwrap();
     assert!(matches!(error, Error::Unavailable(_)), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_nodes_with_encryption_between_them_keep_a_log() {
+    let cluster = Cluster::start_secure();
+    let url = |role: &str| {
+        let url = cluster.servers[0].secure_url("tranche", role);
+        let others: Vec<_> =
+            cluster.servers.iter().map(|one| format!("127.0.0.1:{}", one.port())).collect();
+        let first = format!("127.0.0.1:{}", cluster.servers[0].port());
+        url.replace(&first, &others.join(",")).replace("replicas=1", "replicas=3")
+    };
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let operator = loop {
+        match open(&url("operator")).await {
+            Ok(log) => break log,
+            // Until there are three and one leads.
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
+    };
+    assert_eq!(operator.durability().servers.len(), 3);
+    let (writer, follower) = (open(&url("writer")).await, open(&url("follower")).await);
+    let (writer, follower) = (writer.unwrap(), follower.unwrap());
+    assert_eq!(writer.append(0, entries(&["a", "b"])).await, Ok(2));
+    assert_eq!(follower.wait_for(2).await, Ok(2));
+    assert_eq!(follower.read(1, usize::MAX).await.unwrap().len(), 1);
+    let refused = follower.append(2, entries(&["c"])).await;
+    assert_eq!(refused, Err(Error::Forbidden("publish on tranche.log".to_owned())));
 }
