@@ -192,3 +192,28 @@ fn what_is_wrong_with_a_log_over_nats_has_its_exit_code() {
     server.kill();
     fails(&url, UNAVAILABLE, &["the log is unavailable", &server.port().to_string()]);
 }
+
+/// Data of the program's own, as its operator would give it: keys, one server, addresses for roles.
+#[test]
+fn the_program_works_by_role_over_an_encrypted_connection() {
+    let server = Server::start_secure();
+    let scratch = Scratch::new();
+    let dir = scratch.path();
+    let url = |role: &str| server.secure_url("tranche", role);
+    let vote = String::from_utf8(vote(1)).expect("JSON");
+    let give = |log: &str| {
+        let args = ["do", "fund.vote_appropriation", "--actor", "bea", &vote];
+        tranche(dir, &[&["--log", log], &args[..], &["--role", "governing_board"]].concat())
+    };
+    // The operator makes the stream; the writer need not be able to.
+    done(dir, &["--log", &url("operator"), "demo", "--once"]);
+    let given = give(&url("writer"));
+    assert_eq!(given.status.code(), Some(0), "{}", said(&given));
+    let seen = done(dir, &["--log", &url("follower"), "show", "budget", "--csv"]);
+    assert_eq!(seen, done(dir, &["--log", &url("writer"), "show", "budget", "--csv"]));
+    let refused = give(&url("follower"));
+    assert_eq!(refused.status.code(), Some(UNAVAILABLE));
+    assert!(said(&refused).contains("may not publish on tranche.log"), "{}", said(&refused));
+    let plain = url("writer").replace("tls://", "nats://").replace("nkey=", "credentials=");
+    assert_eq!(give(&plain).status.code(), Some(UNAVAILABLE));
+}

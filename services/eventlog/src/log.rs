@@ -158,6 +158,9 @@ pub enum Error {
     /// This handle was opened to read.
     #[error("this log is open for reading only")]
     ReadOnly,
+    /// The credentials do not allow it: to do what.
+    #[error("the credentials may not {0}")]
+    Forbidden(String),
     /// Another writer has the log.
     #[error("another writer{} has the log in {}", by(*pid), path.display())]
     Locked {

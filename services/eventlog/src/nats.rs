@@ -12,6 +12,7 @@
 mod append;
 mod follow;
 mod lease;
+mod login;
 mod message;
 mod options;
 mod read;
@@ -35,7 +36,7 @@ use uuid::Uuid;
 
 use crate::{Error, Group, Log, Position};
 pub use lease::{LEASE, LEASE_TURN, Lease, Standing};
-pub use options::{BadUrl, Options, REPLICAS};
+pub use options::{API, BadUrl, Options, REPLICAS};
 use reign::Reign;
 pub use settings::{DUPLICATE_WINDOW, Durability, SERVER_VERSION_MIN, Sync, stream_settings};
 pub use wire::Wire;

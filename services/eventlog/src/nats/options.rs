@@ -7,6 +7,8 @@ use std::str::FromStr;
 /// On how many servers the stream is kept, unless the address says otherwise. With three, one may be
 /// lost.
 pub const REPLICAS: usize = 3;
+/// What the subjects of the JetStream API begin with, unless the address says otherwise.
+pub const API: &str = "$JS.API";
 /// The port of a server that is named without one.
 const PORT: u16 = 4222;
 /// The longest name of a stream, since servers make files of it.
@@ -25,19 +27,26 @@ pub struct Options {
     pub stream: String,
     /// On how many servers the stream must be kept at least.
     pub replicas: usize,
+    /// What the subjects of the JetStream API begin with: another than [`API`] when the stream is in
+    /// another account, and reached through imports.
+    pub api: String,
     /// A `.creds` file with a JWT and a seed.
     pub credentials: Option<PathBuf>,
     /// A file with the seed of an nkey.
     pub nkey: Option<PathBuf>,
     /// A file of certificates (PEM) to trust instead of the system's.
     pub ca: Option<PathBuf>,
+    /// A certificate (PEM) of ours, for servers that want one; and its key.
+    pub cert: Option<PathBuf>,
+    /// The key of the certificate (PEM).
+    pub key: Option<PathBuf>,
 }
 
 /// What is wrong with an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{url}: {what}; the form is nats://HOST[:PORT][,HOST[:PORT]]/STREAM\
-         [?replicas=N&credentials=FILE&nkey=FILE&ca=FILE]"
+         [?replicas=N&api=PREFIX&credentials=FILE&nkey=FILE&ca=FILE&cert=FILE&key=FILE]"
 )]
 pub struct BadUrl {
     /// The address, without what may be a password.
@@ -66,9 +75,12 @@ impl FromStr for Options {
             servers: servers.ok_or_else(|| bad("a host is empty or its port is no number"))?,
             stream: stream.to_owned(),
             replicas: REPLICAS,
+            api: API.to_owned(),
             credentials: None,
             nkey: None,
             ca: None,
+            cert: None,
+            key: None,
         };
         if !is_stream_name(stream) {
             return Err(bad("after the hosts must be the stream's name: letters, digits, - and _"));
@@ -80,11 +92,21 @@ impl FromStr for Options {
                     let replicas = value.parse().ok().filter(|replicas| (1..=5).contains(replicas));
                     options.replicas = replicas.ok_or_else(|| bad("replicas are 1 to 5"))?;
                 }
+                "api" if value.split('.').all(is_stream_name) => options.api = value.to_owned(),
+                "api" => return Err(bad("api= is words of letters, digits, - and _, with dots")),
                 "credentials" => options.credentials = Some(value.into()),
                 "nkey" => options.nkey = Some(value.into()),
                 "ca" => options.ca = Some(value.into()),
+                "cert" => options.cert = Some(value.into()),
+                "key" => options.key = Some(value.into()),
                 _ => return Err(bad(&format!("there is no option {key}"))),
             }
+        }
+        if options.cert.is_some() != options.key.is_some() {
+            return Err(bad("cert= and key= go together"));
+        }
+        if options.credentials.is_some() && options.nkey.is_some() {
+            return Err(bad("credentials= and nkey= are two logins: name one"));
         }
         Ok(options)
     }
@@ -122,16 +144,16 @@ mod tests {
 
     #[test]
     fn an_address_names_servers_stream_and_files() {
-        let url =
-            "tls://one,two:4300,[::1]:4301,[::1]/tranche?replicas=5&credentials=/a&ca=/b&nkey=/c";
+        let url = "tls://one,two:4300,[::1]:4301,[::1]/tranche?replicas=5&api=a.b&credentials=/a&ca=/b&cert=/c&key=/d";
         let options: Options = url.parse().unwrap();
         let servers = ["tls://one:4222", "tls://two:4300", "tls://[::1]:4301", "tls://[::1]:4222"];
         assert_eq!(options.servers, servers);
         assert_eq!((options.stream.as_str(), options.replicas), ("tranche", 5));
-        let files = [options.credentials, options.ca, options.nkey];
-        assert_eq!(files, ["/a", "/b", "/c"].map(|file| Some(file.into())));
+        let files = [options.credentials, options.ca, options.cert, options.key];
+        assert_eq!(files, ["/a", "/b", "/c", "/d"].map(|file| Some(file.into())));
         let plain: Options = "nats://localhost/a_B-1".parse().unwrap();
-        assert_eq!(plain.replicas, REPLICAS);
+        assert_eq!((plain.replicas, plain.api.as_str()), (REPLICAS, API));
+        assert_eq!(options.api, "a.b");
     }
 
     #[test]
@@ -150,6 +172,9 @@ mod tests {
             ("nats://one/tranche?replicas=0", "replicas are 1 to 5"),
             ("nats://one/tranche?replicas=", "replicas are 1 to 5"),
             ("nats://one/tranche?replica=3", "there is no option replica"),
+            ("nats://one/tranche?api=a.*", "api= is words"),
+            ("nats://one/tranche?cert=/a", "cert= and key= go together"),
+            ("nats://one/tranche?nkey=/a&credentials=/b", "two logins"),
             ("nats://me:secret@one/tranche", "no passwords here"),
         ] {
             let error = url.parse::<Options>().expect_err(url).to_string();

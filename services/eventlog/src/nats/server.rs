@@ -18,6 +18,13 @@ pub const ONE_NODE: &str = include_str!("../../../../deploy/nats/one-node.conf")
 /// The settings of each server of a cluster.
 pub const THREE_NODES: &str = include_str!("../../../../deploy/nats/three-nodes.conf");
 
+/// The same with encryption and roles.
+pub const ONE_NODE_SECURE: &str = include_str!("../../../../deploy/nats/one-node-secure.conf");
+/// The settings of each server of a cluster with encryption and roles.
+pub const THREE_NODES_SECURE: &str =
+    include_str!("../../../../deploy/nats/three-nodes-secure.conf");
+const SECURE: &str = include_str!("../../../../deploy/nats/secure.conf");
+
 /// How long a server may take until it answers, and a cluster until it has a leader.
 const READY_WAIT: Duration = Duration::from_secs(30);
 /// How long one question to a server may take.
@@ -32,7 +39,7 @@ pub struct Server {
     config: PathBuf,
     log: PathBuf,
     store: PathBuf,
-    variables: Vec<(&'static str, String)>,
+    variables: Vec<(String, String)>,
     // Last, so that the process ends before its directory goes.
     _scratch: Option<Scratch>,
 }
@@ -68,6 +75,8 @@ impl Server {
             ("TRANCHE_NATS_PORT", port.to_string()),
             ("TRANCHE_NATS_STORE", store.display().to_string()),
         ];
+        let variables =
+            variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         Server { child: None, port, config, log, store, variables, _scratch: None }
     }
 
@@ -146,6 +155,61 @@ impl Server {
         &self.store
     }
 
+    /// Starts a server of one node with encryption and roles, and keys of its own.
+    ///
+    /// # Panics
+    /// If there is no nats-server, or it does not start, or there is no openssl or Python.
+    pub fn start_secure() -> Server {
+        let scratch = Scratch::new();
+        let mut server = Server::prepare(scratch.path(), "one", free_port(), ONE_NODE_SECURE);
+        make_keys(scratch.path());
+        server.secure(scratch.path());
+        server._scratch = Some(scratch);
+        server.spawn();
+        server.wait_until_listening();
+        server
+    }
+
+    /// Puts the included files beside its own, and tells it where the keys are.
+    fn secure(&mut self, dir: &Path) {
+        let included = [
+            ("secure.conf", SECURE),
+            ("one-node.conf", ONE_NODE),
+            ("three-nodes.conf", THREE_NODES),
+        ];
+        for (name, text) in included {
+            fs::write(dir.join(name), text).expect("tests can write to their directory");
+        }
+        let env = fs::read_to_string(dir.join("keys/env")).expect("there are keys");
+        for (name, value) in env.lines().filter_map(|line| line.split_once('=')) {
+            self.variables.push((name.to_owned(), value.to_owned()));
+        }
+    }
+
+    fn wait_until_listening(&self) {
+        let deadline = Instant::now() + READY_WAIT;
+        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+            let said = fs::read_to_string(&self.log).unwrap_or_default();
+            assert!(Instant::now() < deadline, "nats-server does not listen:\n{said}");
+            thread::sleep(PAUSE);
+        }
+    }
+
+    /// The address of a stream on a server with encryption, for a role.
+    pub fn secure_url(&self, stream: &str, role: &str) -> String {
+        let keys = self.keys();
+        let (keys, port) = (keys.display(), self.port);
+        let api = if role == "follower" { "&api=tranche.api" } else { "" };
+        format!(
+            "tls://127.0.0.1:{port}/{stream}?replicas=1&ca={keys}/ca.pem&nkey={keys}/{role}.nkey{api}"
+        )
+    }
+
+    /// The directory of the keys that a server with encryption was started with.
+    pub fn keys(&self) -> PathBuf {
+        self.config.with_file_name("keys")
+    }
+
     /// The address of a stream on this server alone.
     pub fn url(&self, stream: &str) -> String {
         format!("nats://{}:{}/{stream}?replicas=1", Ipv4Addr::LOCALHOST, self.port)
@@ -197,6 +261,33 @@ impl Cluster {
     /// # Panics
     /// If there is no nats-server, or the cluster does not come about.
     pub fn start() -> Cluster {
+        let mut cluster = Cluster::prepare(THREE_NODES);
+        for server in &mut cluster.servers {
+            server.spawn();
+        }
+        cluster.wait_until_ready();
+        cluster
+    }
+
+    /// Starts three servers with encryption and roles, and keys of their own, and does not wait until
+    /// they have found each other.
+    ///
+    /// # Panics
+    /// If there is no nats-server, or they do not start, or there is no openssl or Python.
+    pub fn start_secure() -> Cluster {
+        let mut cluster = Cluster::prepare(THREE_NODES_SECURE);
+        make_keys(cluster._scratch.path());
+        for server in &mut cluster.servers {
+            server.secure(cluster._scratch.path());
+            server.spawn();
+        }
+        for server in &cluster.servers {
+            server.wait_until_listening();
+        }
+        cluster
+    }
+
+    fn prepare(settings: &str) -> Cluster {
         let scratch = Scratch::new();
         // All at once, so that they differ.
         let listeners: Vec<_> = (0..6).map(|_| listener()).collect();
@@ -209,15 +300,12 @@ impl Cluster {
         let mut servers = Vec::new();
         for ((name, client), route) in ["one", "two", "three"].into_iter().zip(clients).zip(routes)
         {
-            let mut server = Server::prepare(scratch.path(), name, *client, THREE_NODES);
-            server.variables.push(("TRANCHE_NATS_CLUSTER_PORT", route.to_string()));
-            server.variables.push(("TRANCHE_NATS_ROUTES", all.clone()));
-            server.spawn();
+            let mut server = Server::prepare(scratch.path(), name, *client, settings);
+            server.variables.push(("TRANCHE_NATS_CLUSTER_PORT".to_owned(), route.to_string()));
+            server.variables.push(("TRANCHE_NATS_ROUTES".to_owned(), all.clone()));
             servers.push(server);
         }
-        let mut cluster = Cluster { servers, _scratch: scratch };
-        cluster.wait_until_ready();
-        cluster
+        Cluster { servers, _scratch: scratch }
     }
 
     fn wait_until_ready(&mut self) {
@@ -263,6 +351,14 @@ fn program() -> PathBuf {
     let installed = "../../target/test-tools/nats/bin/nats-server";
     std::env::var_os("TRANCHE_NATS_SERVER")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join(installed), PathBuf::from)
+}
+
+/// Makes keys for the loopback address, as an operator would.
+fn make_keys(dir: &Path) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/nats/keys");
+    let made = Command::new(script).arg(dir.join("keys")).arg("127.0.0.1").output();
+    let made = made.expect("deploy/nats/keys can be run");
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 }
 
 fn free_port() -> u16 {

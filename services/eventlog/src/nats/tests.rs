@@ -4,6 +4,7 @@ mod damage;
 mod faults;
 mod proxy;
 mod roles;
+mod secure;
 mod settings;
 
 use serde_json::{Value, json};

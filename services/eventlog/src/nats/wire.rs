@@ -1,29 +1,27 @@
 //! The few requests that we make of NATS, as JSON over its core protocol: for the log, and for who
 //! keeps something beside it on the same servers.
 
-use std::future::{Future, poll_fn, ready};
+use std::future::{Future, pending, poll_fn, ready};
 use std::pin::Pin;
 use std::time::Duration;
 
 use async_nats::connection::State as Connection;
 use async_nats::{
-    Client, ConnectOptions, Event, HeaderMap, Message, Request, RequestErrorKind, StatusCode,
+    Client, Event, HeaderMap, Message, Request, RequestErrorKind, ServerError, StatusCode,
     Subscriber,
 };
 use bytes::Bytes;
 use futures_core::Stream;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{ANSWER_WAIT, CONNECT_WAIT, Options, READ_WAIT, RETRY_PAUSE, Sequence, message};
+use super::{ANSWER_WAIT, CONNECT_WAIT, Options, READ_WAIT, RETRY_PAUSE, Sequence, login, message};
 use crate::Error;
 
-/// How often the connection is tried, so that a dead one is found.
-const PING_INTERVAL: Duration = Duration::from_secs(5);
-/// The longest pause between two attempts to connect again.
-const RECONNECT_PAUSE_MAX: Duration = Duration::from_millis(500);
+/// How many refusals of a server are kept for those who wait for an answer.
+const DENIALS_MAX: usize = 64;
 
 /// The server's codes for "not now": it was not done, and may be soon.
 const NOT_NOW: &[u64] = &[
@@ -97,6 +95,9 @@ pub struct Wire {
     client: Client,
     /// How often the connection was lost.
     losses: watch::Receiver<u64>,
+    /// What a server says that the credentials do not allow.
+    denials: broadcast::Sender<String>,
+    api: String,
     pub(super) stream: String,
 }
 
@@ -109,18 +110,24 @@ impl Wire {
         let hosts = options.servers.join(", ");
         let failed = |why: &dyn std::fmt::Display| Error::Unavailable(format!("{hosts}: {why}"));
         let (lost, losses) = watch::channel(0_u64);
-        let connect = connect_options(options).await?.event_callback(move |event| {
-            if matches!(event, Event::Disconnected) {
-                lost.send_modify(|losses| *losses += 1);
+        let (denials, _) = broadcast::channel(DENIALS_MAX);
+        let told = denials.clone();
+        let connect = login::connect_options(options).await?.event_callback(move |event| {
+            match event {
+                Event::Disconnected => lost.send_modify(|losses| *losses += 1),
+                // Nobody may be waiting.
+                Event::ServerError(ServerError::Other(what)) => drop(told.send(what)),
+                _ => (),
             }
             ready(())
         });
         let connect = connect.connect(&options.servers);
         let client = match timeout(CONNECT_WAIT, connect).await {
-            Ok(connected) => connected.map_err(|error| failed(&error))?,
+            Ok(connected) => connected.map_err(|error| failed(&login::why(options, &error)))?,
             Err(_) => return Err(failed(&format!("no connection in {CONNECT_WAIT:?}"))),
         };
-        Ok(Wire { client, losses, stream: options.stream.clone() })
+        let (api, stream) = (options.api.clone(), options.stream.clone());
+        Ok(Wire { client, losses, denials, api, stream })
     }
 
     /// The same connection for another stream.
@@ -133,6 +140,12 @@ impl Wire {
     #[must_use]
     pub fn stream(&self) -> &str {
         &self.stream
+    }
+
+    /// The subject of a request to the JetStream API about the stream.
+    #[must_use]
+    pub fn api_subject(&self, what: &str) -> String {
+        format!("{}.{what}.{}", self.api, self.stream)
     }
 
     /// The client, for what the log itself does not do: subscriptions, and publishing unheard.
@@ -187,9 +200,10 @@ impl Wire {
         let request = Request::new().headers(headers).payload(payload).timeout(Some(wait));
         let mut losses = self.losses.clone();
         losses.mark_unchanged();
+        let asking = self.client.send_request(subject.clone(), request);
         tokio::select! {
             // The limit of the client itself does not count the wait for room in its queue.
-            answer = timeout(wait, self.client.send_request(subject, request)) => match answer {
+            answer = timeout(wait, asking) => match answer {
                 Ok(Ok(answer)) => Ok(answer),
                 Ok(Err(error)) if error.kind() == RequestErrorKind::NoResponders => {
                     Err(Error::Unavailable("nobody is there to answer".to_owned()))
@@ -199,6 +213,23 @@ impl Wire {
             },
             // An answer goes to the connection that the question came by.
             _ = losses.changed() => Err(Error::Unavailable("the connection was lost".to_owned())),
+            denied = self.denied(&subject) => Err(denied),
+        }
+    }
+
+    /// Comes when a server says that we may not publish on a subject: it then drops the message, and
+    /// no answer comes.
+    async fn denied(&self, subject: &str) -> Error {
+        let mut denials = self.denials.subscribe();
+        let named = format!("Publish to \"{subject}\"");
+        loop {
+            match denials.recv().await {
+                Ok(what) if what.contains(&named) => {
+                    return Error::Forbidden(format!("publish on {subject}"));
+                }
+                Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => (),
+                Err(broadcast::error::RecvError::Closed) => return pending().await,
+            }
         }
     }
 
@@ -208,7 +239,7 @@ impl Wire {
     /// # Errors
     /// When no answer came in [`READ_WAIT`].
     pub async fn api(&self, what: &str, body: &Value) -> Result<Result<Value, Refused>, Error> {
-        let subject = format!("$JS.API.{what}.{}", self.stream);
+        let subject = self.api_subject(what);
         until(READ_WAIT, || async {
             let body = Bytes::from(body.to_string());
             let answer = self.ask(subject.clone(), HeaderMap::new(), body).await?;
@@ -246,8 +277,20 @@ impl Wire {
             "batch": messages_max,
             "max_bytes": bytes_max,
         });
-        let mut answers =
-            self.ask_many(format!("$JS.API.DIRECT.GET.{}", self.stream), &request).await?;
+        let subject = self.api_subject("DIRECT.GET");
+        tokio::select! {
+            batch = self.batch_of(subject.clone(), from, &request) => batch,
+            denied = self.denied(&subject) => Err(denied),
+        }
+    }
+
+    async fn batch_of(
+        &self,
+        subject: String,
+        from: Sequence,
+        request: &Value,
+    ) -> Result<Batch, Error> {
+        let mut answers = self.ask_many(subject, request).await?;
         let mut messages = Vec::new();
         loop {
             let message = next(&mut answers).await?;
@@ -297,31 +340,6 @@ impl Wire {
             _ => Err(Error::Unavailable("no NATS server is connected".to_owned())),
         }
     }
-}
-
-async fn connect_options(options: &Options) -> Result<ConnectOptions, Error> {
-    let file = |path: &std::path::Path, error: std::io::Error| {
-        Error::Unavailable(format!("{}: {error}", path.display()))
-    };
-    let mut connect = ConnectOptions::new()
-        .name("tranche")
-        .connection_timeout(CONNECT_WAIT)
-        .ping_interval(PING_INTERVAL)
-        .reconnect_delay_callback(|attempts| {
-            let pause = RETRY_PAUSE * u32::try_from(attempts).unwrap_or(u32::MAX).min(100);
-            pause.min(RECONNECT_PAUSE_MAX)
-        });
-    if let Some(path) = &options.credentials {
-        connect = connect.credentials_file(path).await.map_err(|error| file(path, error))?;
-    }
-    if let Some(path) = &options.nkey {
-        let seed = std::fs::read_to_string(path).map_err(|error| file(path, error))?;
-        connect = connect.nkey(seed.trim().to_owned());
-    }
-    if let Some(path) = &options.ca {
-        connect = connect.add_root_certificates(path.clone());
-    }
-    Ok(connect)
 }
 
 /// Tries until it is not for unavailability that it fails, for `limit` at most and once at least.

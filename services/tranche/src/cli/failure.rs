@@ -172,6 +172,7 @@ impl Failure {
             Self::Log(
                 Log::Locked { .. }
                 | Log::Fenced
+                | Log::Forbidden(_)
                 | Log::Unavailable(_)
                 | Log::ReadOnly
                 | Log::Settings { .. },

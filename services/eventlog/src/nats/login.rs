@@ -1,0 +1,114 @@
+//! Connecting with encryption and credentials: the files that an address names, checked before they are
+//! used, so that what is wrong with one is said by its option and its name, and never what is in it.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use async_nats::{ConnectError, ConnectErrorKind, ConnectOptions};
+
+use super::{CONNECT_WAIT, Options, RETRY_PAUSE};
+use crate::Error;
+
+/// How often the connection is tried, so that a dead one is found.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+/// The longest pause between two attempts to connect again.
+const RECONNECT_PAUSE_MAX: Duration = Duration::from_millis(500);
+/// The longest file that is read, in bytes.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+/// The characters of a seed: a prefix of 2 bytes, 32 bytes and a checksum of 2, in base 32.
+const SEED_CHARACTERS: usize = 58;
+/// What a file with a secret must not be: writable by its group, or anything by others. Its group may
+/// read it, since secrets are often mounted so for a service.
+#[cfg(unix)]
+const MODE_TOO_OPEN: u32 = 0o027;
+
+pub(super) async fn connect_options(options: &Options) -> Result<ConnectOptions, Error> {
+    let mut connect = ConnectOptions::new()
+        .name("tranche")
+        .connection_timeout(CONNECT_WAIT)
+        .ping_interval(PING_INTERVAL)
+        // Other servers of the cluster are told without a scheme.
+        .require_tls(options.servers.iter().any(|server| server.starts_with("tls://")))
+        .reconnect_delay_callback(|attempts| {
+            let pause = RETRY_PAUSE * u32::try_from(attempts).unwrap_or(u32::MAX).min(100);
+            pause.min(RECONNECT_PAUSE_MAX)
+        });
+    if let Some(path) = &options.credentials {
+        let text = secret("credentials", path)?;
+        let wrong = |_| bad("credentials", path, "it is no .creds file with a JWT and a seed");
+        connect = connect.credentials(&text).map_err(wrong)?;
+    }
+    if let Some(path) = &options.nkey {
+        let text = secret("nkey", path)?;
+        let seed = text.trim();
+        let is_base32 = |c: u8| c.is_ascii_uppercase() || (b'2'..=b'7').contains(&c);
+        if seed.len() != SEED_CHARACTERS || !seed.starts_with("SU") || !seed.bytes().all(is_base32)
+        {
+            return Err(bad("nkey", path, "it is not the seed of a user (SU...)"));
+        }
+        connect = connect.nkey(seed.to_owned());
+    }
+    if let Some(path) = &options.ca {
+        has_pem("ca", path, &text("ca", path)?, "CERTIFICATE-----")?;
+        connect = connect.add_root_certificates(path.clone());
+    }
+    if let (Some(cert), Some(key)) = (&options.cert, &options.key) {
+        has_pem("cert", cert, &text("cert", cert)?, "CERTIFICATE-----")?;
+        has_pem("key", key, &secret("key", key)?, "PRIVATE KEY-----")?;
+        connect = connect.add_client_certificate(cert.clone(), key.clone());
+    }
+    Ok(connect)
+}
+
+/// Why connecting failed, with the file that the servers did not like.
+pub(super) fn why(options: &Options, error: &ConnectError) -> String {
+    let (option, path) = match (&options.credentials, &options.nkey) {
+        (Some(path), _) => ("credentials", path),
+        (None, Some(path)) => ("nkey", path),
+        (None, None) => return error.to_string(),
+    };
+    let path = path.display();
+    match error.kind() {
+        ConnectErrorKind::AuthorizationViolation => {
+            format!("{option}={path}: the server does not know this user")
+        }
+        ConnectErrorKind::Authentication => format!("{option}={path}: it is not a valid key"),
+        _ => error.to_string(),
+    }
+}
+
+fn text(option: &str, path: &Path) -> Result<String, Error> {
+    let failed = |error: std::io::Error| bad(option, path, &error.to_string());
+    let meta = fs::metadata(path).map_err(failed)?;
+    if !meta.is_file() || meta.len() > FILE_BYTES_MAX {
+        return Err(bad(option, path, "it is not a file, or too long"));
+    }
+    fs::read_to_string(path).map_err(failed)
+}
+
+/// The text of a file that others must not read.
+fn secret(option: &str, path: &Path) -> Result<String, Error> {
+    let text = text(option, path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let meta = fs::metadata(path).map_err(|error| bad(option, path, &error.to_string()))?;
+        let mode = meta.permissions().mode() & 0o777;
+        if mode & MODE_TOO_OPEN != 0 {
+            let what = format!("its mode is {mode:03o}, and others could use it: chmod 600");
+            return Err(bad(option, path, &what));
+        }
+    }
+    Ok(text)
+}
+
+fn has_pem(option: &str, path: &Path, text: &str, label: &str) -> Result<(), Error> {
+    let is_there = text.contains("-----BEGIN ") && text.contains(label);
+    let what = format!("there is no PEM block that ends in {}", label.trim_end_matches('-'));
+    if is_there { Ok(()) } else { Err(bad(option, path, &what)) }
+}
+
+fn bad(option: &str, path: &Path, what: &str) -> Error {
+    Error::Unavailable(format!("{option}={}: {what}", path.display()))
+}
