@@ -29,6 +29,8 @@ mod log;
 pub mod memory;
 #[cfg(feature = "nats")]
 pub mod nats;
+#[cfg(feature = "nats")]
+mod remote;
 pub mod sqlite;
 mod tail;
 

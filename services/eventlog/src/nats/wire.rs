@@ -14,10 +14,12 @@ use futures_core::Stream;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
 use super::{ANSWER_WAIT, CONNECT_WAIT, Options, READ_WAIT, RETRY_PAUSE, Sequence, message};
 use crate::Error;
+use crate::remote::Batch;
+pub use crate::remote::until;
 
 /// How often the connection is tried, so that a dead one is found.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
@@ -78,16 +80,6 @@ pub(super) struct Cluster {
 #[derive(Debug, Deserialize)]
 pub(super) struct Peer {
     pub(super) name: String,
-}
-
-/// What came back for a range of messages.
-pub(super) enum Batch {
-    /// At least one message, the first of them the one that was asked for, without a gap.
-    Messages(Vec<Message>),
-    /// The server that answered does not have the message.
-    NotThere,
-    /// It has later messages, but not this one.
-    Missing,
 }
 
 /// A connection, and the name of one stream. Clones use the same connection.
@@ -229,7 +221,7 @@ impl Wire {
     }
 
     /// Reads messages from `from` on, as many as fit; of one server, which may be behind the others.
-    pub(super) async fn batch(
+    pub(super) async fn get(
         &self,
         from: Sequence,
         messages_max: usize,
@@ -263,7 +255,7 @@ impl Wire {
                 let is_first = messages.is_empty();
                 return Ok(if is_first { Batch::Missing } else { Batch::Messages(messages) });
             }
-            messages.push(message);
+            messages.push(message::read(sequence, &message).map_err(Error::Corrupt)?);
         }
         Ok(if messages.is_empty() { Batch::NotThere } else { Batch::Messages(messages) })
     }
@@ -318,23 +310,6 @@ async fn connect_options(options: &Options) -> Result<ConnectOptions, Error> {
         connect = connect.add_root_certificates(path.clone());
     }
     Ok(connect)
-}
-
-/// Tries until it is not for unavailability that it fails, for `limit` at most and once at least.
-///
-/// # Errors
-/// That of the last try.
-pub async fn until<T, F>(limit: Duration, mut attempt: impl FnMut() -> F) -> Result<T, Error>
-where
-    F: Future<Output = Result<T, Error>>,
-{
-    let deadline = Instant::now() + limit;
-    loop {
-        match attempt().await {
-            Err(Error::Unavailable(_)) if Instant::now() < deadline => sleep(RETRY_PAUSE).await,
-            result => return result,
-        }
-    }
 }
 
 /// The next message of a subscription, which must come in [`ANSWER_WAIT`].
