@@ -12,6 +12,8 @@ mod desk;
 mod http;
 mod invariants;
 mod kill;
+#[cfg(feature = "kurrent")]
+mod kurrent;
 mod life;
 #[cfg(feature = "nats")]
 mod nats;
