@@ -13,6 +13,8 @@ mod desk;
 mod http;
 mod invariants;
 mod kill;
+#[cfg(feature = "kurrent")]
+mod kurrent;
 mod life;
 #[cfg(feature = "nats")]
 mod nats;

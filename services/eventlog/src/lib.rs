@@ -5,16 +5,22 @@ mod body;
 pub mod contract;
 pub mod cqrs;
 pub mod faulty;
+#[cfg(feature = "kurrent")]
+pub mod kurrent;
 mod log;
 pub mod memory;
 #[cfg(feature = "nats")]
 pub mod nats;
 #[cfg(test)]
 mod readme;
+#[cfg(any(feature = "kurrent", feature = "nats"))]
+mod remote;
 pub mod sqlite;
 mod tail;
 
 pub use faulty::Faulty;
+#[cfg(feature = "kurrent")]
+pub use kurrent::Kurrent;
 pub use log::{
     Damage, ENTRY_BYTES_MAX, Error, GROUP_BYTES_MAX, GROUP_ENTRIES_MAX, Group, Log, Place,
     Position, Setting, body_bytes,

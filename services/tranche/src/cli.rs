@@ -149,7 +149,9 @@ fn not_understood(error: &clap::Error) -> ExitCode {
 
 /// The program's own log lines go to standard error: warnings, or what RUST_LOG asks for.
 fn start_tracing() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    // The client of EventStoreDB shouts at each lost connection. The log tells it when it matters.
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,eventstore=off"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

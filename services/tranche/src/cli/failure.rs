@@ -251,7 +251,8 @@ fn advice(error: &eventlog::Error) -> &'static str {
         }
         // A damaged message ends every reading of its stream, that of `verify` too.
         eventlog::Error::Corrupt(Damage {
-            place: Place::Message { .. } | Place::Stream, ..
+            place: Place::Message { .. } | Place::Event { .. } | Place::Stream,
+            ..
         }) => "; nothing was changed",
         eventlog::Error::Corrupt(_) => "; `tranche verify` names all damage, nothing was changed",
         _ => "",
