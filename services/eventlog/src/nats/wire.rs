@@ -168,16 +168,30 @@ impl Wire {
         headers: HeaderMap,
         payload: Bytes,
     ) -> Result<Message, Error> {
+        self.ask_within(ANSWER_WAIT, subject, headers, payload).await
+    }
+
+    /// As [`Wire::ask`], with another limit.
+    ///
+    /// # Errors
+    /// When no answer came: nobody knows whether the question did.
+    pub async fn ask_within(
+        &self,
+        limit: Duration,
+        subject: String,
+        headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<Message, Error> {
         self.check_connection()?;
-        let request = Request::new().headers(headers).payload(payload).timeout(Some(ANSWER_WAIT));
+        let request = Request::new().headers(headers).payload(payload).timeout(Some(limit));
         let mut losses = self.losses.clone();
         losses.mark_unchanged();
         tokio::select! {
             // The limit of the client itself does not count the wait for room in its queue.
-            answer = timeout(ANSWER_WAIT, self.client.send_request(subject, request)) => match answer {
+            answer = timeout(limit, self.client.send_request(subject, request)) => match answer {
                 Ok(Ok(answer)) => Ok(answer),
                 Ok(Err(error)) => Err(Error::Unavailable(error.to_string())),
-                Err(_) => Err(Error::Unavailable(format!("no answer in {ANSWER_WAIT:?}"))),
+                Err(_) => Err(Error::Unavailable(format!("no answer in {limit:?}"))),
             },
             // An answer goes to the connection that the question came by.
             _ = losses.changed() => Err(Error::Unavailable("the connection was lost".to_owned())),
