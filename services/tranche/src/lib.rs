@@ -8,3 +8,4 @@ pub mod engine;
 pub mod faults;
 pub mod http;
 pub mod moment;
+pub mod relay;
