@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::remote::address::{self, Address};
 pub use crate::remote::address::BadUrl;
+use crate::remote::address::{self, Address};
 
 /// On how many servers the stream is kept, unless the address says otherwise. With three, one may be
 /// lost.
@@ -69,7 +69,9 @@ impl FromStr for Options {
                     let replicas = value.parse().ok().filter(|replicas| (1..=5).contains(replicas));
                     options.replicas = replicas.ok_or_else(|| bad("replicas are 1 to 5"))?;
                 }
-                "api" if value.split('.').all(address::is_stream_name) => options.api = value.to_owned(),
+                "api" if value.split('.').all(address::is_stream_name) => {
+                    options.api = value.to_owned()
+                }
                 "api" => return Err(bad("api= is words of letters, digits, - and _, with dots")),
                 "credentials" => options.credentials = Some(value.into()),
                 "nkey" => options.nkey = Some(value.into()),
