@@ -294,8 +294,7 @@ impl Worker {
             standing: self.standing.clone(),
             is_fenced: fenced,
         };
-        let engine =
-            Engine::start(shown, Arc::new(guarded), self.clock.clone(), self.options.clone());
+        let engine = Engine::start(shown, Arc::new(guarded), self.clock.clone(), &self.options);
         let engine = engine
             .inspect_err(|error| tracing::error!(%error, "the engine cannot be started"))
             .ok()?;

@@ -70,7 +70,7 @@ impl FromStr for Options {
                     options.replicas = replicas.ok_or_else(|| bad("replicas are 1 to 5"))?;
                 }
                 "api" if value.split('.').all(address::is_stream_name) => {
-                    options.api = value.to_owned()
+                    options.api = value.to_owned();
                 }
                 "api" => return Err(bad("api= is words of letters, digits, - and _, with dots")),
                 "credentials" => options.credentials = Some(value.into()),
