@@ -235,7 +235,9 @@ impl Wire {
     pub async fn api(&self, what: &str, body: &Value) -> Result<Result<Value, Refused>, Error> {
         let subject = self.api_subject(what);
         until(READ_WAIT, || async {
-            let body = Bytes::from(body.to_string());
+            // Some requests must have no body at all.
+            let body = if body.is_null() { String::new() } else { body.to_string() };
+            let body = Bytes::from(body);
             let answer = self.ask(subject.clone(), HeaderMap::new(), body).await?;
             match parsed(&answer.payload)? {
                 Err(refused) if NOT_NOW.contains(&refused.err_code) => {
