@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::settings::{STREAM_EXISTS, STREAM_NOT_FOUND};
 use super::store::WRONG_LAST_SEQUENCE;
-use super::wire::{Wire, parsed};
+use super::wire::Wire;
 use super::{Sequence, message};
 use crate::Error;
 
@@ -192,8 +192,7 @@ impl Lease {
         headers.insert(EXPECTED_SUBJECT_SEQUENCE, after.to_string().as_str());
         let payload = Bytes::copy_from_slice(holder.as_bytes());
         let subject = self.subject.clone();
-        let answer = self.wire.ask_within(LEASE_WAIT, subject, headers, payload).await?;
-        match parsed(&answer.payload)? {
+        match self.wire.ask_jetstream(LEASE_WAIT, subject, headers, payload).await? {
             Ok(answer) => answer["seq"].as_u64().map(Written::At).ok_or_else(|| {
                 Error::Unavailable("a server acknowledged without a number".to_owned())
             }),

@@ -3,6 +3,7 @@
 
 use std::future::{Future, pending, poll_fn, ready};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::connection::State as Connection;
@@ -15,13 +16,16 @@ use futures_core::Stream;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::{broadcast, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{ANSWER_WAIT, CONNECT_WAIT, Options, READ_WAIT, Sequence, login, message};
 use crate::Error;
 use crate::remote::Batch;
 pub use crate::remote::until;
 
+/// After so long without an answer of use another server is tried: ours may be cut off from the others,
+/// or without JetStream, and would keep us for ever.
+const LEAVE_AFTER: Duration = Duration::from_secs(3);
 /// How many refusals of a server are kept for those who wait for an answer.
 const DENIALS_MAX: usize = 64;
 
@@ -89,6 +93,8 @@ pub struct Wire {
     losses: watch::Receiver<u64>,
     /// What a server says that the credentials do not allow.
     denials: broadcast::Sender<String>,
+    /// Since when JetStream has not answered; none while it does.
+    useless_since: Arc<Mutex<Option<Instant>>>,
     api: String,
     pub(super) stream: String,
 }
@@ -119,7 +125,8 @@ impl Wire {
             Err(_) => return Err(failed(&format!("no connection in {CONNECT_WAIT:?}"))),
         };
         let (api, stream) = (options.api.clone(), options.stream.clone());
-        Ok(Wire { client, losses, denials, api, stream })
+        let useless_since = Arc::default();
+        Ok(Wire { client, losses, denials, useless_since, api, stream })
     }
 
     /// The same connection for another stream.
@@ -234,15 +241,45 @@ impl Wire {
         let subject = self.api_subject(what);
         until(READ_WAIT, || async {
             let body = Bytes::from(body.to_string());
-            let answer = self.ask(subject.clone(), HeaderMap::new(), body).await?;
-            match parsed(&answer.payload)? {
-                Err(refused) if NOT_NOW.contains(&refused.err_code) => {
-                    Err(Error::Unavailable(refused.to_string()))
-                }
-                answered => Ok(answered),
-            }
+            self.ask_jetstream(ANSWER_WAIT, subject.clone(), HeaderMap::new(), body).await
         })
         .await
+    }
+
+    /// One question to who leads a stream or all of JetStream, and its answer, tried once. When answers
+    /// have been missing for [`LEAVE_AFTER`], another server is asked from then on.
+    ///
+    /// # Errors
+    /// When no answer came, or the answer was that there is none now.
+    pub async fn ask_jetstream(
+        &self,
+        wait: Duration,
+        subject: String,
+        headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<Result<Value, Refused>, Error> {
+        let asked = self.ask_within(wait, subject, headers, payload).await;
+        let answer = asked.and_then(|answer| match parsed(&answer.payload)? {
+            Err(refused) if NOT_NOW.contains(&refused.err_code) => {
+                Err(Error::Unavailable(refused.to_string()))
+            }
+            answered => Ok(answered),
+        });
+        if self.is_to_be_left(!matches!(answer, Err(Error::Unavailable(_)))) {
+            // Without a client there is nothing to leave.
+            let _ = timeout(wait, self.client.force_reconnect()).await;
+        }
+        answer
+    }
+
+    fn is_to_be_left(&self, is_of_use: bool) -> bool {
+        let mut since = self.useless_since.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let began = *since.get_or_insert(now);
+        let is_late = !is_of_use && now - began >= LEAVE_AFTER;
+        // Another server has the same time.
+        *since = (!is_of_use).then_some(if is_late { now } else { began });
+        is_late
     }
 
     /// The state of the stream; what was lost of it only in full, which takes the server a while.
@@ -357,7 +394,7 @@ async fn in_time<T>(doing: impl Future<Output = T>) -> Result<T, Error> {
 ///
 /// # Errors
 /// When it is not understood.
-pub fn parsed(payload: &[u8]) -> Result<Result<Value, Refused>, Error> {
+fn parsed(payload: &[u8]) -> Result<Result<Value, Refused>, Error> {
     let answer: Value = serde_json::from_slice(payload).map_err(|error| not_understood(&error))?;
     match answer.get("error") {
         Some(error) => {
