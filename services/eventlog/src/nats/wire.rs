@@ -394,7 +394,7 @@ async fn in_time<T>(doing: impl Future<Output = T>) -> Result<T, Error> {
 ///
 /// # Errors
 /// When it is not understood.
-fn parsed(payload: &[u8]) -> Result<Result<Value, Refused>, Error> {
+pub fn parsed(payload: &[u8]) -> Result<Result<Value, Refused>, Error> {
     let answer: Value = serde_json::from_slice(payload).map_err(|error| not_understood(&error))?;
     match answer.get("error") {
         Some(error) => {
