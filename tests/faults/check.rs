@@ -52,12 +52,12 @@ fn ask(node: (Ipv4Addr, u16), stream: &str, from: u64) -> io::Result<Batch> {
         ask.len()
     )?;
     let mut batch = Batch::default();
-    while take(&mut answers, &mut batch)? {}
+    while take(&mut answers, from, &mut batch)? {}
     Ok(batch)
 }
 
 /// Takes the next message; false at the end of the batch.
-fn take(answers: &mut impl BufRead, batch: &mut Batch) -> io::Result<bool> {
+fn take(answers: &mut impl BufRead, from: u64, batch: &mut Batch) -> io::Result<bool> {
     let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     let mut line = String::new();
     if answers.read_line(&mut line)? == 0 || line.starts_with("-ERR") {
@@ -72,6 +72,11 @@ fn take(answers: &mut impl BufRead, batch: &mut Batch) -> io::Result<bool> {
     let headers = String::from_utf8_lossy(&bytes[..head]).into_owned();
     match headers.lines().next().unwrap_or_default().trim_start_matches("NATS/1.0").trim() {
         "" => {
+            // A node that is still catching up may have later messages and not this one.
+            let sequence = format!("Nats-Sequence: {}\r", from + batch.bodies.len() as u64);
+            if !headers.contains(&sequence) {
+                return Err(wrong("a message is missing"));
+            }
             let body = String::from_utf8(bytes[head..all].to_vec());
             let mut body = body.map_err(|_| wrong("a body that is no text"))?;
             // A mark of a writer that took over has no entries, and so no line.

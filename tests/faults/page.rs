@@ -26,10 +26,10 @@ fn time(millis: Option<u64>) -> String {
 fn row(case: &Case, seen: &Seen) -> String {
     let [before, during, after] = seen.acknowledged;
     let Seen { refused, unanswered, commits, .. } = seen;
-    let (first, first_after_end) = (time(seen.first_after), time(seen.first_after_end));
+    let (pause, first_after_end) = (time(Some(seen.pause)), time(seen.first_after_end));
     let beginning = beginning_of_row(case);
     format!(
-        "{beginning} {before} | {during} | {after} | {refused} | {unanswered} | {first} | \
+        "{beginning} {before} | {during} | {after} | {refused} | {unanswered} | {pause} | \
          {first_after_end} | {commits} | 0 |\n"
     )
 }
@@ -62,12 +62,12 @@ on a file system in memory; clocks are not moved, but one instance starts with a
 | server | {server} |
 | build, seed | {profile}, {seed} |
 
-`before`, `during`, `after`: commands acknowledged. `503`: answers 503 with `Retry-After`, and `silent`: answers that did not come in 3 s \
-or broke off, both from the beginning of the fault on. `first` and `first after`: from the beginning and from the end of the fault to \
-the first acknowledgement of a command that was sent after it. Where servers are started again, the end is the moment \
-before their start. `commits`: in the log at the end.
+`before`, `during`, `after`: commands acknowledged. `503`: answers 503 with `Retry-After`, and `silent`: answers that did not come in \
+3 s or broke off, both from the beginning of the fault on. `pause`: the longest time without an acknowledgement, from then on. \
+`first after`: from the end of the fault to the first acknowledgement of a command that was sent after it; where servers are \
+started again, the end is the moment before their start. `commits`: in the log at the end.
 
-| what goes wrong | promised | before | during | after | 503 | silent | first | first after | commits | breaches |
+| what goes wrong | promised | before | during | after | 503 | silent | pause | first after | commits | breaches |
 |---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|
 {rows}"
     )

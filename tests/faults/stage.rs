@@ -15,6 +15,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
+use tokio::time::timeout;
 
 /// The stream of the log.
 const STREAM: &str = "faults";
@@ -22,8 +23,12 @@ const STREAM: &str = "faults";
 const AT_LAST: Duration = Duration::from_secs(90);
 /// The pause before it is looked at again.
 const PAUSE: Duration = Duration::from_millis(20);
+/// How long an instance may take to say whether it is ready.
+const READY_WAIT: Duration = Duration::from_secs(2);
 /// So many commands are acknowledged before anything goes wrong, and after it is over.
 const PLENTY: usize = 100;
+/// So much of what an instance said is shown when a case fails.
+const LOG_BYTES_SHOWN: usize = 4_000;
 /// The ports of the instances of the program begin here; the network is ours alone.
 const FIRST_PORT: u16 = 7_410;
 
@@ -36,9 +41,9 @@ pub struct Seen {
     pub refused: usize,
     /// Answers that did not come, from its beginning on.
     pub unanswered: usize,
-    /// From its beginning to the first acknowledgement of a try that began after it, in milliseconds.
-    pub first_after: Option<u64>,
-    /// The same from its end.
+    /// The longest time without an acknowledgement from its beginning on, in milliseconds.
+    pub pause: u64,
+    /// From its end to the first acknowledgement of a try that began after it, in milliseconds.
     pub first_after_end: Option<u64>,
     /// Commits in the log at the end.
     pub commits: usize,
@@ -68,6 +73,7 @@ impl Instance {
         let port = FIRST_PORT + u16::try_from(number).expect("few instances");
         let log = File::options().create(true).append(true).open(dir.join(format!("{number}.log")));
         let child = command(directory().join("tranche"), dir)
+            .env("RUST_LOG", "info,tranche::node=debug,tranche::http=error")
             .args(&words)
             .args(["serve", "--listen", &format!("127.0.0.1:{port}")])
             .stdout(Stdio::null())
@@ -94,6 +100,22 @@ impl Drop for Instance {
     }
 }
 
+impl Drop for Stage {
+    /// Who looks for the reason of a failure wants to know what the instances said.
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            return;
+        }
+        for number in 0..self.instances.len() {
+            let log = self.scratch.path().join(format!("{number}.log"));
+            let said = std::fs::read_to_string(log).unwrap_or_default();
+            let begin = said.len().saturating_sub(LOG_BYTES_SHOWN);
+            let tail = said.get(said.ceil_char_boundary(begin)..).unwrap_or_default();
+            println!("instance {number} said:\n{tail}");
+        }
+    }
+}
+
 /// Waits until something is there, and fails when it does not come.
 pub fn at_last<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
@@ -106,6 +128,21 @@ pub fn at_last<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         assert!(Instant::now() < deadline, "{what}: not in {AT_LAST:?}");
         std::thread::sleep(PAUSE);
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn longest_pause(told: &Told, from: Instant) -> Duration {
+    let came = told.acknowledged.iter().map(|(_, came)| *came).filter(|came| *came >= from);
+    let came: Vec<Instant> = std::iter::once(from).chain(came).collect();
+    came.windows(2).map(|pair| pair[1].saturating_duration_since(pair[0])).max().unwrap_or_default()
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime")
 }
 
 impl Stage {
@@ -152,7 +189,7 @@ impl Stage {
 
     /// Kills an instance and starts it again, connected to one node; it learns of the others.
     pub fn move_instance(&mut self, number: usize, node: usize) {
-        let Instance { words, .. } = &self.instances[number].take().expect("it runs");
+        let words = self.instances[number].take().expect("it runs").words.clone();
         let server = &self.cluster.servers[node];
         let log = format!("nats://{}:{}/{STREAM}?replicas=3", server.host(), server.port());
         let log = ["--log".to_owned(), log].into_iter();
@@ -163,6 +200,7 @@ impl Stage {
 
     fn wait_for_instance(&mut self, number: usize) {
         let dir = self.scratch.path().to_owned();
+        let runtime = runtime();
         let instance = self.instances[number].as_mut().expect("it has just been started");
         at_last("the program serves", || {
             let ended = instance.child.try_wait().expect("a child can be asked");
@@ -170,7 +208,9 @@ impl Stage {
                 // The cluster may have had no leader yet.
                 *instance = Instance::start(&dir, number, instance.words.clone());
             }
-            std::net::TcpStream::connect(instance.address()).ok()
+            let ready = async { Client::connect(instance.address()).await?.get("/readyz").await };
+            let ready = runtime.block_on(async { timeout(READY_WAIT, ready).await });
+            ready.ok()?.ok().filter(|answer| answer.status == 200)
         });
     }
 
@@ -249,8 +289,11 @@ impl Stage {
         at_last("every node has everything", || {
             let logs = [alone(0)?, alone(1)?, alone(2)?];
             let longest = logs.iter().max_by_key(|log| log.len()).expect("three logs").clone();
-            let same = |log: &String| longest.starts_with(log.as_str());
-            assert!(logs.iter().all(same), "BREACH: nodes have different logs");
+            for (node, log) in logs.iter().enumerate() {
+                let pairs = (1..).zip(log.lines().zip(longest.lines()));
+                let differs = { pairs }.find(|(_, (one, other))| one != other);
+                assert!(differs.is_none(), "BREACH: node {node} has another log: {differs:?}");
+            }
             // A command that was given up may still come in.
             let is_everywhere = logs.iter().all(|log| log.len() == longest.len());
             (is_everywhere && longest.lines().count() as u64 >= head).then_some(longest)
@@ -270,8 +313,7 @@ impl Stage {
             Some(self.program(&["replay"])).filter(|output| output.status.code() != Some(4))
         });
         assert!(replay.status.success(), "BREACH: {}", String::from_utf8_lossy(&replay.stderr));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.expect("a runtime");
+        let runtime = runtime();
         for instance in self.instances.iter().flatten() {
             let get = async |path: &str| {
                 let mut client = Client::connect(instance.address()).await.expect("it answers");
@@ -305,7 +347,7 @@ impl Stage {
         let first = |from: Instant| {
             let after = told.acknowledged.iter().filter(|(asked, _)| *asked >= from);
             let first = after.map(|(_, came)| *came - from).min();
-            first.map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
+            first.map(millis)
         };
         let came = |from: Instant, to: Option<Instant>| {
             let all = told.acknowledged.iter().map(|(_, came)| *came);
@@ -317,7 +359,7 @@ impl Stage {
             acknowledged: [came(from, Some(began)), came(began, Some(ended)), came(ended, None)],
             refused: since(&told.refused),
             unanswered: since(&told.unanswered),
-            first_after: first(began),
+            pause: millis(longest_pause(told, began)),
             first_after_end: self.ended.and_then(first),
             commits,
         }

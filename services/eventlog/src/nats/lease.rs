@@ -164,8 +164,7 @@ impl Lease {
 
     /// The last message and the holder that it names: nobody, if it is empty.
     async fn last(&mut self) -> Result<Option<(Sequence, String)>, Error> {
-        let subject = format!("{}.{}", self.wire.api_subject("DIRECT.GET"), self.subject);
-        let asked = self.wire.ask_within(LEASE_WAIT, subject, HeaderMap::new(), Bytes::new()).await;
+        let asked = self.wire.ask_last(LEASE_WAIT, &self.subject).await;
         let Ok(answer) = asked else {
             // Perhaps there is no stream: it is made by the first who needs it, and kept in memory.
             if self.may_take {

@@ -1,6 +1,7 @@
 //! The few requests that we make of NATS, as JSON over its core protocol: for the log, and for who
 //! keeps something beside it on the same servers.
 
+use std::collections::BTreeMap;
 use std::future::{Future, pending, poll_fn, ready};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -93,8 +94,8 @@ pub struct Wire {
     losses: watch::Receiver<u64>,
     /// What a server says that the credentials do not allow.
     denials: broadcast::Sender<String>,
-    /// Since when JetStream has not answered; none while it does.
-    useless_since: Arc<Mutex<Option<Instant>>>,
+    /// Since when JetStream has not answered on a subject.
+    useless_since: Arc<Mutex<BTreeMap<String, Instant>>>,
     api: String,
     pub(super) stream: String,
 }
@@ -246,8 +247,7 @@ impl Wire {
         .await
     }
 
-    /// One question to who leads a stream or all of JetStream, and its answer, tried once. When answers
-    /// have been missing for [`LEAVE_AFTER`], another server is asked from then on.
+    /// One question to who leads a stream or all of JetStream, and its answer, tried once.
     ///
     /// # Errors
     /// When no answer came, or the answer was that there is none now.
@@ -258,27 +258,50 @@ impl Wire {
         headers: HeaderMap,
         payload: Bytes,
     ) -> Result<Result<Value, Refused>, Error> {
-        let asked = self.ask_within(wait, subject, headers, payload).await;
+        let asked = self.ask_within(wait, subject.clone(), headers, payload).await;
         let answer = asked.and_then(|answer| match parsed(&answer.payload)? {
             Err(refused) if NOT_NOW.contains(&refused.err_code) => {
                 Err(Error::Unavailable(refused.to_string()))
             }
             answered => Ok(answered),
         });
-        if self.is_to_be_left(!matches!(answer, Err(Error::Unavailable(_)))) {
-            // Without a client there is nothing to leave.
-            let _ = timeout(wait, self.client.force_reconnect()).await;
-        }
+        self.note(&subject, &answer).await;
         answer
     }
 
-    fn is_to_be_left(&self, is_of_use: bool) -> bool {
+    /// One question to who keeps a stream, for that message which is the last of a subject.
+    ///
+    /// # Errors
+    /// When no answer came.
+    pub async fn ask_last(&self, wait: Duration, of: &str) -> Result<Message, Error> {
+        let subject = format!("{}.{of}", self.api_subject("DIRECT.GET"));
+        let answer = self.ask_within(wait, subject.clone(), HeaderMap::new(), Bytes::new()).await;
+        self.note(&subject, &answer).await;
+        answer
+    }
+
+    /// Takes note of whether a subject is answered. When one has not been for [`LEAVE_AFTER`], another
+    /// server is asked from then on.
+    async fn note<T>(&self, subject: &str, answer: &Result<T, Error>) {
+        let is_of_use = !matches!(answer, Err(Error::Unavailable(_)));
+        if self.is_to_be_left(subject, is_of_use) {
+            // Without a client there is nothing to leave.
+            let _ = in_time(self.client.force_reconnect()).await;
+        }
+    }
+
+    fn is_to_be_left(&self, subject: &str, is_of_use: bool) -> bool {
         let mut since = self.useless_since.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let began = *since.get_or_insert(now);
-        let is_late = !is_of_use && now - began >= LEAVE_AFTER;
-        // Another server has the same time.
-        *since = (!is_of_use).then_some(if is_late { now } else { began });
+        if is_of_use {
+            since.remove(subject);
+            return false;
+        }
+        let began = *since.entry(subject.to_owned()).or_insert_with(Instant::now);
+        let is_late = began.elapsed() >= LEAVE_AFTER;
+        if is_late {
+            // Another server has the same time.
+            since.clear();
+        }
         is_late
     }
 
