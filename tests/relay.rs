@@ -52,6 +52,8 @@ async fn one_by_one(url: String, commits: Vec<&'static str>) {
     for line in commits {
         let head = log.head().await.expect("a head");
         log.append(head, vec![line.to_owned().into()]).await.expect("it is recorded");
+        // So that a kill can fall between two of them.
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
