@@ -182,7 +182,7 @@ async fn exactly_once_does_not_need_the_window_of_duplicates() {
     let (server, scratch, lines) = (Server::start(), Scratch::new(), lines());
     let url = server.url("late");
     let mut settings = tranche::relay::stream_settings("late", 1);
-    settings["duplicate_window"] = json!(WINDOW.as_nanos() as u64);
+    settings["duplicate_window"] = json!(u64::try_from(WINDOW.as_nanos()).expect("a short window"));
     let made = server.request("$JS.API.STREAM.CREATE.late-events", &settings);
     assert!(made.is_some_and(|made| made["config"].is_object()));
     for commits in lines.chunks(150) {
