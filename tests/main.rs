@@ -7,11 +7,14 @@ mod books;
 mod browser;
 mod cli;
 mod client;
+mod copy;
 mod demo;
 mod desk;
 mod http;
 mod invariants;
 mod kill;
+#[cfg(feature = "kurrent")]
+mod kurrent;
 mod life;
 #[cfg(feature = "nats")]
 mod nats;

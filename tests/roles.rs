@@ -90,34 +90,9 @@ async fn figure(client: &mut Client, name: &str) -> Option<String> {
     line.rsplit_once(' ').map(|(_, value)| value.to_owned())
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_follower_answers_as_the_writer_does() {
-    let server = Server::start();
-    let scratch = Scratch::new();
-    let log = server.url("log");
-    let writer = serve(scratch.path(), &log, "writer,processes,web");
-    let follower = serve(scratch.path(), &log, "web");
-    let (mut at_writer, mut there) = (client(&writer).await, client(&follower).await);
-    until_writer(&mut at_writer, |writer| writer == Some("here")).await;
-    until_writer(&mut there, |writer| writer.is_some_and(|name| name != "here")).await;
-
-    // Recorded by the one, and shown by the other before it answers.
-    let answer = give(&mut there, "one", 1).await;
-    assert_eq!((answer.status, position(&answer)), (201, 1), "{answer:?}");
-    let shown = there.get("/views/budget").await.expect("an answer");
-    assert_eq!(shown.header("tranche-position"), Some("1"), "{shown:?}");
-    // The receipt says the same, here and there, first and again.
-    let again = give(&mut at_writer, "one", 1).await;
-    let (mut first, mut second) = (answer.json(), again.json());
-    assert_eq!(first["replayed"].take(), json!(false));
-    assert_eq!(second["replayed"].take(), json!(true));
-    assert_eq!(first, second);
-    assert_eq!(first["events"], json!(["fund.AppropriationVoted"]));
-    assert_eq!(answer.header("etag"), again.header("etag"));
-    assert_eq!(again.header("idempotent-replayed"), Some("true"));
-
-    // Every kind of no is the same, too.
-    let reused = (give(&mut there, "one", 2).await, give(&mut at_writer, "one", 2).await);
+/// Also what is not recorded at all: a rehearsal, and a condition that does not hold.
+async fn every_kind_of_no_is_the_same(there: &mut Client, at_writer: &mut Client) {
+    let reused = (give(there, "one", 2).await, give(at_writer, "one", 2).await);
     let denied = ("eve", "expert");
     let name = "fund.vote_appropriation";
     let vote_2 = vote(2);
@@ -159,7 +134,35 @@ async fn a_follower_answers_as_the_writer_does() {
     assert_eq!(rehearsed.json()["events"], json!(["fund.AppropriationVoted"]), "{rehearsed:?}");
     let late = there.send("POST", path, &headers, &vote_2).await.expect("an answer");
     assert_eq!(late.status, 412, "{late:?}");
+}
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_follower_answers_as_the_writer_does() {
+    let server = Server::start();
+    let scratch = Scratch::new();
+    let log = server.url("log");
+    let writer = serve(scratch.path(), &log, "writer,processes,web");
+    let follower = serve(scratch.path(), &log, "web");
+    let (mut at_writer, mut there) = (client(&writer).await, client(&follower).await);
+    until_writer(&mut at_writer, |writer| writer == Some("here")).await;
+    until_writer(&mut there, |writer| writer.is_some_and(|name| name != "here")).await;
+
+    // Recorded by the one, and shown by the other before it answers.
+    let answer = give(&mut there, "one", 1).await;
+    assert_eq!((answer.status, position(&answer)), (201, 1), "{answer:?}");
+    let shown = there.get("/views/budget").await.expect("an answer");
+    assert_eq!(shown.header("tranche-position"), Some("1"), "{shown:?}");
+    // The receipt says the same, here and there, first and again.
+    let again = give(&mut at_writer, "one", 1).await;
+    let (mut first, mut second) = (answer.json(), again.json());
+    assert_eq!(first["replayed"].take(), json!(false));
+    assert_eq!(second["replayed"].take(), json!(true));
+    assert_eq!(first, second);
+    assert_eq!(first["events"], json!(["fund.AppropriationVoted"]));
+    assert_eq!(answer.header("etag"), again.header("etag"));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+
+    every_kind_of_no_is_the_same(&mut there, &mut at_writer).await;
     // Whoever writes elsewhere is waited for.
     assert_eq!(position(&give(&mut at_writer, "three", 3).await), 2);
     let waited = there.get("/views/budget?wait_for=2").await.expect("an answer");

@@ -27,7 +27,7 @@ pub mod usage;
 pub const POOL_MAX: usize = 16;
 
 /// What happens to an allocation. Stored for ever.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr)]
 #[serde(tag = "type", content = "data")]
 #[strum(prefix = "allocation.")]
 #[expect(missing_docs, reason = "fields say by name and type what they are")]
@@ -123,7 +123,7 @@ pub enum Event {
 }
 
 /// A partition of a machine, with the version of its conversion table that counts.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Place {
     /// Version of the table at that time.

@@ -31,7 +31,7 @@ pub const PROPOSALS_PER_ROUND_MAX: usize = 50;
 pub const ROUND_REASON_BYTES_MAX: usize = 250;
 
 /// What happens to a call. Stored for ever.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr)]
 #[serde(tag = "type", content = "data")]
 #[strum(prefix = "call.")]
 #[expect(missing_docs, reason = "fields say by name and type what they are")]

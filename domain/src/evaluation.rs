@@ -26,7 +26,7 @@ pub const PROPOSALS_MAX: usize = call::PROPOSALS_PER_ROUND_MAX;
 pub const SCORES_MAX: usize = 20;
 
 /// What happens to an evaluation. Stored for ever.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr)]
 #[serde(tag = "type", content = "data")]
 #[strum(prefix = "evaluation.")]
 #[expect(missing_docs, reason = "fields say by name and type what they are")]
@@ -100,7 +100,7 @@ pub struct Score {
 }
 
 /// A place in the ranking.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Place {
     /// Whether it passed every threshold. Those that did not come last; their order means nothing.
     pub passed: bool,
@@ -115,7 +115,7 @@ pub struct Place {
 }
 
 /// How one place among proposals of equal rank was decided.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tie {
     /// The comparator of the rules that decided.
     pub comparator: Comparator,

@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What happens to a fund. Stored for ever: a shape changes only with a new schema version.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr)]
 #[serde(tag = "type", content = "data")]
 #[strum(prefix = "fund.")]
 #[expect(missing_docs, reason = "fields say by name and type what they are")]

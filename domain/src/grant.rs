@@ -34,7 +34,7 @@ pub use hosting::Contract;
 pub use report::{Report, ReportKind};
 
 /// What happens to a grant. Stored for ever.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr)]
 #[serde(tag = "type", content = "data")]
 #[strum(prefix = "grant.")]
 #[expect(missing_docs, reason = "fields say by name and type what they are")]
@@ -101,7 +101,7 @@ pub enum Event {
 }
 
 /// Where a grant comes from, and the rules that it keeps for its whole life.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Origin {
     /// Who speaks for the consortium: who applied.

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub const END_TO_END_ID_MAX: usize = 35;
 
 /// What happens to a payment. Stored for ever.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr)]
 #[serde(tag = "type", content = "data")]
 #[strum(prefix = "payment.")]
 #[expect(missing_docs, reason = "fields say by name and type what they are")]
@@ -50,7 +50,7 @@ pub enum Event {
 }
 
 /// What is to be paid.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Order {
     /// What is booked against the commitment.

@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub const CONTESTANTS_MAX: usize = 200;
 
 /// What happens to a prize. Stored for ever.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr)]
 #[serde(tag = "type", content = "data")]
 #[strum(prefix = "prize.")]
 #[expect(missing_docs, reason = "fields say by name and type what they are")]

@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 pub const LIST_MAX: usize = 64;
 
 /// What happens to a proposal. Stored for ever.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr)]
 #[serde(tag = "type", content = "data")]
 #[strum(prefix = "proposal.")]
 #[expect(missing_docs, reason = "fields say by name and type what they are")]
@@ -113,7 +113,7 @@ pub struct Content {
 }
 
 /// A submission: what was received, when, and for which round.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Submission {
     /// SHA-256 of the canonical content and documents.
     pub content_sha256: Sha256Hex,

@@ -23,7 +23,7 @@ pub const ENTRIES_MAX: usize = 150;
 pub const DESCRIPTION_CHARS_MAX: usize = 140;
 
 /// What happens to a bank statement. Stored for ever.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr)]
 #[serde(tag = "type", content = "data")]
 #[strum(prefix = "statement.")]
 #[expect(missing_docs, reason = "fields say by name and type what they are")]

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub const PARTITIONS_MAX: usize = 32;
 
 /// What happens to a machine. Stored for ever.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, strum::IntoStaticStr)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr)]
 #[serde(tag = "type", content = "data")]
 #[strum(prefix = "system.")]
 #[expect(missing_docs, reason = "fields say by name and type what they are")]

@@ -151,6 +151,16 @@ macro_rules! deciders {
         /// Every category of stream, in the order of the table.
         pub const CATEGORIES: &[&str] = &[$(<$module::$state as Decider>::Id::CATEGORY),*];
 
+        /// The JSON Schema of the events of each category, in the order of the table: a choice of
+        /// objects of `type` and `data`.
+        #[must_use]
+        pub fn event_schemas() -> Vec<(&'static str, schemars::Schema)> {
+            vec![$((
+                <$module::$state as Decider>::Id::CATEGORY,
+                schemars::schema_for!($module::Event),
+            )),*]
+        }
+
         /// Every code that a refusal can have.
         #[must_use]
         pub fn refusal_codes() -> Vec<String> {

@@ -68,7 +68,7 @@ fn packages() -> Vec<Value> {
     let version = String::from_utf8(rustc.stdout).expect("rustc writes text");
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("the host");
     let output = Command::new(cargo)
-        .args(["metadata", "--format-version", "1", "--offline", "--locked"])
+        .args(["metadata", "--format-version", "1", "--offline", "--locked", "--all-features"])
         .args(["--filter-platform", host])
         .current_dir(root())
         .output()

@@ -33,13 +33,13 @@ pub trait Factory: Send + Sync {
 }
 
 /// A handle that appends beside one that only reads, as one log: so that the suite tries both kinds.
-#[cfg(test)]
-pub(crate) struct Beside {
+pub struct Beside {
+    /// Appends.
     pub writer: Box<dyn Log>,
+    /// Does everything else.
     pub reader: Box<dyn Log>,
 }
 
-#[cfg(test)]
 #[async_trait]
 impl Log for Beside {
     async fn append(&self, head: Position, entries: Vec<Bytes>) -> Result<Position, Error> {

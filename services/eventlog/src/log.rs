@@ -250,6 +250,11 @@ pub enum Place {
         /// Its sequence number in the stream.
         sequence: u64,
     },
+    /// An event of a stream.
+    Event {
+        /// Its number in the stream, from 0.
+        revision: u64,
+    },
     /// A stream as a whole.
     Stream,
 }
@@ -260,6 +265,7 @@ impl fmt::Display for Place {
             Place::File => write!(f, "file"),
             Place::Row { first, last } => write!(f, "row {first}..{last}"),
             Place::Message { sequence } => write!(f, "message {sequence}"),
+            Place::Event { revision } => write!(f, "event {revision}"),
             Place::Stream => write!(f, "stream"),
         }
     }

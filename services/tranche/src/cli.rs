@@ -7,6 +7,8 @@ mod export;
 mod failure;
 mod log;
 mod out;
+#[cfg(feature = "nats")]
+mod relay;
 mod replay;
 mod rules;
 mod schema;
@@ -68,6 +70,9 @@ enum Task {
     Rules(rules::RulesTask),
     /// Takes commands and shows views over HTTP, until told to stop
     Serve(serve::ServeArgs),
+    /// Publishes the events of a log over NATS one by one, as CloudEvents for other systems
+    #[cfg(feature = "nats")]
+    Relay(relay::RelayArgs),
     /// Prints the OpenAPI document of the server
     Openapi,
     /// Measures how fast it is on this machine, beside what the machine can do at best
@@ -115,6 +120,8 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Task::Export(args) => export::export(&source, &args).await,
         Task::Rules(task) => rules::rules(&task, json),
         Task::Serve(args) => serve::serve(&source, &args, source::clock(clock), json).await,
+        #[cfg(feature = "nats")]
+        Task::Relay(args) => relay::relay(&source, &args, json).await,
         Task::Openapi => print(tranche::http::openapi().as_bytes()),
         Task::Bench(args) => bench::bench(&args, &source::clock(clock), json).await,
         Task::Completions { shell } => completions(shell),
@@ -149,7 +156,9 @@ fn not_understood(error: &clap::Error) -> ExitCode {
 
 /// The program's own log lines go to standard error: warnings, or what RUST_LOG asks for.
 fn start_tracing() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    // The client of EventStoreDB shouts at each lost connection. The log tells it when it matters.
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,eventstore=off"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -144,7 +144,7 @@ impl Engine {
         options: Options,
     ) -> Result<Self, OpenError> {
         let shown = Shown::open(&log, &options).await?;
-        Self::start(shown, log, clock, options)
+        Self::start(shown, log, clock, &options)
     }
 
     /// Starts deciding on folds that are at the end of the log.
@@ -152,7 +152,7 @@ impl Engine {
         shown: Shown,
         log: Arc<dyn Log>,
         clock: Clock,
-        options: Options,
+        options: &Options,
     ) -> Result<Self, OpenError> {
         let runtime = Handle::current();
         let shelf = options.shelf(&log, &runtime);

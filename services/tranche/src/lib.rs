@@ -11,4 +11,5 @@ pub mod http;
 pub mod moment;
 #[cfg(feature = "nats")]
 pub mod node;
+pub mod relay;
 pub mod roles;

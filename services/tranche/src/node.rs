@@ -17,6 +17,7 @@ mod lease;
 use crate::clock::Clock;
 use crate::engine::{self, Engine, OpenError, ReadError, Reader, Receipt, Request, SubmitError};
 use crate::engine::{Shown, follow};
+use crate::relay::{self, Relay};
 use crate::roles::{Role, Roles};
 use eventlog::nats::{LEASE_TURN, Lease, Standing};
 use eventlog::{Log, Nats};
@@ -83,7 +84,7 @@ impl Node {
         let log = Arc::new(log);
         let read: Arc<dyn Log> = Arc::clone(&log) as Arc<dyn Log>;
         let mut engine = options.engine.clone();
-        let figures = Figures::new(engine.metrics.take())?;
+        let mut figures = Figures::new(engine.metrics.take())?;
         engine.metrics = Some(figures.engine.clone());
         let shown = Shown::open(&read, &engine).await?;
         let reader = shown.reader(&read, &tokio::runtime::Handle::current());
@@ -104,6 +105,12 @@ impl Node {
             standing: standing.clone(),
             stopped,
         };
+        if options.roles.has(Role::Relay) {
+            let metrics = relay::Metrics::new()?;
+            figures.relay = Some(metrics.clone());
+            let relay = Relay::new(log.wire(), options.replicas, Arc::clone(&log) as _, metrics);
+            tokio::spawn(run_relay(relay, stop.subscribe()));
+        }
         let task = Mutex::new(Some(tokio::spawn(worker.run(shown, keeper))));
         let clock = options.clock;
         let shared = Shared { log, reader, clock, figures, engine: here, standing, stop, task };
@@ -210,6 +217,18 @@ impl Node {
     }
 }
 
+/// Relays until the instance stops. A relay that cannot go on says so here and in its figures, and
+/// holds nobody up.
+async fn run_relay(relay: Relay, mut stopped: watch::Receiver<bool>) {
+    let stop = async move {
+        // An error says that the instance is gone, which is the same.
+        let _ = stopped.wait_for(|stopped| *stopped).await;
+    };
+    if let Err(error) = relay::run(&relay, stop).await {
+        tracing::error!(%error, "events are no longer relayed");
+    }
+}
+
 /// Names this process among all, and tells a person where it is.
 fn name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
@@ -275,8 +294,7 @@ impl Worker {
             standing: self.standing.clone(),
             is_fenced: fenced,
         };
-        let engine =
-            Engine::start(shown, Arc::new(guarded), self.clock.clone(), self.options.clone());
+        let engine = Engine::start(shown, Arc::new(guarded), self.clock.clone(), &self.options);
         let engine = engine
             .inspect_err(|error| tracing::error!(%error, "the engine cannot be started"))
             .ok()?;

@@ -15,8 +15,8 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::append::WRONG_LAST_SEQUENCE;
 use super::settings::{STREAM_EXISTS, STREAM_NOT_FOUND};
+use super::store::WRONG_LAST_SEQUENCE;
 use super::wire::{Wire, parsed};
 use super::{Sequence, message};
 use crate::Error;

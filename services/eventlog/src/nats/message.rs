@@ -1,11 +1,12 @@
 //! One message and the group in it.
 
 use async_nats::{HeaderMap, Message};
-use bytes::Bytes;
 use uuid::Uuid;
 
-use super::{Link, Sequence, Tip};
-use crate::{Damage, Group, Place, Position, body};
+use super::{Sequence, Tip};
+use crate::remote::Stored;
+use crate::remote::stored::Claims;
+use crate::{Damage, Place, body};
 
 /// The version of the format, kept in the stream's metadata. A program refuses every other.
 pub(super) const FORMAT: &str = "1";
@@ -30,58 +31,6 @@ const SEQUENCE: &str = "Nats-Sequence";
 
 /// The most bytes that the headers of a group take: see `the_headers_of_a_group_fit`.
 pub(super) const HEADERS_BYTES_MAX: usize = 1_024;
-
-/// A group in the stream, checked.
-#[derive(Clone, Debug)]
-pub(super) struct Stored {
-    pub(super) sequence: Sequence,
-    pub(super) first: Position,
-    pub(super) last: Position,
-    pub(super) id: Uuid,
-    pub(super) after: Uuid,
-    pub(super) body: Bytes,
-}
-
-impl Stored {
-    pub(super) fn tip(&self) -> Tip {
-        Tip { sequence: self.sequence, position: self.last, id: self.id }
-    }
-
-    /// Whether it is a mark (see [`Nats::take_over`](super::Nats::take_over)): it holds no entries,
-    /// and begins where the next group does.
-    pub(super) fn is_mark(&self) -> bool {
-        self.last < self.first
-    }
-
-    pub(super) fn group(&self) -> Group {
-        body::group(self.first, &self.body)
-    }
-
-    /// The message after this one.
-    pub(super) fn next(&self) -> Link {
-        Link { sequence: self.sequence + 1, after: self.id }
-    }
-
-    /// Checks that the group begins at a position and follows a group.
-    pub(super) fn check_order(&self, first: Position, after: Uuid) -> Result<(), Damage> {
-        let damage = |what| Err(Damage { place: self.place(), what });
-        if self.first != first {
-            return damage(format!("it begins at {}, and should at {first}", self.first));
-        }
-        if self.after != after {
-            return damage(format!(
-                "it follows group {}, but the message before it is group {after}: the stream has \
-                 lost messages and taken others",
-                self.after
-            ));
-        }
-        Ok(())
-    }
-
-    pub(super) fn place(&self) -> Place {
-        Place::Message { sequence: self.sequence }
-    }
-}
 
 /// The headers of a group that follows `tip`; of a mark, if it has no entries.
 pub(super) fn headers(stream: &str, tip: &Tip, id: Uuid, entries: usize, body: &[u8]) -> HeaderMap {
@@ -109,7 +58,8 @@ pub(super) fn sequence(message: &Message) -> Option<Sequence> {
 
 /// Reads a message, and checks everything that it says about itself.
 pub(super) fn read(sequence: Sequence, message: &Message) -> Result<Stored, Damage> {
-    let damage = |what| Damage { place: Place::Message { sequence }, what };
+    let place = Place::Message { sequence };
+    let damage = |what| Damage { place, what };
     let text =
         |name| header(message, name).ok_or_else(|| damage(format!("the header {name} is missing")));
     let number = |name| {
@@ -121,19 +71,9 @@ pub(super) fn read(sequence: Sequence, message: &Message) -> Result<Stored, Dama
         Uuid::parse_str(text).map_err(|_| damage(format!("the header {name} is {text:?}")))
     };
     let (first, last, crc32) = (number(FIRST)?, number(LAST)?, number(CRC32)?);
-    let crc32 = i64::try_from(crc32).unwrap_or(-1);
-    let is_mark = message.payload.is_empty() && last.checked_add(1) == Some(first);
-    if is_mark && i64::from(body::checksum(first, b"")) != crc32 {
-        return Err(damage("the checksum of a mark is wrong".to_owned()));
-    }
-    if !is_mark {
-        body::check(first, last, crc32, &message.payload).map_err(damage)?;
-    }
-    if str::from_utf8(&message.payload).is_err() {
-        return Err(damage("its body is not text".to_owned()));
-    }
-    let (id, after, body) = (uuid(ID)?, uuid(AFTER)?, message.payload.clone());
-    Ok(Stored { sequence, first, last, id, after, body })
+    let (id, after) = (uuid(ID)?, uuid(AFTER)?);
+    let claims = Claims { first, last, crc32, id, after };
+    Stored::check(sequence, place, &claims, message.payload.clone())
 }
 
 fn header<'a>(message: &'a Message, name: &str) -> Option<&'a str> {

@@ -4,6 +4,9 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+pub use crate::remote::address::BadUrl;
+use crate::remote::address::{self, Address};
+
 /// On how many servers the stream is kept, unless the address says otherwise. With three, one may be
 /// lost.
 pub const REPLICAS: usize = 3;
@@ -11,9 +14,6 @@ pub const REPLICAS: usize = 3;
 pub const API: &str = "$JS.API";
 /// The port of a server that is named without one.
 const PORT: u16 = 4222;
-/// The longest name of a stream, since servers make files of it.
-const STREAM_CHARACTERS_MAX: usize = 128;
-
 /// Where the stream is, and how to log in.
 ///
 /// Secrets are in files, never in the address: that is seen in process lists and logs.
@@ -42,38 +42,19 @@ pub struct Options {
     pub key: Option<PathBuf>,
 }
 
-/// What is wrong with an address.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{url}: {what}; the form is nats://HOST[:PORT][,HOST[:PORT]]/STREAM\
-         [?replicas=N&api=PREFIX&credentials=FILE&nkey=FILE&ca=FILE&cert=FILE&key=FILE]"
-)]
-pub struct BadUrl {
-    /// The address, without what may be a password.
-    pub url: String,
-    /// What is wrong with it.
-    pub what: String,
-}
+const FORM: &str = "nats://HOST[:PORT][,HOST[:PORT]]/STREAM\
+     [?replicas=N&api=PREFIX&credentials=FILE&nkey=FILE&ca=FILE&cert=FILE&key=FILE]";
 
 impl FromStr for Options {
     type Err = BadUrl;
 
     fn from_str(url: &str) -> Result<Options, BadUrl> {
-        let bad = |what: &str| BadUrl { url: without_password(url), what: what.to_owned() };
-        let (scheme, rest) = url.split_once("://").ok_or_else(|| bad("a scheme is missing"))?;
-        if !matches!(scheme, "nats" | "tls") {
-            return Err(bad("the scheme must be nats or tls"));
-        }
-        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
-        if place.contains('@') {
-            return Err(bad("no passwords here: name a file with credentials= or nkey="));
-        }
-        let (hosts, stream) = place.split_once('/').unwrap_or((place, ""));
-        let server = |host: &str| with_port(host).map(|host| format!("{scheme}://{host}"));
-        let servers: Option<Vec<String>> = hosts.split(',').map(server).collect();
+        let bad = |what: &str| BadUrl::new(url, what, FORM);
+        let address = Address::parse(url, &["nats", "tls"], PORT).map_err(|what| bad(&what))?;
+        let server = |host: &String| format!("{}://{host}", address.scheme);
         let mut options = Options {
-            servers: servers.ok_or_else(|| bad("a host is empty or its port is no number"))?,
-            stream: stream.to_owned(),
+            servers: address.hosts.iter().map(server).collect(),
+            stream: address.stream.to_owned(),
             replicas: REPLICAS,
             api: API.to_owned(),
             credentials: None,
@@ -82,17 +63,15 @@ impl FromStr for Options {
             cert: None,
             key: None,
         };
-        if !is_stream_name(stream) {
-            return Err(bad("after the hosts must be the stream's name: letters, digits, - and _"));
-        }
-        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        for (key, value) in address.options() {
             match key {
                 "replicas" => {
                     let replicas = value.parse().ok().filter(|replicas| (1..=5).contains(replicas));
                     options.replicas = replicas.ok_or_else(|| bad("replicas are 1 to 5"))?;
                 }
-                "api" if value.split('.').all(is_stream_name) => options.api = value.to_owned(),
+                "api" if value.split('.').all(address::is_stream_name) => {
+                    options.api = value.to_owned();
+                }
                 "api" => return Err(bad("api= is words of letters, digits, - and _, with dots")),
                 "credentials" => options.credentials = Some(value.into()),
                 "nkey" => options.nkey = Some(value.into()),
@@ -109,32 +88,6 @@ impl FromStr for Options {
             return Err(bad("credentials= and nkey= are two logins: name one"));
         }
         Ok(options)
-    }
-}
-
-fn is_stream_name(name: &str) -> bool {
-    let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    !name.is_empty() && name.len() <= STREAM_CHARACTERS_MAX && name.chars().all(fits)
-}
-
-/// The host with its port. A host in brackets is an address of IPv6.
-fn with_port(host: &str) -> Option<String> {
-    let name_end = if host.starts_with('[') { host.find(']')? + 1 } else { 0 };
-    match host[name_end..].rsplit_once(':') {
-        Some((before, port)) => {
-            let is_named = name_end > 0 || !before.is_empty();
-            (is_named && port.parse::<u16>().is_ok()).then(|| host.to_owned())
-        }
-        None => (!host.is_empty()).then(|| format!("{host}:{PORT}")),
-    }
-}
-
-fn without_password(url: &str) -> String {
-    match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => {
-            format!("{}://***{}", &url[..scheme], &url[at..])
-        }
-        _ => url.to_owned(),
     }
 }
 

@@ -6,16 +6,21 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use async_nats::connection::State as Connection;
-use async_nats::{Client, Event, HeaderMap, Message, Request, ServerError, StatusCode, Subscriber};
+use async_nats::{
+    Client, Event, HeaderMap, Message, Request, RequestErrorKind, ServerError, StatusCode,
+    Subscriber,
+};
 use bytes::Bytes;
 use futures_core::Stream;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::{broadcast, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::timeout;
 
-use super::{ANSWER_WAIT, CONNECT_WAIT, Options, READ_WAIT, RETRY_PAUSE, Sequence, login, message};
+use super::{ANSWER_WAIT, CONNECT_WAIT, Options, READ_WAIT, Sequence, login, message};
 use crate::Error;
+use crate::remote::Batch;
+pub use crate::remote::until;
 
 /// How many refusals of a server are kept for those who wait for an answer.
 const DENIALS_MAX: usize = 64;
@@ -74,16 +79,6 @@ pub(super) struct Cluster {
 #[derive(Debug, Deserialize)]
 pub(super) struct Peer {
     pub(super) name: String,
-}
-
-/// What came back for a range of messages.
-pub(super) enum Batch {
-    /// At least one message, the first of them the one that was asked for, without a gap.
-    Messages(Vec<Message>),
-    /// The server that answered does not have the message.
-    NotThere,
-    /// It has later messages, but not this one.
-    Missing,
 }
 
 /// A connection, and the name of one stream. Clones use the same connection.
@@ -202,6 +197,9 @@ impl Wire {
             // The limit of the client itself does not count the wait for room in its queue.
             answer = timeout(wait, asking) => match answer {
                 Ok(Ok(answer)) => Ok(answer),
+                Ok(Err(error)) if error.kind() == RequestErrorKind::NoResponders => {
+                    Err(Error::Unavailable("nobody is there to answer".to_owned()))
+                }
                 Ok(Err(error)) => Err(Error::Unavailable(error.to_string())),
                 Err(_) => Err(Error::Unavailable(format!("no answer in {wait:?}"))),
             },
@@ -258,7 +256,7 @@ impl Wire {
     }
 
     /// Reads messages from `from` on, as many as fit; of one server, which may be behind the others.
-    pub(super) async fn batch(
+    pub(super) async fn get(
         &self,
         from: Sequence,
         messages_max: usize,
@@ -304,7 +302,7 @@ impl Wire {
                 let is_first = messages.is_empty();
                 return Ok(if is_first { Batch::Missing } else { Batch::Messages(messages) });
             }
-            messages.push(message);
+            messages.push(message::read(sequence, &message).map_err(Error::Corrupt)?);
         }
         Ok(if messages.is_empty() { Batch::NotThere } else { Batch::Messages(messages) })
     }
@@ -332,23 +330,6 @@ impl Wire {
         match self.client.connection_state() {
             Connection::Connected => Ok(()),
             _ => Err(Error::Unavailable("no NATS server is connected".to_owned())),
-        }
-    }
-}
-
-/// Tries until it is not for unavailability that it fails, for `limit` at most and once at least.
-///
-/// # Errors
-/// That of the last try.
-pub async fn until<T, F>(limit: Duration, mut attempt: impl FnMut() -> F) -> Result<T, Error>
-where
-    F: Future<Output = Result<T, Error>>,
-{
-    let deadline = Instant::now() + limit;
-    loop {
-        match attempt().await {
-            Err(Error::Unavailable(_)) if Instant::now() < deadline => sleep(RETRY_PAUSE).await,
-            result => return result,
         }
     }
 }

@@ -41,6 +41,9 @@ pub enum Failure {
     /// There is no such thing.
     #[error("{0}")]
     NotFound(String),
+    /// It is not in the state that the call needs.
+    #[error("{0}")]
+    Conflict(String),
     /// The log said no.
     #[error("{0}{advice}", advice = advice(.0))]
     Log(#[from] eventlog::Error),
@@ -161,7 +164,9 @@ impl Failure {
             },
             Self::Found(_) => Exit::Refused,
             Self::Usage(_) => Exit::Usage,
-            Self::NotFound(_) | Self::Log(Log::Conflict { .. }) => Exit::Conflict,
+            Self::NotFound(_) | Self::Conflict(_) | Self::Log(Log::Conflict { .. }) => {
+                Exit::Conflict
+            }
             Self::File { error, .. } if error.kind() == io::ErrorKind::NotFound => Exit::Conflict,
             Self::File { .. } => Exit::Unavailable,
             Self::Log(
@@ -216,6 +221,7 @@ impl Failure {
             Self::Found(_) => "found",
             Self::Usage(_) => "usage",
             Self::NotFound(_) => "not found",
+            Self::Conflict(_) => "conflict",
             Self::Log(_) => "log",
             Self::File { .. } => "file",
             Self::Corrupt(_) => "corrupt",
@@ -245,7 +251,8 @@ fn advice(error: &eventlog::Error) -> &'static str {
         }
         // A damaged message ends every reading of its stream, that of `verify` too.
         eventlog::Error::Corrupt(Damage {
-            place: Place::Message { .. } | Place::Stream, ..
+            place: Place::Message { .. } | Place::Event { .. } | Place::Stream,
+            ..
         }) => "; nothing was changed",
         eventlog::Error::Corrupt(_) => "; `tranche verify` names all damage, nothing was changed",
         _ => "",

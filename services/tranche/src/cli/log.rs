@@ -1,16 +1,21 @@
 //! `tranche log`: what is in the log, as lines for people or byte for byte.
 
+mod copy;
+
 use super::failure::Failure;
 use super::out::Out;
 use super::source::{Source, decode, each_entry};
-use clap::Args;
+use clap::{Args, Subcommand};
 use domain::Commit;
 use eventlog::{Position, tail};
 use std::fmt;
 
 /// What `tranche log` is told.
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct LogArgs {
+    #[command(subcommand)]
+    task: Option<LogTask>,
     /// The first position
     #[arg(long, value_name = "N", default_value_t = 1)]
     from: Position,
@@ -22,8 +27,33 @@ pub struct LogArgs {
     follow: bool,
 }
 
+/// What else can be done with a log.
+#[derive(Subcommand, Debug)]
+enum LogTask {
+    /// Copies a log into another one, byte for byte, and goes on where an earlier copy ended
+    #[command(after_help = COPY_HELP)]
+    Copy(copy::CopyArgs),
+}
+
+const COPY_HELP: &str = "\
+The source is copied up to the head that it has at the start, group for group; only a group that is \
+too large for the target comes in parts. The target must be empty or hold the beginning of the \
+source: otherwise nothing is changed, exit code 3. Killed at any time, the same call goes on.
+
+Afterwards the target is read back from position 1. Both digests are printed: SHA-256 over every \
+entry, each followed by a line feed, which is also `sha256sum` of what `tranche export` writes. If \
+they differ, the first position that does is named, exit code 5. Bytes are compared, not what they \
+mean: that is what `tranche verify` is for.
+
+Example, a back-up while the service runs, and back into a new stream:
+  tranche log copy nats://one,two,three/tranche sqlite:backup
+  tranche log copy sqlite:backup nats://one,two,three/restored";
+
 /// Shows the commits: a line each, or with `--json` the stored bytes.
 pub async fn log(source: &Source, args: &LogArgs, json: bool) -> Result<(), Failure> {
+    if let Some(LogTask::Copy(args)) = &args.task {
+        return copy::copy(source, args, json).await;
+    }
     let log = source.open_to_read().await?;
     let mut out = Out::stdout();
     let from = args.from.max(1);

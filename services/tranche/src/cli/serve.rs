@@ -89,6 +89,10 @@ pub async fn serve(
     let place = source.required()?;
     let listener = args.listen.take_address().await?;
     let gateway = place.gateway(clock, &args.roles).await?;
+    if args.roles.has(Role::Writer) {
+        // Whoever comes first need not be told that nobody decides yet.
+        gateway.ready().await;
+    }
     listen(gateway, listener, args.listen.listen, &args.roles, json).await
 }
 

@@ -21,13 +21,13 @@ const READ_BYTES: usize = 1 << 20;
 /// Which log.
 #[derive(Args, Debug)]
 pub struct Source {
-    /// Directory of the embedded log, made by the first command that writes; beside --log nats: a
-    /// directory for snapshots, so that a start need not read everything
+    /// Directory of the embedded log, made by the first command that writes; beside a --log
+    /// on servers: a directory for snapshots, so that a start need not read everything
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
 
-    /// The log by URL: sqlite:DIR, nats://HOST[:PORT][,HOST[:PORT]]/STREAM, or memory: for one that is
-    /// gone at the end
+    /// The log by URL: sqlite:DIR, nats://HOST[:PORT][,HOST[:PORT]]/STREAM, the same with esdb: or
+    /// kurrentdb:, or memory: for one that is gone at the end
     #[arg(long, global = true, value_name = "URL")]
     log: Option<String>,
 }
@@ -45,11 +45,24 @@ pub enum Place {
         /// A directory of this machine for snapshots; without one there are none.
         data: Option<PathBuf>,
     },
+    /// A stream of EventStoreDB.
+    #[cfg(feature = "kurrent")]
+    Kurrent {
+        /// Which one.
+        stream: Box<eventlog::kurrent::Options>,
+        /// A directory of this machine for snapshots; without one there are none.
+        data: Option<PathBuf>,
+    },
     /// Nowhere: gone at the end.
     Memory,
 }
 
 impl Source {
+    /// The log at a URL.
+    pub fn at(url: &str) -> Self {
+        Self { data: None, log: Some(url.to_owned()) }
+    }
+
     /// Where the log is; `None` when the call does not say.
     pub fn place(&self) -> Result<Option<Place>, Failure> {
         match (&self.data, &self.log) {
@@ -76,6 +89,10 @@ impl Source {
             #[cfg(feature = "nats")]
             Place::Nats { stream, .. } => {
                 Ok(Arc::new(eventlog::Nats::open_read_only(&stream).await?))
+            }
+            #[cfg(feature = "kurrent")]
+            Place::Kurrent { stream, .. } => {
+                Ok(Arc::new(eventlog::Kurrent::open_read_only(&stream).await?))
             }
             Place::Memory => Ok(Arc::new(Memory::default())),
         }
@@ -130,13 +147,25 @@ impl Place {
         }
     }
 
+    /// Opens the log itself to write, and makes it if it is missing.
+    pub async fn open_to_write(&self) -> Result<Arc<dyn Log>, Failure> {
+        match self {
+            Self::Directory(dir) => Ok(Arc::new(Sqlite::open(dir)?)),
+            #[cfg(feature = "nats")]
+            Self::Nats { stream, .. } => {
+                let log = eventlog::Nats::open(stream).await?;
+                warn_of_late_syncs(log.durability());
+                Ok(Arc::new(log))
+            }
+            #[cfg(feature = "kurrent")]
+            Self::Kurrent { stream, .. } => Ok(Arc::new(eventlog::Kurrent::open(stream).await?)),
+            Self::Memory => Ok(Arc::new(Memory::default())),
+        }
+    }
+
     /// An engine on a log that only this process writes.
     async fn engine(&self, clock: Clock) -> Result<Engine, Failure> {
-        let log: Arc<dyn Log> = match self {
-            Self::Directory(dir) => Arc::new(Sqlite::open(dir)?),
-            _ => Arc::new(Memory::default()),
-        };
-        Ok(Engine::open(log, clock, self.options()).await?)
+        Ok(Engine::open(self.open_to_write().await?, clock, self.options()).await?)
     }
 
     #[cfg(feature = "nats")]
@@ -169,6 +198,8 @@ impl Place {
             Self::Directory(dir) => Some(dir.join("snapshots")),
             #[cfg(feature = "nats")]
             Self::Nats { data, .. } => data.as_ref().map(|dir| dir.join("snapshots")),
+            #[cfg(feature = "kurrent")]
+            Self::Kurrent { data, .. } => data.as_ref().map(|dir| dir.join("snapshots")),
             Self::Memory => None,
         }
     }
@@ -193,11 +224,13 @@ pub fn on_progress(what: &'static str) -> OnProgress {
 
 fn parse(url: &str, data: Option<&Path>) -> Result<Place, Failure> {
     let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
-    if matches!(scheme, "nats" | "tls") {
-        return nats(url, data);
+    match scheme {
+        "nats" | "tls" => return nats(url, data),
+        "esdb" | "esdb+discover" | "kurrentdb" | "kurrentdb+discover" => return kurrent(url, data),
+        _ => (),
     }
     if data.is_some() {
-        let what = "both say where the log is; together they are for nats: logs only";
+        let what = "both say where the log is; together they are for logs on servers only";
         return Err(Failure::Usage(format!("--data and --log {url}: {what}")));
     }
     match scheme {
@@ -205,17 +238,28 @@ fn parse(url: &str, data: Option<&Path>) -> Result<Place, Failure> {
             Ok(Place::Directory(rest.strip_prefix("//").unwrap_or(rest).into()))
         }
         "memory" => Ok(Place::Memory),
-        "esdb" | "kurrentdb" => {
-            Err(no_adapter(&format!("there is no adapter for {scheme}: logs yet")))
-        }
         _ => Err(Failure::Usage(format!(
-            "--log {url}: expected sqlite:DIR, nats://HOST/STREAM or memory:"
+            "--log {url}: expected sqlite:DIR, nats://HOST/STREAM, esdb://HOST/STREAM or memory:"
         ))),
     }
 }
 
-fn no_adapter(why: &str) -> Failure {
-    eventlog::Error::Unavailable(why.to_owned()).into()
+#[cfg(not(all(feature = "nats", feature = "kurrent")))]
+fn not_built(feature: &str, logs: &str) -> Failure {
+    let how = format!("build it with --features {feature}");
+    let what = format!("this program was built without {logs} logs; {how}");
+    eventlog::Error::Unavailable(what).into()
+}
+
+/// A directory for the snapshots of a log elsewhere, where there is no log.
+#[cfg(any(feature = "nats", feature = "kurrent"))]
+fn cache(data: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
+    if let Some(dir) = data.filter(|dir| dir.join("log.sqlite").exists()) {
+        let dir = dir.display();
+        let what = "holds an embedded log; snapshots of another log need a directory of their own";
+        return Err(Failure::Usage(format!("--data {dir}: {what}")));
+    }
+    Ok(data.map(Path::to_owned))
 }
 
 #[cfg(feature = "nats")]
@@ -224,18 +268,26 @@ fn nats(url: &str, data: Option<&Path>) -> Result<Place, Failure> {
         // The error shows the address without what may be a password.
         Failure::Usage(format!("--log {error}"))
     })?;
-    let embedded = data.filter(|dir| dir.join("log.sqlite").exists());
-    if let Some(dir) = embedded {
-        let dir = dir.display();
-        let what = "holds an embedded log; snapshots of another log need a directory of their own";
-        return Err(Failure::Usage(format!("--data {dir}: {what}")));
-    }
-    Ok(Place::Nats { stream: Box::new(stream), data: data.map(Path::to_owned) })
+    Ok(Place::Nats { stream: Box::new(stream), data: cache(data)? })
 }
 
 #[cfg(not(feature = "nats"))]
 fn nats(_: &str, _: Option<&Path>) -> Result<Place, Failure> {
-    Err(no_adapter("this program was built without nats: logs; build it with --features nats"))
+    Err(not_built("nats", "nats:"))
+}
+
+#[cfg(feature = "kurrent")]
+fn kurrent(url: &str, data: Option<&Path>) -> Result<Place, Failure> {
+    let stream = url.parse().map_err(|error: eventlog::kurrent::BadUrl| {
+        // As above.
+        Failure::Usage(format!("--log {error}"))
+    })?;
+    Ok(Place::Kurrent { stream: Box::new(stream), data: cache(data)? })
+}
+
+#[cfg(not(feature = "kurrent"))]
+fn kurrent(_: &str, _: Option<&Path>) -> Result<Place, Failure> {
+    Err(not_built("kurrent", "esdb: and kurrentdb:"))
 }
 
 /// Nobody but the operator can know it when the servers do not tell.
@@ -293,10 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_without_adapter_is_unavailable_and_a_wrong_url_is_a_mistake() {
-        for url in ["esdb://localhost:2113", "kurrentdb://x"] {
-            assert_eq!(parse(url, None).unwrap_err().exit(), Exit::Unavailable, "{url}");
-        }
+    fn a_wrong_url_is_a_mistake() {
         for url in ["", "sqlite:", "file:x", "data"] {
             assert_eq!(parse(url, None).unwrap_err().exit(), Exit::Usage, "{url}");
         }
@@ -316,6 +365,31 @@ mod tests {
         let error = parse("nats://localhost/tranche", None).unwrap_err();
         assert_eq!(error.exit(), Exit::Unavailable);
         assert!(error.to_string().contains("--features nats"), "{error}");
+    }
+
+    #[cfg(not(feature = "kurrent"))]
+    #[test]
+    fn a_program_without_kurrent_says_how_to_get_it() {
+        for url in ["esdb://localhost/tranche", "kurrentdb://x/y", "esdb+discover://x/y"] {
+            let error = parse(url, None).unwrap_err();
+            assert_eq!(error.exit(), Exit::Unavailable);
+            assert!(error.to_string().contains("--features kurrent"), "{error}");
+        }
+    }
+
+    #[cfg(feature = "kurrent")]
+    #[test]
+    fn a_stream_of_events_has_snapshots_where_it_is_told_and_no_password_is_repeated() {
+        let url = "esdb+discover://one/tranche?tls=false";
+        assert_eq!(parse(url, None).unwrap().snapshots(), None);
+        let place = parse(url, Some(Path::new("cache"))).unwrap();
+        assert_eq!(place.snapshots(), Some("cache/snapshots".into()));
+        for url in ["esdb:x", "kurrentdb://localhost", "esdb://me:secret@x/tranche", "esdb://x/a?b"]
+        {
+            let error = parse(url, None).unwrap_err();
+            assert_eq!(error.exit(), Exit::Usage, "{url}");
+            assert!(!error.to_string().contains("secret"), "{error}");
+        }
     }
 
     #[cfg(feature = "nats")]

@@ -1,6 +1,7 @@
 //! What an instance counts beside its engine, for Prometheus.
 
 use crate::engine::{Metrics, Receipt, SubmitError};
+use crate::relay;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 /// The figures of one instance. Clones are the same figures.
@@ -10,6 +11,8 @@ pub(super) struct Figures {
     is_writer: IntGauge,
     lease_changes: IntCounter,
     forwarded: IntCounterVec,
+    /// If it relays.
+    pub relay: Option<relay::Metrics>,
 }
 
 impl Figures {
@@ -28,6 +31,7 @@ impl Figures {
                 ),
                 &["outcome"],
             )?,
+            relay: None,
         })
     }
 
@@ -35,7 +39,8 @@ impl Figures {
         self.engine.register(registry)?;
         registry.register(Box::new(self.is_writer.clone()))?;
         registry.register(Box::new(self.lease_changes.clone()))?;
-        registry.register(Box::new(self.forwarded.clone()))
+        registry.register(Box::new(self.forwarded.clone()))?;
+        self.relay.as_ref().map_or(Ok(()), |relay| relay.register(registry))
     }
 
     pub fn writes(&self, is_writer: bool) {

@@ -82,7 +82,7 @@ struct Done {
 pub(super) async fn is_heard(wire: &Wire) -> bool {
     // What is no command is refused by who hears it.
     let asked = wire.ask_within(LEASE_TURN, subject(wire), HeaderMap::new(), Bytes::new()).await;
-    asked.is_ok_and(|answer| answer.status.is_none())
+    asked.is_ok()
 }
 
 /// Gives a command to the instance that writes.
@@ -93,10 +93,9 @@ pub(super) async fn forward(
 ) -> Result<Receipt, SubmitError> {
     let payload = encode(request, now).map_err(|error| unavailable(&error))?;
     let asked = wire.ask_within(FORWARD_WAIT, subject(wire), HeaderMap::new(), payload).await;
-    let answer = asked.map_err(|error| unavailable(&error))?;
-    if answer.status.is_some_and(|status| status == async_nats::StatusCode::NO_RESPONDERS) {
-        return Err(unavailable(&"no instance writes the log now"));
-    }
+    let answer = asked.map_err(|error| {
+        unavailable(&format!("no answer of an instance that writes the log ({error})"))
+    })?;
     match serde_json::from_slice(&answer.payload).map_err(|error| unavailable(&error))? {
         Answer::Done(done) => Ok(done.into()),
         Answer::Refused(refusal) => Err(refusal.into()),

@@ -1,6 +1,7 @@
 //! Messages that are not what was written. Nothing is repaired, everything is named.
 
 use async_nats::HeaderMap;
+use uuid::Uuid;
 
 use super::*;
 use crate::body;

@@ -147,7 +147,7 @@ const GETS: &[Get] = &[
         path: "/readyz",
         id: "readyz",
         tag: "about",
-        summary: "Whether the log answers and the writer works",
+        summary: "Whether the log answers, the writer works if it is here, and who writes",
         parameters: &[],
         media: &[(JSON, None)],
         problems: &[NOT_READY],

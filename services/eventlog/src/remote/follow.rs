@@ -1,18 +1,29 @@
-//! Being told of new groups: the server publishes the headers of each message that it has stored.
+//! Being told of new groups.
 //!
-//! Such a notice may get lost, and anyone with the right to publish could send one. So it is only a
-//! reason to look at the head, and while somebody waits the head is looked at now and then anyway.
+//! A notice may get lost, and may be wrong. So it is only a reason to look at the head, and while
+//! somebody waits the head is looked at now and then anyway.
 
+use std::future::Future;
 use std::sync::Weak;
 
-use async_nats::Subscriber;
 use tokio::time::timeout;
 
-use super::{Inner, POLL_INTERVAL, Progress, message, wire};
+use super::{POLL_INTERVAL, Progress, Remote, Sequence, Store};
 use crate::{Error, Position};
 
-impl Inner {
-    pub(super) async fn wait_for(&self, position: Position) -> Result<Position, Error> {
+/// Where a server tells of what it has stored.
+pub(crate) trait Notices: Send + 'static {
+    /// The next notice, with the number of the message if it is told; `None` when none will come.
+    fn next(&mut self) -> impl Future<Output = Option<Option<Sequence>>> + Send;
+}
+
+impl<S: Store> Remote<S> {
+    /// Whether somebody waits for new groups.
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.progress.receiver_count() > 0
+    }
+
+    pub(crate) async fn wait_for(&self, position: Position) -> Result<Position, Error> {
         // First, so that from here on somebody waits.
         let mut progress = self.progress.subscribe();
         if progress.borrow().tip.position < position {
@@ -45,17 +56,16 @@ fn closed() -> Error {
 }
 
 /// Looks at the head at each notice and now and then, as long as the log is open.
-pub(super) async fn follow(log: Weak<Inner>, mut notices: Subscriber) {
+pub(super) async fn follow<S: Store>(log: Weak<Remote<S>>, mut notices: impl Notices) {
     loop {
-        let told = match timeout(POLL_INTERVAL, wire::next_forever(&mut notices)).await {
-            Ok(Some(notice)) => message::sequence(&notice),
-            // The client is closed.
+        let told = match timeout(POLL_INTERVAL, notices.next()).await {
+            Ok(Some(told)) => told,
             Ok(None) => return,
             Err(_) => None,
         };
         let Some(log) = log.upgrade() else { return };
         let is_known = told.is_some_and(|sequence| sequence <= log.tip().sequence);
-        if log.progress.receiver_count() > 0 && !is_known {
+        if log.is_waited_for() && !is_known {
             log.look().await;
         }
     }

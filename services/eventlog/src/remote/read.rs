@@ -5,10 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use uuid::Uuid;
 
-use super::message::{self, Stored};
-use super::wire::{Batch, until};
-use super::{Inner, Link, READ_WAIT, Sequence, Tip};
-use crate::{Damage, Error, Group, Place, Position};
+use super::{Batch, Link, READ_WAIT, Remote, Sequence, Store, Stored, Tip, until};
+use crate::{Damage, Error, Group, Position};
 
 /// The most messages of one request.
 const BATCH_MESSAGES_MAX: usize = 1_000;
@@ -23,8 +21,8 @@ struct Start {
     must_be: Option<(Position, Uuid)>,
 }
 
-impl Inner {
-    pub(super) async fn read(&self, from: Position, bytes_max: usize) -> Result<Vec<Group>, Error> {
+impl<S: Store> Remote<S> {
+    pub(crate) async fn read(&self, from: Position, bytes_max: usize) -> Result<Vec<Group>, Error> {
         let from = from.max(1);
         let mut tip = self.tip();
         if from > tip.position {
@@ -70,7 +68,7 @@ impl Inner {
             if groups.is_empty() && !(stored.first..=stored.last).contains(&from) {
                 let what =
                     format!("it holds {}..{}, and should hold {from}", stored.first, stored.last);
-                return Err(Error::Corrupt(Damage { place: stored.place(), what }));
+                return Err(Error::Corrupt(Damage { place: stored.place, what }));
             }
             must_be = Some((stored.last + 1, stored.id));
             groups.push(stored.group().trimmed(from));
@@ -86,32 +84,40 @@ impl Inner {
     }
 
     /// The head, by the leader of the stream; and what is new at it, checked.
-    pub(super) async fn refresh(&self) -> Result<Tip, Error> {
+    pub(crate) async fn refresh(&self) -> Result<Tip, Error> {
         let known = self.tip();
-        let info = self.wire.info(false).await?.map_err(|refused| {
-            Error::Unavailable(format!("stream {}: {refused}", self.wire.stream))
-        })?;
-        let last = info.state.last_seq;
-        if info.state.messages != last {
-            let what = format!("of {last} messages {} are there", info.state.messages);
-            return Err(Error::Corrupt(Damage { place: Place::Stream, what }));
-        }
-        if last < known.sequence {
+        let last = self.store.last().await?;
+        let sequence = last.sequence;
+        if sequence < known.sequence {
+            let ends = match sequence {
+                0 => "is empty".to_owned(),
+                _ => format!("ends at {}", S::place(sequence)),
+            };
             return Err(Error::Unavailable(format!(
-                "stream {} ends at message {last}, and message {} was acknowledged: the server that \
-                 leads it is behind, or has lost messages",
-                self.wire.stream, known.sequence
+                "{} {ends}, and {} was acknowledged: the server that leads it is behind, or has lost \
+                 messages",
+                self.store.name(),
+                S::place(known.sequence)
             )));
         }
-        if last > known.sequence {
-            let stored = self.message(last).await?;
-            if last == known.sequence + 1 {
+        if sequence == known.sequence {
+            if let Some(stored) = last.stored.filter(|stored| stored.id != known.id) {
+                let what = format!("it was group {}, and is {}", known.id, stored.id);
+                return Err(Error::Corrupt(Damage { place: stored.place, what }));
+            }
+        } else {
+            let stored = match last.stored {
+                Some(stored) => stored,
+                None => self.message(sequence).await?,
+            };
+            if sequence == known.sequence + 1 {
                 stored.check_order(known.position + 1, known.id).map_err(Error::Corrupt)?;
             } else if stored.first <= known.position {
                 let what =
                     format!("it begins at {}, and {} is before it", stored.first, known.position);
-                return Err(Error::Corrupt(Damage { place: stored.place(), what }));
+                return Err(Error::Corrupt(Damage { place: stored.place, what }));
             }
+            self.see(&stored);
             self.advance(stored.tip());
         }
         // Meanwhile others of this handle may have seen more.
@@ -121,7 +127,9 @@ impl Inner {
     /// One message that is known to be in the stream.
     pub(super) async fn message(&self, sequence: Sequence) -> Result<Stored, Error> {
         let mut batch = self.batch(sequence, 1, 1).await?;
-        batch.pop().ok_or_else(|| Error::Unavailable(format!("message {sequence} did not come")))
+        batch
+            .pop()
+            .ok_or_else(|| Error::Unavailable(format!("{} did not come", S::place(sequence))))
     }
 
     /// Messages from one on that is known to be in the stream: at least that one.
@@ -137,27 +145,29 @@ impl Inner {
         let bytes_max = bytes_max.clamp(1, BATCH_BYTES_MAX);
         let is_missing = AtomicBool::new(false);
         let read = until(READ_WAIT, || async {
-            match self.wire.batch(from, messages_max, bytes_max).await? {
+            match self.store.batch(from, messages_max, bytes_max).await? {
                 Batch::Messages(messages) => return Ok(messages),
                 Batch::NotThere => (),
                 Batch::Missing => is_missing.store(true, Ordering::Relaxed),
             }
-            Err(Error::Unavailable(format!("message {from} is not to be had")))
+            Err(Error::Unavailable(format!("{} is not to be had", S::place(from))))
         });
-        let messages = match read.await {
+        let stored = match read.await {
             Err(Error::Unavailable(_)) if is_missing.load(Ordering::Relaxed) => {
                 let what = "it is missing, and later ones are there".to_owned();
-                return Err(Error::Corrupt(Damage {
-                    place: Place::Message { sequence: from },
-                    what,
-                }));
+                return Err(Error::Corrupt(Damage { place: S::place(from), what }));
             }
             read => read?,
         };
-        let stored = (from..).zip(&messages).map(|(number, one)| message::read(number, one));
-        let stored = stored.collect::<Result<Vec<Stored>, Damage>>().map_err(Error::Corrupt)?;
-        stored.iter().filter(|one| one.is_mark()).for_each(|mark| self.reign.see(mark));
+        stored.iter().for_each(|one| self.see(one));
         Ok(stored)
+    }
+
+    /// Takes note of a mark.
+    fn see(&self, stored: &Stored) {
+        if stored.is_mark() {
+            self.reign.see(stored);
+        }
     }
 
     /// Finds the message that holds a position up to the tip: where a reader stopped it is known, and

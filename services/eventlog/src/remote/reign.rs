@@ -4,8 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
-use super::Sequence;
-use super::message::Stored;
+use super::{Sequence, Stored};
 use crate::Error;
 
 /// What a handle knows of its right to append.
