@@ -161,8 +161,9 @@ impl Server {
     /// If there is no nats-server, or it does not start, or there is no openssl or Python.
     pub fn start_secure() -> Server {
         let scratch = Scratch::new();
-        let mut server = Server::prepare(scratch.path(), "one", free_port(), ONE_NODE_SECURE);
+        // First, since it takes a while, and a free port may not stay so.
         make_keys(scratch.path());
+        let mut server = Server::prepare(scratch.path(), "one", free_port(), ONE_NODE_SECURE);
         server.secure(scratch.path());
         server._scratch = Some(scratch);
         server.spawn();
@@ -186,11 +187,16 @@ impl Server {
         }
     }
 
-    fn wait_until_listening(&self) {
+    fn wait_until_listening(&mut self) {
         let deadline = Instant::now() + READY_WAIT;
         while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
-            let said = fs::read_to_string(&self.log).unwrap_or_default();
-            assert!(Instant::now() < deadline, "nats-server does not listen:\n{said}");
+            let child = self.child.as_mut().expect("it was started");
+            let ended = child.try_wait().expect("a child can be asked");
+            assert!(
+                ended.is_none() && Instant::now() < deadline,
+                "nats-server does not listen ({ended:?}):\n{}",
+                fs::read_to_string(&self.log).unwrap_or_default()
+            );
             thread::sleep(PAUSE);
         }
     }
@@ -261,7 +267,7 @@ impl Cluster {
     /// # Panics
     /// If there is no nats-server, or the cluster does not come about.
     pub fn start() -> Cluster {
-        let mut cluster = Cluster::prepare(THREE_NODES);
+        let mut cluster = Cluster::prepare(Scratch::new(), THREE_NODES);
         for server in &mut cluster.servers {
             server.spawn();
         }
@@ -275,20 +281,20 @@ impl Cluster {
     /// # Panics
     /// If there is no nats-server, or they do not start, or there is no openssl or Python.
     pub fn start_secure() -> Cluster {
-        let mut cluster = Cluster::prepare(THREE_NODES_SECURE);
-        make_keys(cluster._scratch.path());
+        let scratch = Scratch::new();
+        make_keys(scratch.path());
+        let mut cluster = Cluster::prepare(scratch, THREE_NODES_SECURE);
         for server in &mut cluster.servers {
             server.secure(cluster._scratch.path());
             server.spawn();
         }
-        for server in &cluster.servers {
+        for server in &mut cluster.servers {
             server.wait_until_listening();
         }
         cluster
     }
 
-    fn prepare(settings: &str) -> Cluster {
-        let scratch = Scratch::new();
+    fn prepare(scratch: Scratch, settings: &str) -> Cluster {
         // All at once, so that they differ.
         let listeners: Vec<_> = (0..6).map(|_| listener()).collect();
         let ports: Vec<u16> = listeners.iter().map(port_of).collect();
