@@ -20,6 +20,8 @@ mod life;
 mod nats;
 mod properties;
 #[cfg(feature = "nats")]
+mod relay;
+#[cfg(feature = "nats")]
 mod roles;
 mod simulation;
 mod tidy;

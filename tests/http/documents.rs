@@ -1,4 +1,4 @@
-//! The OpenAPI document, held against a validator and a fuzzer that we did not write.
+//! The OpenAPI and AsyncAPI documents, held against validators and a fuzzer that we did not write.
 
 use super::{Running, fixture};
 use std::path::{Path, PathBuf};
@@ -20,6 +20,18 @@ fn the_openapi_document_is_valid() {
     let file = target().join("openapi.json");
     std::fs::write(&file, tranche::http::openapi()).unwrap();
     let output = Command::new(tool("openapi-spec-validator")).arg(&file).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_asyncapi_document_is_valid() {
+    let tools = target().join("test-tools/node_modules/@asyncapi/parser");
+    assert!(tools.exists(), "@asyncapi/parser is not installed: run tests/run, which installs it");
+    let file = target().join("asyncapi.json");
+    std::fs::write(&file, tranche::asyncapi::DOCUMENT.as_str()).unwrap();
+    let check = Path::new(env!("CARGO_MANIFEST_DIR")).join("http/asyncapi.mjs");
+    let output = Command::new("node").arg(check).args([&tools, &file]).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -6,6 +6,8 @@
 mod client;
 mod machine;
 mod measure;
+#[cfg(feature = "nats")]
+mod nats;
 mod page;
 mod reading;
 mod rivals;
@@ -53,6 +55,9 @@ pub struct Options {
     pub replayed: usize,
     /// Lengths of the logs that are asked about the past, growing.
     pub lengths: Vec<usize>,
+    /// Where a log over NATS is measured; streams are made there and deleted.
+    #[cfg(feature = "nats")]
+    pub nats: Vec<eventlog::nats::Options>,
 }
 
 impl Options {
@@ -68,7 +73,18 @@ impl Options {
             clients: vec![1, 64, 256, 1_024],
             replayed: 100_000,
             lengths: vec![10_000, 100_000, 1_000_000],
+            #[cfg(feature = "nats")]
+            nats: Vec::new(),
         }
+    }
+
+    /// Whether logs over NATS are measured.
+    fn is_of_servers(&self) -> bool {
+        #[cfg(feature = "nats")]
+        let is_so = !self.nats.is_empty();
+        #[cfg(not(feature = "nats"))]
+        let is_so = false;
+        is_so
     }
 
     /// A short one: seconds.
@@ -144,6 +160,11 @@ pub async fn run(
     if asks(Question::Writing) {
         let contest = Contest { directory: &place.0, length: turn };
         sections.push(page::writing(&contest.run(&options.clients, turns, &tell).await?));
+    }
+    #[cfg(feature = "nats")]
+    if !options.nats.is_empty() {
+        let contest = Contest { directory: &place.0, length: turn };
+        sections.extend(nats::run(options, &contest, &tell).await?);
     }
     let (asks_replay, asks_past) = (asks(Question::Replay), asks(Question::Past));
     let (replayed, lengths) = (options.replayed, options.lengths.clone());

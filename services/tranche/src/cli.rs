@@ -7,7 +7,6 @@ mod export;
 mod failure;
 mod log;
 mod out;
-#[cfg(feature = "nats")]
 mod relay;
 mod replay;
 mod rules;
@@ -71,10 +70,11 @@ enum Task {
     /// Takes commands and shows views over HTTP, until told to stop
     Serve(serve::ServeArgs),
     /// Publishes the events of a log over NATS one by one, as CloudEvents for other systems
-    #[cfg(feature = "nats")]
     Relay(relay::RelayArgs),
     /// Prints the OpenAPI document of the server
     Openapi,
+    /// Prints the AsyncAPI document: what is published over NATS
+    Asyncapi,
     /// Measures how fast it is on this machine, beside what the machine can do at best
     Bench(bench::BenchArgs),
     /// Prints a completion script for a shell
@@ -120,9 +120,9 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Task::Export(args) => export::export(&source, &args).await,
         Task::Rules(task) => rules::rules(&task, json),
         Task::Serve(args) => serve::serve(&source, &args, source::clock(clock), json).await,
-        #[cfg(feature = "nats")]
         Task::Relay(args) => relay::relay(&source, &args, json).await,
         Task::Openapi => print(tranche::http::openapi().as_bytes()),
+        Task::Asyncapi => print(tranche::asyncapi::DOCUMENT.as_bytes()),
         Task::Bench(args) => bench::bench(&args, &source::clock(clock), json).await,
         Task::Completions { shell } => completions(shell),
     }

@@ -284,7 +284,8 @@ fn everything() -> Routes {
         .route("/streams/{stream}", get(views::stream))
         .route("/problems", get(about::problems))
         .route("/problems/{code}", get(about::problem))
-        .route("/openapi.json", get(about::document));
+        .route("/openapi.json", get(about::document))
+        .route("/asyncapi.json", get(about::events));
     operators(routes)
 }
 
@@ -322,6 +323,7 @@ const ROUTES: &[&str] = &[
     "streams",
     "problems",
     "openapi.json",
+    "asyncapi.json",
     "metrics",
     "healthz",
     "readyz",

@@ -1,5 +1,6 @@
 //! The `tranche` library: the engine and everything around it.
 
+pub mod asyncapi;
 pub mod bench;
 pub mod clock;
 pub mod cqrs;

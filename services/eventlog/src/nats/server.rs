@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,9 @@ const SECURE: &str = include_str!("../../../../deploy/nats/secure.conf");
 const READY_WAIT: Duration = Duration::from_secs(30);
 /// How long one question to a server may take.
 const ANSWER_WAIT: Duration = Duration::from_secs(5);
+/// Where ports for servers are looked for, and how many there are.
+const FIRST_PORT: u16 = 17_000;
+const PORTS: u16 = 15_000;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A NATS server in a process of its own.
@@ -371,8 +375,18 @@ fn free_port() -> u16 {
     port_of(&listener())
 }
 
+/// A port below those that the system gives to connections: one of these could take it before the
+/// server does.
 fn listener() -> TcpListener {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("the system has free ports")
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let from = u16::try_from(std::process::id() * 61 % u32::from(PORTS)).unwrap_or(0);
+    let port = || {
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        FIRST_PORT + from.wrapping_add(number) % PORTS
+    };
+    let mut listeners =
+        (0..PORTS).filter_map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, port())).ok());
+    listeners.next().expect("the system has free ports")
 }
 
 fn port_of(listener: &TcpListener) -> u16 {

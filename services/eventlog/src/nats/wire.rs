@@ -99,6 +99,8 @@ impl Wire {
     /// # Errors
     /// When none of them answers, or a file of the options cannot be read.
     pub async fn connect(options: &Options) -> Result<Wire, Error> {
+        #[cfg(feature = "kurrent")]
+        crate::remote::tls::agree();
         let hosts = options.servers.join(", ");
         let failed = |why: &dyn std::fmt::Display| Error::Unavailable(format!("{hosts}: {why}"));
         let (lost, losses) = watch::channel(0_u64);

@@ -80,7 +80,7 @@ pub struct Against {
 }
 
 impl Line {
-    fn of(contender: impl Into<String>, turns: &[Turn]) -> Self {
+    pub(super) fn of(contender: impl Into<String>, turns: &[Turn]) -> Self {
         let at = |percent| {
             let each: Option<Vec<u64>> =
                 turns.iter().map(|turn| turn.percentile(percent)).collect();
@@ -95,7 +95,12 @@ impl Line {
         }
     }
 
-    fn against(mut self, whom: &'static str, percent: u64, target: Option<Target>) -> Self {
+    pub(super) fn against(
+        mut self,
+        whom: &'static str,
+        percent: u64,
+        target: Option<Target>,
+    ) -> Self {
         let is_met = target.map(|target| target.is_met(percent));
         self.against = Some(Against { whom, percent, target, is_met });
         self
@@ -125,7 +130,7 @@ const HEADINGS: [&str; 6] = ["contender", "per second", "p50", "p99", "ratio", "
 /// Columns of numbers, which stand right.
 const NUMBERS: std::ops::Range<usize> = 1..4;
 
-/// One of the three questions.
+/// The answer to one question.
 #[derive(Clone, Debug, Serialize)]
 pub struct Section {
     /// What was measured.
@@ -136,7 +141,7 @@ pub struct Section {
     pub lines: Vec<Line>,
 }
 
-fn rates(turns: &[Turn]) -> Vec<u64> {
+pub(super) fn rates(turns: &[Turn]) -> Vec<u64> {
     turns.iter().map(Turn::rate).collect()
 }
 
@@ -270,11 +275,12 @@ pub fn markdown(outcome: &Outcome) -> String {
     let Outcome { machine, options, sections, .. } = outcome;
     let mut page = format!(
         "{PAGE_START}\n\nMade by `{command}`; do not edit, run it again with `--write \
-         ADR/measurements.md` in a release build on the disk that matters. These are numbers that \
+         ADR/{page}` in a release build on the disk that matters. These are numbers that \
          were measured, nothing else; machines are noisy, so contenders take turns and medians of \
          {turns} turns are given. A ratio is the median of the ratios of each turn, so that a slow \
          moment of the machine counts for both.\n\n",
         command = command_line(options),
+        page = if options.is_of_servers() { "measurements-nats.md" } else { "measurements.md" },
         turns = options.turns,
     );
     for warning in machine.warnings() {
@@ -320,6 +326,9 @@ fn shortcomings(sections: &[Section]) -> String {
     if text.is_empty() {
         return "No target was missed.".to_owned();
     }
+    if core_times(sections, 1).is_empty() {
+        return text;
+    }
     text + "\nADR/0010 says what was found of the reasons. The times below say what there is to explain: \
             they are the cores divided by the rate, so waiting is in them too. `raw, 1 client` says \
             what one sync takes.\n"
@@ -345,7 +354,8 @@ fn command_line(options: &Options) -> String {
         0 => String::new(),
         seconds => format!(" --seconds {seconds}"),
     };
-    format!("tranche bench{quick}{seconds} --turns {}", options.turns)
+    let program = if options.is_of_servers() { "tests/bench-nats" } else { "tranche bench" };
+    format!("{program}{quick}{seconds} --turns {}", options.turns)
 }
 
 #[cfg(test)]

@@ -96,16 +96,11 @@ impl Contest<'_> {
         Ok(raw_group_commit(&place.0, entries, clients, self.length).await?)
     }
 
-    async fn in_process(&self, clients: usize) -> Result<Turn, BenchError> {
+    /// A turn of an engine on SQLite.
+    pub(super) async fn in_process(&self, clients: usize) -> Result<Turn, BenchError> {
         let place = self.place()?;
         let engine = prepared(&place.0).await?;
-        let numbers = Arc::<AtomicU64>::default();
-        let start = Instant::now();
-        let until = start + self.length;
-        let tasks = (0..clients)
-            .map(|_| tokio::spawn(submit_all(engine.clone(), Arc::clone(&numbers), until)))
-            .collect();
-        let turn = together(tasks, start).await;
+        let turn = submit_together(&engine, clients, self.length).await;
         engine.stop().await;
         turn
     }
@@ -178,7 +173,8 @@ impl Drop for Place {
     }
 }
 
-fn sample() -> Result<Vec<Bytes>, BenchError> {
+/// Entries of the workload.
+pub(super) fn sample() -> Result<Vec<Bytes>, BenchError> {
     let mut fill = Fill::default();
     (0..ENTRIES).map(|_| Ok(fill.next()?.1.into())).collect()
 }
@@ -186,15 +182,37 @@ fn sample() -> Result<Vec<Bytes>, BenchError> {
 async fn prepared(directory: &Path) -> Result<Engine, BenchError> {
     let log = Arc::new(eventlog::Sqlite::open(directory)?);
     let engine = Engine::open(log, Clock::system(), Options::default()).await?;
+    prepare(&engine).await?;
+    Ok(engine)
+}
+
+/// Gives what must be there before the workload.
+pub(super) async fn prepare(engine: &Engine) -> Result<(), BenchError> {
     for given in preparation() {
         engine.submit(given.read()?).await?;
     }
-    Ok(engine)
+    Ok(())
+}
+
+/// So many clients give the workload to an engine.
+pub(super) async fn submit_together(
+    engine: &Engine,
+    clients: usize,
+    length: Duration,
+) -> Result<Turn, BenchError> {
+    let numbers = Arc::<AtomicU64>::default();
+    let start = Instant::now();
+    let until = start + length;
+    let tasks = (0..clients)
+        .map(|_| tokio::spawn(submit_all(engine.clone(), Arc::clone(&numbers), until)))
+        .collect();
+    together(tasks, start).await
 }
 
 type Task = tokio::task::JoinHandle<Result<Turn, BenchError>>;
 
-async fn together(tasks: Vec<Task>, start: Instant) -> Result<Turn, BenchError> {
+/// Waits for all clients, and adds up what they did since the start.
+pub(super) async fn together(tasks: Vec<Task>, start: Instant) -> Result<Turn, BenchError> {
     let mut turns = Vec::with_capacity(tasks.len());
     for task in tasks {
         turns.push(task.await??);

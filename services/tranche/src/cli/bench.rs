@@ -29,6 +29,10 @@ pub struct BenchArgs {
     /// One of the three questions instead of all
     #[arg(long, value_name = "QUESTION")]
     only: Option<Question>,
+    /// Measures logs over NATS instead, at these addresses: streams are made there and deleted
+    #[cfg(feature = "nats")]
+    #[arg(long, value_name = "URL")]
+    nats: Vec<eventlog::nats::Options>,
     /// How many turns everybody has
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000))]
     turns: Option<u64>,
@@ -49,6 +53,11 @@ pub async fn bench(args: &BenchArgs, clock: &Clock, json: bool) -> Result<(), Fa
     }
     if let Some(only) = args.only {
         options.questions = vec![only];
+    }
+    #[cfg(feature = "nats")]
+    if !args.nats.is_empty() {
+        options.nats.clone_from(&args.nats);
+        options.questions = args.only.into_iter().collect();
     }
     let outcome = bench::run(&options, clock.now(), |what| say(format_args!("{what}"))).await?;
     for warning in &outcome.warnings {

@@ -1,13 +1,22 @@
 //! `tranche relay`: the events of a log over NATS, one by one, for other systems.
 
 use super::failure::Failure;
-use super::out::{Out, say};
-use super::source::{Place, Source};
+use super::source::Source;
+#[cfg(feature = "nats")]
+use super::{
+    out::{Out, say},
+    source::Place,
+};
 use clap::Args;
+#[cfg(feature = "nats")]
 use eventlog::Nats;
+#[cfg(feature = "nats")]
 use std::sync::Arc;
-use tranche::http::told_to_stop;
-use tranche::relay::{Error, Metrics, Relay, run};
+#[cfg(feature = "nats")]
+use tranche::{
+    http::told_to_stop,
+    relay::{Error, Metrics, Relay, run},
+};
 
 /// What `tranche relay` is told.
 #[derive(Args, Debug)]
@@ -20,11 +29,21 @@ pub struct RelayArgs {
     rebuild: bool,
 }
 
+const NEEDS_NATS: &str = "the relay needs a log over NATS: --log nats://HOST/STREAM";
+
+/// Says what is wrong: a build without NATS has no such log.
+#[cfg(not(feature = "nats"))]
+pub async fn relay(source: &Source, args: &RelayArgs, _: bool) -> Result<(), Failure> {
+    let RelayArgs { once: _, rebuild: _ } = args;
+    source.required()?;
+    Err(Failure::Usage(NEEDS_NATS.to_owned()))
+}
+
 /// Relays until told to stop.
+#[cfg(feature = "nats")]
 pub async fn relay(source: &Source, args: &RelayArgs, json: bool) -> Result<(), Failure> {
     let Place::Nats { stream, .. } = source.required()? else {
-        let what = "the relay needs a log over NATS: --log nats://HOST/STREAM";
-        return Err(Failure::Usage(what.to_owned()));
+        return Err(Failure::Usage(NEEDS_NATS.to_owned()));
     };
     let log = Arc::new(Nats::open_read_only(&stream).await?);
     let metrics = Metrics::new().map_err(|error| unavailable(&error))?;
@@ -48,10 +67,12 @@ pub async fn relay(source: &Source, args: &RelayArgs, json: bool) -> Result<(), 
     out.finish()
 }
 
+#[cfg(feature = "nats")]
 fn unavailable(why: &impl ToString) -> Failure {
     eventlog::Error::Unavailable(why.to_string()).into()
 }
 
+#[cfg(feature = "nats")]
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {

@@ -74,6 +74,11 @@ pub(super) async fn document() -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], openapi::DOCUMENT.as_str())
 }
 
+/// `GET /asyncapi.json`.
+pub(super) async fn events() -> impl IntoResponse {
+    ([(CONTENT_TYPE, "application/json")], crate::asyncapi::DOCUMENT.as_str())
+}
+
 /// `GET /metrics`.
 pub(super) async fn metrics(State(shared): State<Arc<Shared>>) -> Result<Response, Problem> {
     let uptime = shared.started.elapsed().as_secs();

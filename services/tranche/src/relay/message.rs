@@ -27,14 +27,14 @@ pub const ALWAYS: &[(&str, &str)] = &[
     ("actorrole", "The role in which it was done"),
 ];
 
-/// The attributes that a message may have.
+/// The attributes that a message may have. The note of the evidence is none: it is free text, and may
+/// hold names.
 pub const SOMETIMES: &[(&str, &str)] = &[
     ("onbehalfof", "For whom it was done"),
     ("causationid", "What led to it"),
     ("correlationid", "The conversation it belongs to"),
     ("evidencesource", "Where the fact comes from"),
     ("evidenceconfidence", "How sure it is"),
-    ("evidencenote", "What else there is to say of it"),
 ];
 
 /// What stands in front of an attribute's name to make it the name of a header.
@@ -127,7 +127,6 @@ fn attributes(
         let confidence = serde_json::to_value(evidence.confidence)?;
         also("evidencesource", Some(evidence.source.clone()));
         also("evidenceconfidence", confidence.as_str().map(str::to_owned));
-        also("evidencenote", evidence.note.clone());
     }
     Ok(attributes)
 }

@@ -59,3 +59,11 @@ fn attributes_have_the_names_that_cloudevents_allows_and_are_all_documented() {
         }
     }
 }
+
+#[cfg(feature = "nats")]
+#[test]
+fn the_file_for_people_is_what_a_relay_makes() {
+    let file = include_str!("../../../../deploy/nats/events-stream.json");
+    let settings: serde_json::Value = serde_json::from_str(file).unwrap();
+    assert_eq!(settings, super::stream_settings("tranche", 3), "deploy/nats/events-stream.json");
+}

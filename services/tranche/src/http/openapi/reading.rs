@@ -126,6 +126,15 @@ const GETS: &[Get] = &[
         problems: &[],
     },
     Get {
+        path: "/asyncapi.json",
+        id: "asyncapi",
+        tag: "about",
+        summary: "What is published over NATS, as an AsyncAPI document",
+        parameters: &[],
+        media: &[(JSON, None)],
+        problems: &[],
+    },
+    Get {
         path: "/metrics",
         id: "metrics",
         tag: "about",
