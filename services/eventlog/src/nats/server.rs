@@ -1,5 +1,6 @@
-//! Real NATS servers for tests, with the settings of `deploy/nats`: one node, or a cluster of three
-//! on the loopback address. Each has a directory of its own, and is killed when it is dropped.
+//! Real NATS servers for tests, with the settings of `deploy/nats`: one node, or a cluster of three,
+//! on the loopback address unless told otherwise. Each has a directory of its own, and is killed when
+//! it is dropped.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
@@ -35,10 +36,26 @@ const FIRST_PORT: u16 = 17_000;
 const PORTS: u16 = 15_000;
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// Where a server of a cluster runs.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// The address that it listens on.
+    pub host: Ipv4Addr,
+    /// The command that runs it, such as one that enters a network of its own first; usually empty.
+    pub through: Vec<String>,
+}
+
+impl Place {
+    fn here() -> Place {
+        Place { host: Ipv4Addr::LOCALHOST, through: Vec::new() }
+    }
+}
+
 /// A NATS server in a process of its own.
 #[derive(Debug)]
 pub struct Server {
     child: Option<Child>,
+    place: Place,
     port: u16,
     config: PathBuf,
     log: PathBuf,
@@ -63,25 +80,26 @@ impl Server {
     /// If there is no nats-server, or it does not start.
     pub fn start_with(settings: &str) -> Server {
         let scratch = Scratch::new();
-        let mut server = Server::prepare(scratch.path(), "one", free_port(), settings);
+        let mut server =
+            Server::prepare(scratch.path(), "one", Place::here(), free_port(), settings);
         server._scratch = Some(scratch);
         server.start_again();
         server
     }
 
-    fn prepare(dir: &Path, name: &str, port: u16, settings: &str) -> Server {
+    fn prepare(dir: &Path, name: &str, place: Place, port: u16, settings: &str) -> Server {
         let (config, log) = (dir.join(format!("{name}.conf")), dir.join(format!("{name}.log")));
         fs::write(&config, settings).expect("tests can write to their directory");
         let store = dir.join(name);
         let variables = vec![
             ("TRANCHE_NATS_NAME", name.to_owned()),
-            ("TRANCHE_NATS_HOST", Ipv4Addr::LOCALHOST.to_string()),
+            ("TRANCHE_NATS_HOST", place.host.to_string()),
             ("TRANCHE_NATS_PORT", port.to_string()),
             ("TRANCHE_NATS_STORE", store.display().to_string()),
         ];
         let variables =
             variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Server { child: None, port, config, log, store, variables, _scratch: None }
+        Server { child: None, place, port, config, log, store, variables, _scratch: None }
     }
 
     /// Starts a stopped server on its port and its store, and waits until it answers.
@@ -97,7 +115,10 @@ impl Server {
         assert!(self.child.is_none(), "the server runs already");
         let program = program();
         let log = File::options().create(true).append(true).open(&self.log);
-        let child = Command::new(&program)
+        let through = self.place.through.iter().map(AsRef::as_ref);
+        let mut words = through.chain([program.as_os_str()]);
+        let child = Command::new(words.next().expect("at least the program"))
+            .args(words)
             .arg("--config")
             .arg(&self.config)
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
@@ -149,6 +170,11 @@ impl Server {
         self.child.as_ref().map(Child::id)
     }
 
+    /// The address that it listens on.
+    pub fn host(&self) -> Ipv4Addr {
+        self.place.host
+    }
+
     /// The port for clients.
     pub fn port(&self) -> u16 {
         self.port
@@ -165,7 +191,8 @@ impl Server {
     /// If there is no nats-server, or it does not start, or there is no openssl or Python.
     pub fn start_secure() -> Server {
         let scratch = Scratch::new();
-        let mut server = Server::prepare(scratch.path(), "one", free_port(), ONE_NODE_SECURE);
+        let mut server =
+            Server::prepare(scratch.path(), "one", Place::here(), free_port(), ONE_NODE_SECURE);
         make_keys(scratch.path());
         server.secure(scratch.path());
         server._scratch = Some(scratch);
@@ -192,7 +219,7 @@ impl Server {
 
     fn wait_until_listening(&self) {
         let deadline = Instant::now() + READY_WAIT;
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_err() {
+        while TcpStream::connect((self.place.host, self.port)).is_err() {
             let said = fs::read_to_string(&self.log).unwrap_or_default();
             assert!(Instant::now() < deadline, "nats-server does not listen:\n{said}");
             thread::sleep(PAUSE);
@@ -216,12 +243,12 @@ impl Server {
 
     /// The address of a stream on this server alone.
     pub fn url(&self, stream: &str) -> String {
-        format!("nats://{}:{}/{stream}?replicas=1", Ipv4Addr::LOCALHOST, self.port)
+        format!("nats://{}:{}/{stream}?replicas=1", self.place.host, self.port)
     }
 
     /// Asks the server something as a client of few words. No answer is `None`, so is "not now".
     pub fn request(&self, subject: &str, body: &Value) -> Option<Value> {
-        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok()?;
+        let stream = TcpStream::connect((self.place.host, self.port)).ok()?;
         stream.set_read_timeout(Some(ANSWER_WAIT)).ok()?;
         let mut lines = BufReader::new(stream.try_clone().ok()?).lines();
         lines.next()?.ok()?;
@@ -265,7 +292,15 @@ impl Cluster {
     /// # Panics
     /// If there is no nats-server, or the cluster does not come about.
     pub fn start() -> Cluster {
-        let mut cluster = Cluster::prepare(THREE_NODES);
+        Cluster::start_at(Scratch::new(), [Place::here(), Place::here(), Place::here()])
+    }
+
+    /// Starts three servers, each somewhere, with a directory of its name for its files.
+    ///
+    /// # Panics
+    /// If there is no nats-server, or the cluster does not come about.
+    pub fn start_at(scratch: Scratch, places: [Place; 3]) -> Cluster {
+        let mut cluster = Cluster::prepare(scratch, places, THREE_NODES);
         for server in &mut cluster.servers {
             server.spawn();
         }
@@ -279,7 +314,8 @@ impl Cluster {
     /// # Panics
     /// If there is no nats-server, or they do not start, or there is no openssl or Python.
     pub fn start_secure() -> Cluster {
-        let mut cluster = Cluster::prepare(THREE_NODES_SECURE);
+        let places = [Place::here(), Place::here(), Place::here()];
+        let mut cluster = Cluster::prepare(Scratch::new(), places, THREE_NODES_SECURE);
         make_keys(cluster._scratch.path());
         for server in &mut cluster.servers {
             server.secure(cluster._scratch.path());
@@ -291,20 +327,19 @@ impl Cluster {
         cluster
     }
 
-    fn prepare(settings: &str) -> Cluster {
-        let scratch = Scratch::new();
+    fn prepare(scratch: Scratch, places: [Place; 3], settings: &str) -> Cluster {
         // All at once, so that they differ.
         let listeners: Vec<_> = (0..6).map(|_| listener()).collect();
         let ports: Vec<u16> = listeners.iter().map(port_of).collect();
         drop(listeners);
         let (clients, routes) = ports.split_at(3);
-        let all: Vec<_> =
-            routes.iter().map(|port| format!("nats://{}:{port}", Ipv4Addr::LOCALHOST)).collect();
-        let all = format!("[{}]", all.join(", "));
+        let all = places.iter().zip(routes);
+        let all = all.map(|(place, port)| format!("nats://{}:{port}", place.host));
+        let all = format!("[{}]", all.collect::<Vec<_>>().join(", "));
         let mut servers = Vec::new();
-        for ((name, client), route) in ["one", "two", "three"].into_iter().zip(clients).zip(routes)
-        {
-            let mut server = Server::prepare(scratch.path(), name, *client, settings);
+        let named = ["one", "two", "three"].into_iter().zip(places);
+        for ((name, place), (client, route)) in named.zip(clients.iter().zip(routes)) {
+            let mut server = Server::prepare(scratch.path(), name, place, *client, settings);
             server.variables.push(("TRANCHE_NATS_CLUSTER_PORT".to_owned(), route.to_string()));
             server.variables.push(("TRANCHE_NATS_ROUTES".to_owned(), all.clone()));
             servers.push(server);
@@ -332,9 +367,19 @@ impl Cluster {
         assert!(deleted.is_some(), "the cluster has made a stream and does not delete it");
     }
 
+    /// Starts all stopped servers, which may need each other to answer.
+    ///
+    /// # Panics
+    /// If they do not start.
+    pub fn start_all_again(&mut self) {
+        let stopped = |server: &&mut Server| server.child.is_none();
+        self.servers.iter_mut().filter(stopped).for_each(Server::spawn);
+        self.servers.iter_mut().for_each(Server::wait_until_ready);
+    }
+
     /// The address of a stream on all three.
     pub fn url(&self, stream: &str) -> String {
-        let address = |server: &Server| format!("{}:{}", Ipv4Addr::LOCALHOST, server.port);
+        let address = |server: &Server| format!("{}:{}", server.place.host, server.port);
         let hosts: Vec<_> = self.servers.iter().map(address).collect();
         format!("nats://{}/{stream}?replicas=3", hosts.join(","))
     }
@@ -347,6 +392,15 @@ impl Cluster {
         let leader = info["cluster"]["leader"].as_str()?;
         self.servers.iter().position(|server| server.variables[0].1 == leader)
     }
+}
+
+/// What the server says that it is.
+///
+/// # Panics
+/// If there is no nats-server.
+pub fn version() -> String {
+    let output = Command::new(program()).arg("--version").output().expect("a nats-server");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 /// The program that `deploy/nats/install` has put under `target/`, or the one that
