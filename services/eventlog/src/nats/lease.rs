@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::settings::{STREAM_EXISTS, STREAM_NOT_FOUND};
 use super::store::WRONG_LAST_SEQUENCE;
-use super::wire::{Wire, parsed};
+use super::wire::Wire;
 use super::{Sequence, message};
 use crate::Error;
 
@@ -164,8 +164,7 @@ impl Lease {
 
     /// The last message and the holder that it names: nobody, if it is empty.
     async fn last(&mut self) -> Result<Option<(Sequence, String)>, Error> {
-        let subject = format!("{}.{}", self.wire.api_subject("DIRECT.GET"), self.subject);
-        let asked = self.wire.ask_within(LEASE_WAIT, subject, HeaderMap::new(), Bytes::new()).await;
+        let asked = self.wire.ask_last(LEASE_WAIT, &self.subject).await;
         let Ok(answer) = asked else {
             // Perhaps there is no stream: it is made by the first who needs it, and kept in memory.
             if self.may_take {
@@ -192,8 +191,7 @@ impl Lease {
         headers.insert(EXPECTED_SUBJECT_SEQUENCE, after.to_string().as_str());
         let payload = Bytes::copy_from_slice(holder.as_bytes());
         let subject = self.subject.clone();
-        let answer = self.wire.ask_within(LEASE_WAIT, subject, headers, payload).await?;
-        match parsed(&answer.payload)? {
+        match self.wire.ask_jetstream(LEASE_WAIT, subject, headers, payload).await? {
             Ok(answer) => answer["seq"].as_u64().map(Written::At).ok_or_else(|| {
                 Error::Unavailable("a server acknowledged without a number".to_owned())
             }),

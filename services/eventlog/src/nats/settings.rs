@@ -7,9 +7,9 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, timeout_at};
 
-use super::SETTINGS_WAIT;
 use super::message::{FORMAT, HEADERS_BYTES_MAX};
-use super::wire::{Info, Wire, next_forever};
+use super::wire::{Info, Wire, next_forever, until};
+use super::{READ_WAIT, SETTINGS_WAIT};
 use crate::{Damage, Error, GROUP_BYTES_MAX, Place, Setting};
 
 /// The oldest server: the first that sends many messages for one request.
@@ -179,7 +179,11 @@ async fn create(wire: &Wire, replicas: usize) -> Result<Info, Error> {
         // Read again in any case: the answer to a creation does not tell the servers.
         Ok(_) | Err(_) => (),
     }
-    wire.info(true).await?.map_err(|refused| unavailable(wire, &refused))
+    // Another process may have made it a moment ago, and not every server knows it yet.
+    until(READ_WAIT, || async {
+        wire.info(true).await?.map_err(|refused| unavailable(wire, &refused))
+    })
+    .await
 }
 
 fn wrong_in_server(wire: &Wire) -> Vec<Setting> {

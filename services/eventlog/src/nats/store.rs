@@ -4,7 +4,7 @@ use async_nats::Subscriber;
 
 use super::message::{self, HEADERS_BYTES_MAX};
 use super::wire::{self, Wire};
-use crate::remote::{Batch, Last, Notices, Proposed, Published, Sequence, Store, Tip};
+use crate::remote::{ANSWER_WAIT, Batch, Last, Notices, Proposed, Published, Sequence, Store, Tip};
 use crate::{Damage, Error, Place};
 
 /// The last sequence is not the expected one. The second is said for a sequence that a batch that is
@@ -52,8 +52,8 @@ impl Store for Wire {
 
     async fn publish(&self, after: &Tip, new: &Proposed) -> Result<Published, Error> {
         let headers = message::headers(&self.stream, after, new.id, new.entries, &new.body);
-        let asked = self.ask(self.subject(), headers, new.body.clone()).await;
-        let answer = match asked.and_then(|answer| wire::parsed(&answer.payload)) {
+        let asked = self.ask_jetstream(ANSWER_WAIT, self.subject(), headers, new.body.clone());
+        let answer = match asked.await {
             Ok(answer) => answer,
             Err(Error::Unavailable(why)) => return Ok(Published::Unknown(why)),
             Err(error) => return Err(error),

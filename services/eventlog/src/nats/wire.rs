@@ -1,8 +1,10 @@
 //! The few requests that we make of NATS, as JSON over its core protocol: for the log, and for who
 //! keeps something beside it on the same servers.
 
+use std::collections::BTreeMap;
 use std::future::{Future, pending, poll_fn, ready};
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::connection::State as Connection;
@@ -15,13 +17,16 @@ use futures_core::Stream;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::sync::{broadcast, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{ANSWER_WAIT, CONNECT_WAIT, Options, READ_WAIT, Sequence, login, message};
 use crate::Error;
 use crate::remote::Batch;
 pub use crate::remote::until;
 
+/// After so long without an answer of use another server is tried: ours may be cut off from the others,
+/// or without JetStream, and would keep us for ever.
+const LEAVE_AFTER: Duration = Duration::from_secs(3);
 /// How many refusals of a server are kept for those who wait for an answer.
 const DENIALS_MAX: usize = 64;
 
@@ -89,6 +94,8 @@ pub struct Wire {
     losses: watch::Receiver<u64>,
     /// What a server says that the credentials do not allow.
     denials: broadcast::Sender<String>,
+    /// Since when JetStream has not answered on a subject.
+    useless_since: Arc<Mutex<BTreeMap<String, Instant>>>,
     api: String,
     pub(super) stream: String,
 }
@@ -121,7 +128,8 @@ impl Wire {
             Err(_) => return Err(failed(&format!("no connection in {CONNECT_WAIT:?}"))),
         };
         let (api, stream) = (options.api.clone(), options.stream.clone());
-        Ok(Wire { client, losses, denials, api, stream })
+        let useless_since = Arc::default();
+        Ok(Wire { client, losses, denials, useless_since, api, stream })
     }
 
     /// The same connection for another stream.
@@ -238,15 +246,67 @@ impl Wire {
             // Some requests must have no body at all.
             let body = if body.is_null() { String::new() } else { body.to_string() };
             let body = Bytes::from(body);
-            let answer = self.ask(subject.clone(), HeaderMap::new(), body).await?;
-            match parsed(&answer.payload)? {
-                Err(refused) if NOT_NOW.contains(&refused.err_code) => {
-                    Err(Error::Unavailable(refused.to_string()))
-                }
-                answered => Ok(answered),
-            }
+            self.ask_jetstream(ANSWER_WAIT, subject.clone(), HeaderMap::new(), body).await
         })
         .await
+    }
+
+    /// One question to who leads a stream or all of JetStream, and its answer, tried once.
+    ///
+    /// # Errors
+    /// When no answer came, or the answer was that there is none now.
+    pub async fn ask_jetstream(
+        &self,
+        wait: Duration,
+        subject: String,
+        headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<Result<Value, Refused>, Error> {
+        let asked = self.ask_within(wait, subject.clone(), headers, payload).await;
+        let answer = asked.and_then(|answer| match parsed(&answer.payload)? {
+            Err(refused) if NOT_NOW.contains(&refused.err_code) => {
+                Err(Error::Unavailable(refused.to_string()))
+            }
+            answered => Ok(answered),
+        });
+        self.note(&subject, &answer).await;
+        answer
+    }
+
+    /// One question to who keeps a stream, for that message which is the last of a subject.
+    ///
+    /// # Errors
+    /// When no answer came.
+    pub async fn ask_last(&self, wait: Duration, of: &str) -> Result<Message, Error> {
+        let subject = format!("{}.{of}", self.api_subject("DIRECT.GET"));
+        let answer = self.ask_within(wait, subject.clone(), HeaderMap::new(), Bytes::new()).await;
+        self.note(&subject, &answer).await;
+        answer
+    }
+
+    /// Takes note of whether a subject is answered. When one has not been for [`LEAVE_AFTER`], another
+    /// server is asked from then on.
+    async fn note<T>(&self, subject: &str, answer: &Result<T, Error>) {
+        let is_of_use = !matches!(answer, Err(Error::Unavailable(_)));
+        if self.is_to_be_left(subject, is_of_use) {
+            // Without a client there is nothing to leave.
+            let _ = in_time(self.client.force_reconnect()).await;
+        }
+    }
+
+    fn is_to_be_left(&self, subject: &str, is_of_use: bool) -> bool {
+        let mut since = self.useless_since.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_of_use {
+            since.remove(subject);
+            return false;
+        }
+        let began = *since.entry(subject.to_owned()).or_insert_with(Instant::now);
+        let is_late = began.elapsed() >= LEAVE_AFTER;
+        if is_late {
+            // Another server has the same time.
+            since.clear();
+        }
+        is_late
     }
 
     /// The state of the stream; what was lost of it only in full, which takes the server a while.
