@@ -10,6 +10,8 @@ mod client;
 mod copy;
 mod demo;
 mod desk;
+#[cfg(feature = "nats")]
+mod faults;
 mod http;
 mod invariants;
 mod kill;
