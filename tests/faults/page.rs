@@ -100,8 +100,8 @@ on a file system in memory; clocks are not moved, but one instance starts with a
 started again, the end is the moment before their start. `commits`: in the log at the end.
 
 What an operator may take from it: a new leader takes nodes some seconds, and the program a few more to see it. A node that is cut off \
-answers nobody, so the program leaves it after 3 s of silence and tries another. A node whose disk was full stays without JetStream until \
-it is started again. Where there is no majority, a command that is given after the fault has begun is not acknowledged before \
+answers nobody, so the program leaves it after 3 s of silence and tries another. A node whose disk was full was started again after it had room; whether it \
+     comes back without that was not tried. Where there is no majority, a command that is given after the fault has begun is not acknowledged before \
 its end (the cases want it); `during` counts answers that were on their way.
 
 | what goes wrong | promised | before | during | after | 503 | silent | pause | first after | commits | breaches |
