@@ -29,6 +29,9 @@ pub struct RelayArgs {
     rebuild: bool,
 }
 
+/// How long to wait before a log that could not be opened is tried again.
+#[cfg(feature = "nats")]
+const OPEN_AGAIN: std::time::Duration = std::time::Duration::from_secs(1);
 const NEEDS_NATS: &str = "the relay needs a log over NATS: --log nats://HOST/STREAM";
 
 /// Says what is wrong: a build without NATS has no such log.
@@ -45,7 +48,7 @@ pub async fn relay(source: &Source, args: &RelayArgs, json: bool) -> Result<(), 
     let Place::Nats { stream, .. } = source.required()? else {
         return Err(Failure::Usage(NEEDS_NATS.to_owned()));
     };
-    let log = Arc::new(Nats::open_read_only(&stream).await?);
+    let log = Arc::new(open(&stream, args.once).await?);
     let metrics = Metrics::new().map_err(|error| unavailable(&error))?;
     let relay = Relay::new(log.wire(), stream.replicas, log.clone(), metrics);
     if args.rebuild {
@@ -65,6 +68,20 @@ pub async fn relay(source: &Source, args: &RelayArgs, json: bool) -> Result<(), 
         out.line(format_args!("relayed {} events, up to position {}", done.events, done.position))?;
     }
     out.finish()
+}
+
+/// Opens the log. A relay that runs for ever waits for it, as it does through every outage later.
+#[cfg(feature = "nats")]
+async fn open(stream: &eventlog::nats::Options, is_once: bool) -> Result<Nats, Failure> {
+    loop {
+        match Nats::open_read_only(stream).await {
+            Err(error @ eventlog::Error::Unavailable(_)) if !is_once => {
+                say(format_args!("{error}; trying again"));
+                tokio::time::sleep(OPEN_AGAIN).await;
+            }
+            opened => return Ok(opened?),
+        }
+    }
 }
 
 #[cfg(feature = "nats")]
