@@ -71,7 +71,7 @@ fn every_link_leads_somewhere() {
 }
 
 /// Pages beside the decisions.
-const OTHERS: &[&str] = &["README.md", "faults.md", "measurements.md"];
+const OTHERS: &[&str] = &["README.md", "faults.md", "measurements-nats.md", "measurements.md"];
 
 #[test]
 fn every_decision_is_linked_from_the_map() {

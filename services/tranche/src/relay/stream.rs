@@ -160,7 +160,7 @@ pub(super) async fn end(wire: &Wire) -> Result<End, Error> {
 
 /// One message, of any server that has it; none when it has been deleted or has expired.
 async fn last(wire: &Wire, sequence: u64) -> Result<Option<Last>, Error> {
-    let subject = format!("$JS.API.DIRECT.GET.{}", wire.stream());
+    let subject = wire.api_subject("DIRECT.GET");
     let body = Bytes::from(json!({ "seq": sequence }).to_string());
     let found = until(READ_WAIT, || async {
         let message = wire.ask(subject.clone(), HeaderMap::new(), body.clone()).await?;
