@@ -1,6 +1,8 @@
 //! `tranche log copy`, and what it is for: a back-up taken while the service runs, the original lost,
 //! and the work going on from the copy.
 
+#[cfg(feature = "kurrent")]
+mod kurrent;
 #[cfg(feature = "nats")]
 mod nats;
 mod restore;
@@ -103,6 +105,8 @@ enum Target<'a> {
     Directory(&'a Path),
     #[cfg(feature = "nats")]
     Stream(&'a eventlog::nats::Options),
+    #[cfg(feature = "kurrent")]
+    Database(&'a eventlog::kurrent::Options),
 }
 
 impl Target<'_> {
@@ -111,6 +115,10 @@ impl Target<'_> {
             Self::Directory(dir) => Ok(Arc::new(Sqlite::open_read_only(dir)?)),
             #[cfg(feature = "nats")]
             Self::Stream(stream) => Ok(Arc::new(eventlog::Nats::open_read_only(stream).await?)),
+            #[cfg(feature = "kurrent")]
+            Self::Database(stream) => {
+                Ok(Arc::new(eventlog::Kurrent::open_read_only(stream).await?))
+            }
         }
     }
 }

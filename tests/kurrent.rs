@@ -5,5 +5,5 @@ mod adapter;
 mod database;
 mod faults;
 mod program;
-mod server;
+pub mod server;
 mod service;

@@ -316,6 +316,8 @@ async fn a_writer_that_stood_still_wakes_up_as_a_follower() {
     assert_eq!(give_at_last(&mut at_old, "asleep", 2).await, 3);
     assert_eq!(give_at_last(&mut at_new, "three", 4).await, 4);
     until_writer(&mut at_old, |writer| writer.is_some_and(|name| name != "here")).await;
+    let waited = at_old.get("/views/budget?wait_for=4").await.expect("an answer");
+    assert_eq!(waited.status, 200, "{waited:?}");
     let at_both = (history(&mut at_old).await, history(&mut at_new).await);
     assert_eq!(at_both.0, at_both.1);
     assert_eq!(ids(&at_both.0), ["one", "two", "asleep", "three"]);

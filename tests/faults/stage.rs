@@ -316,10 +316,15 @@ impl Stage {
             let server: &Server = &self.cluster.servers[node];
             let read = read_node((server.host(), server.port()), STREAM);
             others.iter().for_each(|pid| signal(*pid, "CONT"));
-            read.ok()
+            let said = |error: &std::io::Error| tell(&format!("  node {node} alone: {error}"));
+            read.inspect_err(said).ok()
         };
         let head = at_last("the head", || self.head());
         at_last("every node has everything", || {
+            // A node cannot catch up with others that stand still.
+            if !self.cluster.is_caught_up(STREAM) {
+                return None;
+            }
             let logs = [alone(0)?, alone(1)?, alone(2)?];
             let longest = logs.iter().max_by_key(|log| log.len()).expect("three logs").clone();
             for (node, log) in logs.iter().enumerate() {

@@ -195,7 +195,7 @@ fn event_headers() -> Value {
 }
 
 /// The fields of a command as it travels, but for what is particular to each.
-fn command_fields() -> Value {
+pub(crate) fn command_fields() -> Value {
     let id = json!({ "type": "string", "pattern": "^[A-Za-z0-9_./:-]{1,128}$" });
     let instant = json!({ "type": "string", "format": "date-time" });
     let (mut actor, mut evidence) =
@@ -229,7 +229,7 @@ fn command_fields() -> Value {
 }
 
 /// What became of a command.
-fn answer() -> Value {
+pub(crate) fn answer() -> Value {
     let number = json!({ "type": ["integer", "null"], "minimum": 1 });
     let done = json!({
         "type": "object",

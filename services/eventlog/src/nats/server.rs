@@ -386,11 +386,24 @@ impl Cluster {
 
     /// The index of the server that leads a stream now.
     pub fn leader(&self, stream: &str) -> Option<usize> {
-        let subject = format!("$JS.API.STREAM.INFO.{stream}");
-        let running = self.servers.iter().filter(|server| server.child.is_some());
-        let info = running.into_iter().find_map(|server| server.request(&subject, &json!({})))?;
+        let info = self.info(stream)?;
         let leader = info["cluster"]["leader"].as_str()?;
         self.servers.iter().position(|server| server.variables[0].1 == leader)
+    }
+
+    /// Whether all three say that they have all of a stream.
+    pub fn is_caught_up(&self, stream: &str) -> bool {
+        let is_current = |replica: &Value| replica["current"] == true && replica["lag"].is_null();
+        self.info(stream).is_some_and(|info| {
+            let replicas = info["cluster"]["replicas"].as_array();
+            replicas.is_some_and(|all| all.len() == 2 && all.iter().all(is_current))
+        })
+    }
+
+    fn info(&self, stream: &str) -> Option<Value> {
+        let subject = format!("$JS.API.STREAM.INFO.{stream}");
+        let mut running = self.servers.iter().filter(|server| server.child.is_some());
+        running.find_map(|server| server.request(&subject, &json!({})))
     }
 }
 

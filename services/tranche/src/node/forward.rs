@@ -212,3 +212,66 @@ impl From<Done> for Receipt {
         Self { position, commit_id, recorded_at, replayed, streams, events }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Map, Value, json};
+
+    type Object = Map<String, Value>;
+
+    fn read(object: &Object) -> Result<Forwarded, serde_json::Error> {
+        serde_json::from_str(&json!(object).to_string())
+    }
+
+    fn object(value: &impl Serialize) -> Object {
+        serde_json::from_value(serde_json::to_value(value).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_command_travels_as_the_asyncapi_document_says() {
+        let evidence = json!({ "confidence": "published", "source": "minutes" });
+        let full: Object = serde_json::from_value(json!({
+            "actor": { "id": "bea", "role": "governing_board" },
+            "causation_id": "a", "command": "fund.vote_appropriation", "command_id": "b",
+            "correlation_id": "c", "data": {}, "dry_run": true,
+            "effective_at": "2026-01-01T00:00:00Z", "evidence": evidence, "expected_version": 1,
+            "received_at": "2026-01-01T00:00:00Z", "wait_ms": 1,
+        }))
+        .unwrap();
+        let schema = crate::asyncapi::command_fields();
+        assert!(full.keys().eq(schema["properties"].as_object().unwrap().keys()));
+        assert_eq!(object(&read(&full).unwrap()), full);
+        for name in full.keys() {
+            let mut without = full.clone();
+            without.remove(name);
+            let is_required = schema["required"].as_array().unwrap().contains(&json!(name));
+            assert_eq!(read(&without).is_err(), is_required, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_answer_travels_as_the_asyncapi_document_says() {
+        let schema = crate::asyncapi::answer();
+        let choices = schema["oneOf"].as_array().unwrap();
+        let agrees = |kind: &str, written: &Value| {
+            let mut found = choices.iter().filter_map(|choice| choice["properties"].get(kind));
+            let choice = found.next().expect(kind);
+            let names: Vec<_> = written.as_object().unwrap().keys().collect();
+            let declared: Vec<_> = choice["properties"].as_object().unwrap().keys().collect();
+            assert_eq!(names, declared, "{kind}");
+            assert_eq!(json!(names), choice["required"], "{kind}");
+        };
+        let done = Done {
+            commit_id: None,
+            events: Vec::new(),
+            position: None,
+            recorded_at: Timestamp::UNIX_EPOCH,
+            replayed: false,
+            streams: Vec::new(),
+        };
+        agrees("done", &json!(done));
+        agrees("unavailable", &json!(no_longer("away"))["unavailable"]);
+        assert!(choices.contains(&json!({ "const": Answer::Busy })));
+    }
+}
