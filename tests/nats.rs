@@ -193,29 +193,41 @@ fn what_is_wrong_with_a_log_over_nats_has_its_exit_code() {
     fails(&url, UNAVAILABLE, &["the log is unavailable", &server.port().to_string()]);
 }
 
-/// Data of the program's own, as its operator would give it: keys, one server, addresses for roles.
+/// As its operator would run it: keys, a server, and an address for each role.
 #[test]
 fn the_program_works_by_role_over_an_encrypted_connection() {
     let server = Server::start_secure();
     let scratch = Scratch::new();
     let dir = scratch.path();
     let url = |role: &str| server.secure_url("tranche", role);
-    let vote = String::from_utf8(vote(1)).expect("JSON");
-    let give = |log: &str| {
+    let give = |log: &str, number: u32| {
+        let vote = String::from_utf8(vote(number)).expect("JSON");
         let args = ["do", "fund.vote_appropriation", "--actor", "bea", &vote];
         tranche(dir, &[&["--log", log], &args[..], &["--role", "governing_board"]].concat())
     };
+    let shown = |role: &str| done(dir, &["--log", &url(role), "log", "--json"]);
     // The operator makes the stream; the writer need not be able to.
     done(dir, &["--log", &url("operator"), "demo", "--once"]);
-    let given = give(&url("writer"));
+    let given = give(&url("writer"), 1);
     assert_eq!(given.status.code(), Some(0), "{}", said(&given));
-    let seen = done(dir, &["--log", &url("follower"), "show", "budget", "--csv"]);
-    assert_eq!(seen, done(dir, &["--log", &url("writer"), "show", "budget", "--csv"]));
-    let refused = give(&url("follower"));
-    assert_eq!(refused.status.code(), Some(UNAVAILABLE));
-    // It cannot write itself, and nobody is there who would do it for it.
-    let nobody = "no answer of an instance that writes the log";
-    assert!(said(&refused).contains(nobody), "{}", said(&refused));
-    let plain = url("writer").replace("tls://", "nats://").replace("nkey=", "credentials=");
-    assert_eq!(give(&plain).status.code(), Some(UNAVAILABLE));
+    let before = shown("follower");
+    assert!(before == shown("writer") && before.contains("\"fund-F-1\""), "the first vote");
+
+    // Nobody decides for it, and it cannot itself.
+    let refused = give(&url("follower"), 2);
+    assert_eq!(refused.status.code(), Some(UNAVAILABLE), "{}", said(&refused));
+    assert_eq!(shown("writer"), before);
+    // A writer decides for it, across the accounts.
+    let served = Served::on(dir, &["--log", &url("writer")]);
+    let deadline = Instant::now() + AT_LAST;
+    while give(&url("follower"), 3).status.code() != Some(0) {
+        assert!(Instant::now() < deadline, "the writer does not answer");
+        std::thread::sleep(PAUSE);
+    }
+    served.kill();
+    let after = shown("follower");
+    assert!(
+        after.contains("\"fund-F-3\"") && !after.contains("\"fund-F-2\""),
+        "the third vote only"
+    );
 }

@@ -191,9 +191,10 @@ impl Server {
     /// If there is no nats-server, or it does not start, or there is no openssl or Python.
     pub fn start_secure() -> Server {
         let scratch = Scratch::new();
+        // First, since it takes a while, and a free port may not stay so.
+        make_keys(scratch.path());
         let mut server =
             Server::prepare(scratch.path(), "one", Place::here(), free_port(), ONE_NODE_SECURE);
-        make_keys(scratch.path());
         server.secure(scratch.path());
         server._scratch = Some(scratch);
         server.spawn();
@@ -217,11 +218,16 @@ impl Server {
         }
     }
 
-    fn wait_until_listening(&self) {
+    fn wait_until_listening(&mut self) {
         let deadline = Instant::now() + READY_WAIT;
         while TcpStream::connect((self.place.host, self.port)).is_err() {
-            let said = fs::read_to_string(&self.log).unwrap_or_default();
-            assert!(Instant::now() < deadline, "nats-server does not listen:\n{said}");
+            let child = self.child.as_mut().expect("it was started");
+            let ended = child.try_wait().expect("a child can be asked");
+            assert!(
+                ended.is_none() && Instant::now() < deadline,
+                "nats-server does not listen ({ended:?}):\n{}",
+                fs::read_to_string(&self.log).unwrap_or_default()
+            );
             thread::sleep(PAUSE);
         }
     }
@@ -314,14 +320,15 @@ impl Cluster {
     /// # Panics
     /// If there is no nats-server, or they do not start, or there is no openssl or Python.
     pub fn start_secure() -> Cluster {
+        let scratch = Scratch::new();
+        make_keys(scratch.path());
         let places = [Place::here(), Place::here(), Place::here()];
-        let mut cluster = Cluster::prepare(Scratch::new(), places, THREE_NODES_SECURE);
-        make_keys(cluster._scratch.path());
+        let mut cluster = Cluster::prepare(scratch, places, THREE_NODES_SECURE);
         for server in &mut cluster.servers {
             server.secure(cluster._scratch.path());
             server.spawn();
         }
-        for server in &cluster.servers {
+        for server in &mut cluster.servers {
             server.wait_until_listening();
         }
         cluster
