@@ -166,10 +166,9 @@ async fn each_role_may_publish_what_it_needs_and_no_more() {
   tranche.log
   tranche.command
   tranche.lease.writer
-  tranche.lease.relay
+  tranche.events.call.C-1.Opened
   $JS.API.STREAM.INFO.tranche
 relay
-  tranche.lease.relay
   tranche.events.call.C-1.Opened
   $JS.API.STREAM.INFO.tranche
 follower
