@@ -297,6 +297,7 @@ async fn a_relay_has_a_key_of_its_own_and_one_instance_does_all_with_the_writers
     let beside = serve("relay", "relay");
     give_at_last(&mut client, "three", 3).await;
     last_published(&server, "fund.F-3").await;
-    (writer.kill(), beside.kill());
+    writer.kill();
+    beside.kill();
     assert_eq!(violations(), before, "{}", server.said());
 }
