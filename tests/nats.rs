@@ -3,6 +3,7 @@
 use crate::cli::program::{Scratch, tranche};
 use crate::client::{Answer, Client};
 use crate::kill::Served;
+use eventlog::nats::Wire;
 use eventlog::nats::server::{Cluster, ONE_NODE, Server};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -193,29 +194,110 @@ fn what_is_wrong_with_a_log_over_nats_has_its_exit_code() {
     fails(&url, UNAVAILABLE, &["the log is unavailable", &server.port().to_string()]);
 }
 
-/// Data of the program's own, as its operator would give it: keys, one server, addresses for roles.
+/// As its operator would run it: keys, a server, and an address for each role.
 #[test]
 fn the_program_works_by_role_over_an_encrypted_connection() {
     let server = Server::start_secure();
     let scratch = Scratch::new();
     let dir = scratch.path();
     let url = |role: &str| server.secure_url("tranche", role);
-    let vote = String::from_utf8(vote(1)).expect("JSON");
-    let give = |log: &str| {
+    let give = |log: &str, number: u32| {
+        let vote = String::from_utf8(vote(number)).expect("JSON");
         let args = ["do", "fund.vote_appropriation", "--actor", "bea", &vote];
         tranche(dir, &[&["--log", log], &args[..], &["--role", "governing_board"]].concat())
     };
+    let shown = |role: &str| done(dir, &["--log", &url(role), "log", "--json"]);
     // The operator makes the stream; the writer need not be able to.
     done(dir, &["--log", &url("operator"), "demo", "--once"]);
-    let given = give(&url("writer"));
+    let given = give(&url("writer"), 1);
     assert_eq!(given.status.code(), Some(0), "{}", said(&given));
-    let seen = done(dir, &["--log", &url("follower"), "show", "budget", "--csv"]);
-    assert_eq!(seen, done(dir, &["--log", &url("writer"), "show", "budget", "--csv"]));
-    let refused = give(&url("follower"));
-    assert_eq!(refused.status.code(), Some(UNAVAILABLE));
-    // It cannot write itself, and nobody is there who would do it for it.
-    let nobody = "no answer of an instance that writes the log";
-    assert!(said(&refused).contains(nobody), "{}", said(&refused));
-    let plain = url("writer").replace("tls://", "nats://").replace("nkey=", "credentials=");
-    assert_eq!(give(&plain).status.code(), Some(UNAVAILABLE));
+    let before = shown("follower");
+    assert!(before == shown("writer") && before.contains("\"fund-F-1\""), "the first vote");
+
+    // Nobody decides for it, and it cannot itself.
+    let refused = give(&url("follower"), 2);
+    assert_eq!(refused.status.code(), Some(UNAVAILABLE), "{}", said(&refused));
+    assert_eq!(shown("writer"), before);
+    // A writer decides for it, across the accounts.
+    let served = Served::on(dir, &["--log", &url("writer")]);
+    let deadline = Instant::now() + AT_LAST;
+    while give(&url("follower"), 3).status.code() != Some(0) {
+        assert!(Instant::now() < deadline, "the writer does not answer");
+        std::thread::sleep(PAUSE);
+    }
+    served.kill();
+    let after = shown("follower");
+    assert!(
+        after.contains("\"fund-F-3\"") && !after.contains("\"fund-F-2\""),
+        "the third vote only"
+    );
+}
+
+/// Waits until the last event that is published is of a stream, as the operator sees it.
+async fn last_published(server: &Server, stream: &str) {
+    let options = server.secure_url("tranche", "operator").parse().expect("a URL");
+    let wire = Wire::connect(&options).await.expect("a connection");
+    let events = wire.for_stream("tranche-events".to_owned());
+    let last = json!({ "last_by_subj": "tranche.events.>" });
+    let deadline = Instant::now() + AT_LAST;
+    loop {
+        let found = events.api("STREAM.MSG.GET", &last).await.expect("an answer").expect("events");
+        let subject = found["message"]["subject"].as_str().expect("a subject");
+        if subject.starts_with(&format!("tranche.events.{stream}.")) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "{subject} is the last, and not one of {stream}");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_has_a_key_of_its_own_and_one_instance_does_all_with_the_writers() {
+    let server = Server::start_secure();
+    let scratch = Scratch::new();
+    let dir = scratch.path();
+    let url = |role: &str| server.secure_url("tranche", role);
+    let relay = |more: &[&str]| {
+        tranche(dir, &[&["--log", &url("relay"), "relay", "--once", "--json"], more].concat())
+    };
+    let forbidden = |output: Output, subject: &str| {
+        assert_eq!(output.status.code(), Some(UNAVAILABLE), "{}", said(&output));
+        assert!(said(&output).contains(&format!("publish on {subject}")), "{}", said(&output));
+    };
+    // The operator makes the streams.
+    let vote = String::from_utf8(vote(9)).expect("JSON");
+    let give =
+        ["do", "fund.vote_appropriation", "--actor", "bea", "--role", "governing_board", &vote];
+    done(dir, &[&["--log", &url("operator")], &give[..]].concat());
+    forbidden(relay(&[]), "$JS.API.STREAM.CREATE.tranche-events");
+    done(dir, &["--log", &url("operator"), "relay", "--once"]);
+    forbidden(relay(&["--rebuild"]), "$JS.API.STREAM.DELETE.tranche-events");
+    let violations = || server.said().matches("Violation").count();
+    let before = violations();
+    assert!(before > 0, "the server says what it refuses");
+
+    let serve =
+        |role: &str, roles: &str| Served::with(dir, &["--log", &url(role)], &["--roles", roles]);
+    let all = serve("writer", "writer,processes,web,relay");
+    let mut client = Client::connect(all.address).await.expect("it answers");
+    give_at_last(&mut client, "one", 1).await;
+    last_published(&server, "fund.F-1").await;
+    all.kill();
+
+    let writer = serve("writer", "writer,processes,web");
+    let mut client = Client::connect(writer.address).await.expect("it answers");
+    give_at_last(&mut client, "two", 2).await;
+    for events in [1, 0] {
+        let relayed = relay(&[]);
+        assert!(relayed.status.success(), "{}", said(&relayed));
+        let relayed: Value = serde_json::from_slice(&relayed.stdout).expect("JSON");
+        assert_eq!(relayed["events"], events);
+    }
+    last_published(&server, "fund.F-2").await;
+    let beside = serve("relay", "relay");
+    give_at_last(&mut client, "three", 3).await;
+    last_published(&server, "fund.F-3").await;
+    writer.kill();
+    beside.kill();
+    assert_eq!(violations(), before, "{}", server.said());
 }

@@ -156,9 +156,9 @@ fn not_understood(error: &clap::Error) -> ExitCode {
 
 /// The program's own log lines go to standard error: warnings, or what RUST_LOG asks for.
 fn start_tracing() {
-    // The client of EventStoreDB shouts at each lost connection. The log tells it when it matters.
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,eventstore=off"));
+    // The clients of servers shout at each attempt to connect. The log tells it when it matters.
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("warn,async_nats=off,eventstore=off"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -3,9 +3,13 @@
 
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_nats::{ConnectError, ConnectErrorKind, ConnectOptions};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::Value;
 
 use super::{CONNECT_WAIT, Options, RETRY_PAUSE};
 use crate::Error;
@@ -63,19 +67,40 @@ pub(super) async fn connect_options(options: &Options) -> Result<ConnectOptions,
 
 /// Why connecting failed, with the file that the servers did not like.
 pub(super) fn why(options: &Options, error: &ConnectError) -> String {
-    let (option, path) = match (&options.credentials, &options.nkey) {
-        (Some(path), _) => ("credentials", path),
-        (None, Some(path)) => ("nkey", path),
-        (None, None) => return error.to_string(),
-    };
-    let path = path.display();
-    match error.kind() {
-        ConnectErrorKind::AuthorizationViolation => {
-            format!("{option}={path}: the server does not know this user")
+    match (error.kind(), &options.nkey) {
+        (ConnectErrorKind::AuthorizationViolation, _) => not_let_in(options),
+        (ConnectErrorKind::Authentication, Some(path)) => {
+            format!("nkey={}: it is not a valid key", path.display())
         }
-        ConnectErrorKind::Authentication => format!("{option}={path}: it is not a valid key"),
         _ => error.to_string(),
     }
+}
+
+/// Why the servers may have refused the user of the options.
+pub(super) fn not_let_in(options: &Options) -> String {
+    match (&options.credentials, &options.nkey) {
+        (Some(path), _) => {
+            let path_is = format!("credentials={}", path.display());
+            match text("credentials", path).ok().and_then(|text| expired(&text)) {
+                Some(ago) => format!("{path_is}: its JWT expired {} s ago", ago.as_secs()),
+                None => format!("{path_is}: the server does not know this user"),
+            }
+        }
+        (None, Some(path)) => {
+            format!("nkey={}: the server does not know this user", path.display())
+        }
+        (None, None) => "authorization violation: the server wants a login".to_owned(),
+    }
+}
+
+/// How long ago the JWT of a `.creds` file has expired, by the clock here, if it has.
+fn expired(credentials: &str) -> Option<Duration> {
+    let is_begin = |line: &&str| line.contains("BEGIN NATS USER JWT");
+    let jwt = credentials.lines().skip_while(|line| !is_begin(line)).nth(1)?;
+    let claims = BASE64_URL_SAFE_NO_PAD.decode(jwt.trim().split('.').nth(1)?).ok()?;
+    let claims: Value = serde_json::from_slice(&claims).ok()?;
+    let end = Duration::from_secs(claims["exp"].as_u64().filter(|end| *end > 0)?);
+    SystemTime::now().duration_since(UNIX_EPOCH.checked_add(end)?).ok()
 }
 
 fn text(option: &str, path: &Path) -> Result<String, Error> {

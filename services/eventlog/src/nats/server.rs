@@ -25,7 +25,8 @@ pub const ONE_NODE_SECURE: &str = include_str!("../../../../deploy/nats/one-node
 /// The settings of each server of a cluster with encryption and roles.
 pub const THREE_NODES_SECURE: &str =
     include_str!("../../../../deploy/nats/three-nodes-secure.conf");
-const SECURE: &str = include_str!("../../../../deploy/nats/secure.conf");
+/// What both of them include.
+pub const SECURE: &str = include_str!("../../../../deploy/nats/secure.conf");
 
 /// How long a server may take until it answers, and a cluster until it has a leader.
 const READY_WAIT: Duration = Duration::from_secs(30);
@@ -61,6 +62,8 @@ pub struct Server {
     log: PathBuf,
     store: PathBuf,
     variables: Vec<(String, String)>,
+    /// Whether it answers whoever comes, without a login.
+    is_open: bool,
     // Last, so that the process ends before its directory goes.
     _scratch: Option<Scratch>,
 }
@@ -79,9 +82,44 @@ impl Server {
     /// # Panics
     /// If there is no nats-server, or it does not start.
     pub fn start_with(settings: &str) -> Server {
+        Server::start_in(Scratch::new(), settings, true)
+    }
+
+    /// Starts a server of one node with settings that let nobody in without a login, and waits until it
+    /// listens.
+    ///
+    /// # Panics
+    /// If there is no nats-server, or it does not start.
+    pub fn start_closed(settings: &str) -> Server {
+        Server::start_in(Scratch::new(), settings, false)
+    }
+
+    /// Starts a server of one node with encryption and roles, and keys of its own.
+    ///
+    /// # Panics
+    /// If there is no nats-server, or it does not start, or there is no openssl or Python.
+    pub fn start_secure() -> Server {
+        Server::start_secure_with(ONE_NODE_SECURE)
+    }
+
+    /// The same with settings in place of [`ONE_NODE_SECURE`].
+    ///
+    /// # Panics
+    /// If there is no nats-server, or it does not start, or there is no openssl or Python.
+    pub fn start_secure_with(settings: &str) -> Server {
         let scratch = Scratch::new();
-        let mut server =
-            Server::prepare(scratch.path(), "one", Place::here(), free_port(), settings);
+        // First, since it takes a while, and a free port may not stay so.
+        make_keys(scratch.path());
+        Server::start_in(scratch, settings, false)
+    }
+
+    fn start_in(scratch: Scratch, settings: &str, is_open: bool) -> Server {
+        let dir = scratch.path();
+        let mut server = Server::prepare(dir, "one", Place::here(), free_port(), settings);
+        server.is_open = is_open;
+        if dir.join("keys").exists() {
+            server.secure(dir);
+        }
         server._scratch = Some(scratch);
         server.start_again();
         server
@@ -99,7 +137,17 @@ impl Server {
         ];
         let variables =
             variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Server { child: None, place, port, config, log, store, variables, _scratch: None }
+        Server {
+            child: None,
+            place,
+            port,
+            config,
+            log,
+            store,
+            variables,
+            is_open: true,
+            _scratch: None,
+        }
     }
 
     /// Starts a stopped server on its port and its store, and waits until it answers.
@@ -108,7 +156,7 @@ impl Server {
     /// If it does not start.
     pub fn start_again(&mut self) {
         self.spawn();
-        self.wait_until_ready();
+        if self.is_open { self.wait_until_ready() } else { self.wait_until_listening() }
     }
 
     fn spawn(&mut self) {
@@ -165,6 +213,14 @@ impl Server {
         fs::write(&self.config, settings).expect("tests can write to their directory");
     }
 
+    /// What it has said.
+    ///
+    /// # Panics
+    /// If that cannot be read.
+    pub fn said(&self) -> String {
+        fs::read_to_string(&self.log).expect("tests can read their directory")
+    }
+
     /// Its process.
     pub fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
@@ -185,22 +241,6 @@ impl Server {
         &self.store
     }
 
-    /// Starts a server of one node with encryption and roles, and keys of its own.
-    ///
-    /// # Panics
-    /// If there is no nats-server, or it does not start, or there is no openssl or Python.
-    pub fn start_secure() -> Server {
-        let scratch = Scratch::new();
-        let mut server =
-            Server::prepare(scratch.path(), "one", Place::here(), free_port(), ONE_NODE_SECURE);
-        make_keys(scratch.path());
-        server.secure(scratch.path());
-        server._scratch = Some(scratch);
-        server.spawn();
-        server.wait_until_listening();
-        server
-    }
-
     /// Puts the included files beside its own, and tells it where the keys are.
     fn secure(&mut self, dir: &Path) {
         let included = [
@@ -217,11 +257,16 @@ impl Server {
         }
     }
 
-    fn wait_until_listening(&self) {
+    fn wait_until_listening(&mut self) {
         let deadline = Instant::now() + READY_WAIT;
         while TcpStream::connect((self.place.host, self.port)).is_err() {
-            let said = fs::read_to_string(&self.log).unwrap_or_default();
-            assert!(Instant::now() < deadline, "nats-server does not listen:\n{said}");
+            let child = self.child.as_mut().expect("it was started");
+            let ended = child.try_wait().expect("a child can be asked");
+            assert!(
+                ended.is_none() && Instant::now() < deadline,
+                "nats-server does not listen ({ended:?}):\n{}",
+                fs::read_to_string(&self.log).unwrap_or_default()
+            );
             thread::sleep(PAUSE);
         }
     }
@@ -314,14 +359,16 @@ impl Cluster {
     /// # Panics
     /// If there is no nats-server, or they do not start, or there is no openssl or Python.
     pub fn start_secure() -> Cluster {
+        let scratch = Scratch::new();
+        make_keys(scratch.path());
         let places = [Place::here(), Place::here(), Place::here()];
-        let mut cluster = Cluster::prepare(Scratch::new(), places, THREE_NODES_SECURE);
-        make_keys(cluster._scratch.path());
+        let mut cluster = Cluster::prepare(scratch, places, THREE_NODES_SECURE);
         for server in &mut cluster.servers {
             server.secure(cluster._scratch.path());
+            server.is_open = false;
             server.spawn();
         }
-        for server in &cluster.servers {
+        for server in &mut cluster.servers {
             server.wait_until_listening();
         }
         cluster

@@ -2,10 +2,12 @@
 
 mod damage;
 mod faults;
+mod operator;
 mod proxy;
 mod roles;
 mod secure;
 mod settings;
+mod tls;
 
 use serde_json::{Value, json};
 

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use async_nats::connection::State as Connection;
 use async_nats::{
-    Client, Event, HeaderMap, Message, Request, RequestErrorKind, ServerError, StatusCode,
-    Subscriber,
+    Client, ClientError, Event, HeaderMap, Message, Request, RequestErrorKind, ServerError,
+    StatusCode, Subscriber,
 };
 use bytes::Bytes;
 use futures_core::Stream;
@@ -29,6 +29,9 @@ pub use crate::remote::until;
 const LEAVE_AFTER: Duration = Duration::from_secs(3);
 /// How many refusals of a server are kept for those who wait for an answer.
 const DENIALS_MAX: usize = 64;
+
+/// What the client says when the servers do not let us in.
+const NOT_LET_IN: &str = "authorization violation";
 
 /// The server's codes for "not now": it was not done, and may be soon.
 const NOT_NOW: &[u64] = &[
@@ -94,6 +97,8 @@ pub struct Wire {
     losses: watch::Receiver<u64>,
     /// What a server says that the credentials do not allow.
     denials: broadcast::Sender<String>,
+    /// Why the servers do not let us in, while they do not.
+    refusal: Arc<Mutex<Option<String>>>,
     /// Since when JetStream has not answered on a subject.
     useless_since: Arc<Mutex<BTreeMap<String, Instant>>>,
     api: String,
@@ -113,8 +118,15 @@ impl Wire {
         let (lost, losses) = watch::channel(0_u64);
         let (denials, _) = broadcast::channel(DENIALS_MAX);
         let told = denials.clone();
+        let refusal: Arc<Mutex<Option<String>>> = Arc::default();
+        let (refused, user) = (Arc::clone(&refusal), options.clone());
         let connect = login::connect_options(options).await?.event_callback(move |event| {
             match event {
+                Event::Connected => set(&refused, None),
+                // Told at each attempt to connect again.
+                Event::ClientError(ClientError::Other(what)) if what == NOT_LET_IN => {
+                    set(&refused, Some(login::not_let_in(&user)));
+                }
                 Event::Disconnected => lost.send_modify(|losses| *losses += 1),
                 // Nobody may be waiting.
                 Event::ServerError(ServerError::Other(what)) => drop(told.send(what)),
@@ -129,7 +141,7 @@ impl Wire {
         };
         let (api, stream) = (options.api.clone(), options.stream.clone());
         let useless_since = Arc::default();
-        Ok(Wire { client, losses, denials, useless_since, api, stream })
+        Ok(Wire { client, losses, denials, refusal, useless_since, api, stream })
     }
 
     /// The same connection for another stream.
@@ -393,9 +405,17 @@ impl Wire {
     fn check_connection(&self) -> Result<(), Error> {
         match self.client.connection_state() {
             Connection::Connected => Ok(()),
-            _ => Err(Error::Unavailable("no NATS server is connected".to_owned())),
+            _ => {
+                let refusal = self.refusal.lock().unwrap_or_else(PoisonError::into_inner);
+                let why = refusal.iter().map(|why| format!(": {why}")).collect::<String>();
+                Err(Error::Unavailable(format!("no NATS server is connected{why}")))
+            }
         }
     }
+}
+
+fn set(place: &Mutex<Option<String>>, what: Option<String>) {
+    *place.lock().unwrap_or_else(PoisonError::into_inner) = what;
 }
 
 /// The next message of a subscription, which must come in [`ANSWER_WAIT`].

@@ -1,6 +1,6 @@
 //! A tree that grows by one leaf after the other, at a cost that does not depend on its size.
 
-use super::tile::{HEIGHT, LEVEL_MAX, Tile, Tiles, WIDTH};
+use super::tile::{self, HEIGHT, LEVEL_MAX, Tile, Tiles, WIDTH};
 use super::{Error, Hash, Tree};
 
 /// What must be known of a tree to go on with it: its open tiles, and the roots of its complete
@@ -29,14 +29,20 @@ impl Builder {
         assert_eq!(size % WIDTH, 0, "only full tiles are kept");
         let tree = Tiles(read);
         let mut builder = Builder { size, ..Builder::default() };
-        for height in (0..u64::BITS).rev().filter(|height| size >> height & 1 == 1) {
-            builder.peaks.push(tree.subtree(height, (size >> height) - 1)?);
-        }
         for level in 0..=LEVEL_MAX {
             let count = size >> (level * HEIGHT);
             let open = count - count % WIDTH..count;
             let hashes = open.map(|index| tree.subtree(level * HEIGHT, index));
             builder.open.push(hashes.collect::<Result<_, _>>()?);
+        }
+        // An open tile of n hashes holds a peak for each bit of n, the largest first.
+        for open in builder.open.iter().rev() {
+            let mut rest = &open[..];
+            while !rest.is_empty() {
+                let (peak, after) = rest.split_at(1 << rest.len().ilog2());
+                builder.peaks.push(tile::fold(peak));
+                rest = after;
+            }
         }
         Ok(builder)
     }
@@ -98,7 +104,7 @@ impl Builder {
 
     /// The first hashes of a tile that is still open, if they are there.
     pub fn open(&self, tile: Tile) -> Option<&[Hash]> {
-        let super::tile::Kind::Hashes(level) = tile.kind else { return None };
+        let tile::Kind::Hashes(level) = tile.kind else { return None };
         let count = self.size >> (level * HEIGHT);
         let open = self.open.get(level as usize).filter(|_| tile.index == count / WIDTH)?;
         open.get(..usize::try_from(tile.width).ok()?)

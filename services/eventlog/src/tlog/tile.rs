@@ -199,7 +199,9 @@ where
     type Error = E;
 
     fn subtree(&self, height: u32, index: u64) -> Result<Hash, E> {
-        let (level, height) = (height / HEIGHT, height % HEIGHT);
+        // The hash of a full tile is taken from that tile, not from its parent, which may be open still.
+        let level = height.saturating_sub(1) / HEIGHT;
+        let height = height - level * HEIGHT;
         let (first, count) = (index << height, 1 << height);
         let (tile, from) = (first / WIDTH, first % WIDTH);
         let tile = Tile { kind: Kind::Hashes(level), index: tile, width: from + count };
@@ -212,7 +214,7 @@ where
 }
 
 /// The hash of a complete subtree, from those at its foot; their number is a power of two.
-fn fold(hashes: &[Hash]) -> Hash {
+pub(super) fn fold(hashes: &[Hash]) -> Hash {
     if let [hash] = hashes {
         return *hash;
     }

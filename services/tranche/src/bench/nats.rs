@@ -261,7 +261,9 @@ fn writing(sites: &[Site], sqlite: &[Turn]) -> Section {
              same length that are ready beforehand, whatever waits as one message that names its \
              predecessor, and waits for its acknowledgement: what these servers take at best. `in \
              process` reads the payload, decides, makes durable and shows in every view. `one message \
-             per event` has no order and no groups. Servers, clients and engine share the cores."
+             per event` has no order and no groups; one node syncs each of its messages alone, three \
+             sync what waits together, in their Raft logs, and so take more (ADR/0011). Servers, \
+             clients and engine share the cores."
         ),
         lines,
     }

@@ -1,16 +1,22 @@
 //! Encryption, logins and roles, with the files of `deploy/nats`.
 
+use std::path::Path;
+use std::process::{Command, Output};
 use std::time::Instant;
 
 use async_nats::{Event, HeaderMap, ServerError};
 use tokio::sync::mpsc;
 
 use super::super::login;
+use super::super::server::{ONE_NODE_SECURE, SECURE};
 use super::*;
 
 /// A server with the streams that an operator makes, and one entry.
 async fn server() -> Server {
-    let server = Server::start_secure();
+    prepared(Server::start_secure()).await
+}
+
+async fn prepared(server: Server) -> Server {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
         match open(&server.secure_url("tranche", "operator")).await {
@@ -160,10 +166,9 @@ async fn each_role_may_publish_what_it_needs_and_no_more() {
   tranche.log
   tranche.command
   tranche.lease.writer
-  tranche.lease.relay
+  tranche.events.call.C-1.Opened
   $JS.API.STREAM.INFO.tranche
 relay
-  tranche.lease.relay
   tranche.events.call.C-1.Opened
   $JS.API.STREAM.INFO.tranche
 follower
@@ -305,4 +310,88 @@ async fn three_nodes_with_encryption_between_them_keep_a_log() {
     assert_eq!(follower.read(1, usize::MAX).await.unwrap().len(), 1);
     let refused = follower.append(2, entries(&["c"])).await;
     assert_eq!(refused, Err(Error::Forbidden("publish on tranche.log".to_owned())));
+}
+
+/// Appends with the writer's key, and does all else with the follower's, from its account.
+struct ByRole(Server);
+
+#[async_trait]
+impl Factory for ByRole {
+    async fn open(&self, name: &str) -> Result<Arc<dyn Log>, Error> {
+        let url = |role: &str| self.0.secure_url(name, role);
+        drop(open(&url("operator")).await?);
+        let writer = open(&url("writer")).await?;
+        let reader = Nats::open_read_only(&options(&url("follower"))).await?;
+        Ok(Arc::new(Beside { writer: Box::new(writer), reader: Box::new(reader) }))
+    }
+
+    fn persists(&self) -> bool {
+        true
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_writer_and_a_follower_keep_the_contract_over_encrypted_connections() {
+    // The suite has a log for each case: the same permissions, for logs of any name.
+    let names = [(".tranche\"", ".*\""), ("\"tranche.log\"", "\"*.log\"")];
+    let names = [&names[..], &[("\"tranche.stored\"", "\"*.stored\"")]].concat();
+    let any = names.iter().fold(SECURE.to_owned(), |text, (from, to)| text.replace(from, to));
+    let server = Server::start_secure_with(&ONE_NODE_SECURE.replace("include secure.conf", &any));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while let Err(error) = open(&server.secure_url("first", "operator")).await {
+        assert!(Instant::now() < deadline, "{error}");
+    }
+    contract::run(&ByRole(server)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_not_hear_of_new_groups_looks_by_itself_and_complains_once() {
+    let deaf = SECURE.replace(r#"["tranche.stored", "_INBOX.>"]"#, r#"["_INBOX.>"]"#);
+    let settings = ONE_NODE_SECURE.replace("include secure.conf", &deaf);
+    let server = prepared(Server::start_secure_with(&settings)).await;
+    let complaints = || server.said().matches("Subscription Violation").count();
+    let (writer, follower) = (role(&server, "writer").await, role(&server, "follower").await);
+    assert_eq!(follower.wait_for(1).await, Ok(1));
+    for last in 2..5 {
+        let texts = [last.to_string()];
+        let (waits, appended) =
+            tokio::join!(follower.wait_for(last), writer.append(last - 1, entries(&[&texts[0]])));
+        assert_eq!((waits, appended), (Ok(last), Ok(last)));
+    }
+    assert_eq!(complaints(), 1, "{}", server.said());
+}
+
+fn keys(args: &[&Path]) -> Output {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/nats/keys");
+    Command::new(script).args(args).output().expect("deploy/nats/keys can be run")
+}
+
+#[test]
+fn keys_are_never_made_over_others_nor_inside_the_repository() {
+    let scratch = contract::Scratch::new();
+    let (dir, host) = (scratch.path().join("keys"), Path::new("127.0.0.1"));
+    let files = || {
+        let names = std::fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path());
+        let mut files: Vec<_> = names.map(|path| (std::fs::read(&path).unwrap(), path)).collect();
+        files.sort();
+        files
+    };
+    assert!(keys(&[&dir, host]).status.success());
+    let before = files();
+    assert_eq!(before.len(), 11, "{before:?}");
+    let refused = |args: &[&Path], code: i32, words: &str| {
+        let output = keys(args);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+        assert!(said.contains(words), "{args:?}: {said}");
+    };
+    refused(&[&dir, host], 1, "is there already");
+    assert!(files() == before, "other keys");
+    let inside = Path::new(env!("CARGO_MANIFEST_DIR")).join("keys");
+    refused(&[&inside, host], 2, "is in the repository");
+    refused(&[&scratch.path().join("new"), Path::new("a/b")], 2, "no host: a/b");
+    refused(&[&dir], 2, "usage");
+    assert!(!inside.exists());
+    let left = std::fs::read_dir(scratch.path()).unwrap().count();
+    assert_eq!(left, 1, "nothing half made is left");
 }
