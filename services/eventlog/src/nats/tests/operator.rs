@@ -2,7 +2,7 @@
 //! (JWT). What `nsc` would sign is signed here, and real servers judge it.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
 use base64::Engine as _;
@@ -25,7 +25,7 @@ fn now() -> u64 {
 }
 
 /// What one key says of another, signed.
-fn token(issuer: &KeyPair, subject: &KeyPair, end: u64, nats: Value) -> String {
+fn token(issuer: &KeyPair, subject: &KeyPair, end: u64, nats: &Value) -> String {
     let encoded = |value: Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
     let header = json!({ "typ": "JWT", "alg": "ed25519-nkey" });
     let claims = json!({
@@ -60,12 +60,12 @@ fn import(from: &KeyPair, to: &KeyPair, subject: &str, local: &str, kind: &str) 
     let offer = json!({ "subject": subject, "kind": kind, "type": "activation", "version": 2 });
     json!({
         "name": subject, "subject": subject, "local_subject": local, "type": kind,
-        "account": from.public_key(), "token": token(from, to, 0, offer),
+        "account": from.public_key(), "token": token(from, to, 0, &offer),
     })
 }
 
 /// The claims of an account: at `storage` 0 it has no JetStream, at -1 as much as there is.
-fn account(exports: Vec<Value>, imports: Vec<Value>, storage: i64) -> Value {
+fn account(exports: &[Value], imports: &[Value], storage: i64) -> Value {
     json!({
         "type": "account", "version": 2, "exports": exports, "imports": imports,
         "limits": {
@@ -103,11 +103,11 @@ impl Site {
         let servers = |account: &KeyPair| import(&system, account, SERVERS, SERVERS, "service");
         let of_web = [vec![servers(&web)], follows(&web, &writers)].concat();
         let accounts = [
-            (&system, account(vec![export(SERVERS, "service")], vec![], 0)),
-            (&writers, account(exports, vec![servers(&writers)], -1)),
-            (&web, account(vec![], of_web, 0)),
+            (&system, account(&[export(SERVERS, "service")], &[], 0)),
+            (&writers, account(&exports, &[servers(&writers)], -1)),
+            (&web, account(&[], &of_web, 0)),
             // It signs for itself.
-            (&strangers, account(vec![], follows(&strangers, &strangers), 0)),
+            (&strangers, account(&[], &follows(&strangers, &strangers), 0)),
         ];
         let claims = json!({
             "type": "operator", "version": 2, "system_account": system.public_key(),
@@ -115,11 +115,11 @@ impl Site {
         let (open, _) = ONE_NODE.split_once("system_account").expect("what it is locked with");
         let mut settings = format!(
             "{open}operator: {}\nsystem_account: {}\nresolver: MEMORY\nresolver_preload {{\n",
-            token(&operator, &operator, 0, claims),
+            token(&operator, &operator, 0, &claims),
             system.public_key()
         );
         for (key, claims) in accounts {
-            let token = token(&operator, key, 0, claims);
+            let token = token(&operator, key, 0, &claims);
             settings += &format!("  {}: {token}\n", key.public_key());
         }
         let server = Server::start_closed(&(settings + "}\n"));
@@ -139,7 +139,7 @@ impl Site {
         let text = format!(
             "-----BEGIN NATS USER JWT-----\n{}\n------END NATS USER JWT------\n\n\
              -----BEGIN USER NKEY SEED-----\n{}\n------END USER NKEY SEED------\n",
-            token(account, &user, end, claims),
+            token(account, &user, end, &claims),
             user.seed().unwrap()
         );
         std::fs::write(&path, text).unwrap();
@@ -164,7 +164,7 @@ impl Site {
         self.user(account, Some((&publish, &["tranche.stored", "_INBOX.>"])), 0)
     }
 
-    fn url(&self, credentials: &PathBuf) -> String {
+    fn url(&self, credentials: &Path) -> String {
         format!("{}&credentials={}", self.server.url("tranche"), credentials.display())
     }
 
@@ -250,7 +250,7 @@ async fn a_credentials_file_that_cannot_be_used_is_named() {
         (site.files.path().to_owned(), "it is not a file"),
         (file("bytes.creds", &[0xff; 8]), "bytes.creds: stream did not contain valid UTF-8"),
         (file("empty.creds", b""), "empty.creds: it is no .creds file"),
-        (file("half.creds", good[..100].as_bytes()), "half.creds: it is no .creds file"),
+        (file("half.creds", &good.as_bytes()[..100]), "half.creds: it is no .creds file"),
         (file("forged.creds", forged.as_bytes()), "forged.creds: the server does not know"),
         (open_to_all, "all.creds: its mode is 604"),
     ] {
