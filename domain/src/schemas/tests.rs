@@ -28,7 +28,7 @@ fn every_upcaster_is_of_an_event_of_its_decider_and_no_version_is_left_out() {
             let versions: Vec<_> =
                 table.iter().filter(|other| other.event == event).map(|step| step.from).collect();
             assert!(
-                versions.iter().copied().eq(1..=versions.len() as u32),
+                versions.iter().copied().eq((1..).take(versions.len())),
                 "{event}: {versions:?}"
             );
             let schema: Value = serde_json::from_str(step.schema).unwrap();

@@ -115,10 +115,10 @@ fn a_whole_history_of_before_folds_to_the_same_world() {
         for event in stored["events"].as_array_mut().unwrap() {
             match event["type"].as_str() {
                 Some("claim.Published") => {
-                    event["data"] = rename(event["data"].take(), "what", "title")
+                    event["data"] = rename(event["data"].take(), "what", "title");
                 }
                 Some("claim.Withdrawn") => {
-                    event["data"] = rename(event["data"].take(), "reason", "why")
+                    event["data"] = rename(event["data"].take(), "reason", "why");
                 }
                 _ => continue,
             }
