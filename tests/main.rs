@@ -12,6 +12,7 @@ mod demo;
 mod desk;
 #[cfg(feature = "nats")]
 mod faults;
+mod histories;
 mod http;
 mod invariants;
 mod kill;
@@ -25,5 +26,6 @@ mod properties;
 mod relay;
 #[cfg(feature = "nats")]
 mod roles;
+mod schemas;
 mod simulation;
 mod tidy;

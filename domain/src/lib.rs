@@ -7,6 +7,8 @@
 
 pub mod command;
 pub mod commit;
+pub mod schemas;
+pub mod upcast;
 pub mod world;
 
 pub mod call;

@@ -11,6 +11,7 @@ mod relay;
 mod replay;
 mod rules;
 mod schema;
+mod schemas;
 mod serve;
 mod show;
 mod source;
@@ -67,6 +68,9 @@ enum Task {
     /// Checks, lists and prints rules documents
     #[command(subcommand)]
     Rules(rules::RulesTask),
+    /// Lists, prints and writes the JSON Schemas of the events, in every version
+    #[command(subcommand)]
+    Schema(schemas::SchemaTask),
     /// Takes commands and shows views over HTTP, until told to stop
     Serve(serve::ServeArgs),
     /// Publishes the events of a log over NATS one by one, as CloudEvents for other systems
@@ -119,6 +123,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Task::Verify => verify::verify(&source, json).await,
         Task::Export(args) => export::export(&source, &args).await,
         Task::Rules(task) => rules::rules(&task, json),
+        Task::Schema(task) => schemas::schemas(&task, json),
         Task::Serve(args) => serve::serve(&source, &args, source::clock(clock), json).await,
         Task::Relay(args) => relay::relay(&source, &args, json).await,
         Task::Openapi => print(tranche::http::openapi().as_bytes()),

@@ -158,9 +158,9 @@ impl Checker {
         if commit.position != position {
             found.push(format!("it says that its position is {}", commit.position));
         }
-        match commit.encode() {
-            Ok(bytes) if bytes == entry => {}
-            Ok(_) => found.push("its bytes are not in canonical form".to_owned()),
+        match commit.is_canonical(entry) {
+            Ok(true) => {}
+            Ok(false) => found.push("its bytes are not in canonical form".to_owned()),
             Err(error) => found.push(format!("it has no canonical form: {error}")),
         }
         if commit.events.is_empty() {
