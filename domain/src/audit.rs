@@ -509,17 +509,20 @@ impl Plan {
         Ok((after, until))
     }
 
+    /// Whether an item is in scope and period.
+    #[must_use]
+    pub fn covers(&self, item: &Item, grant: &GrantId) -> bool {
+        let within = |at| self.period().is_ok_and(|(after, until)| after < at && at <= until);
+        self.grant.as_ref().is_none_or(|only| only == grant) && item.at.is_none_or(within)
+    }
+
     /// The items of the scope and period, of a population that is complete.
     ///
     /// # Errors
     /// When it is not complete, or empty.
     pub fn items(&self, world: &World) -> Result<Vec<Item>, Refusal> {
-        let (after, until) = self.period()?;
         let mut all = self.population.complete(world)?;
-        all.retain(|(item, grant)| {
-            self.grant.as_ref().is_none_or(|only| only == grant)
-                && item.at.is_none_or(|at| after < at && at <= until)
-        });
+        all.retain(|(item, grant)| self.covers(item, grant));
         if all.is_empty() {
             return Err(Rejection::Empty.into());
         }
