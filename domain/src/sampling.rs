@@ -60,7 +60,7 @@ pub enum Assurance {
 }
 
 /// By what a sample is chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "by", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Method {
     /// Every euro has the same chance.
@@ -73,10 +73,47 @@ pub enum Method {
     /// Every item has the same chance.
     Attribute {
         /// The share of deviations that is expected.
-        expected: Rate,
+        expected_rate: Rate,
         /// The share that would matter.
         tolerable: Rate,
     },
+}
+
+// Not derived: a tagged enum that serde reads knows no place in a payload, and takes arrays for objects.
+impl<'de> Deserialize<'de> for Method {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Fields { by, expected, expected_rate, materiality, tolerable } =
+            Fields::deserialize(deserializer)?;
+        let fields = match (by, expected, materiality, expected_rate, tolerable) {
+            (By::MonetaryUnit, Some(expected), Some(materiality), None, None) => {
+                return Ok(Self::MonetaryUnit { expected, materiality });
+            }
+            (By::Attribute, None, None, Some(expected_rate), Some(tolerable)) => {
+                return Ok(Self::Attribute { expected_rate, tolerable });
+            }
+            (By::MonetaryUnit, ..) => "`monetary_unit` has `expected` and `materiality`",
+            (By::Attribute, ..) => "`attribute` has `expected_rate` and `tolerable`",
+        };
+        Err(serde::de::Error::custom(format_args!("a method {fields}, and no other fields")))
+    }
+}
+
+/// The fields of every method.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    by: By,
+    expected: Option<Money>,
+    expected_rate: Option<Rate>,
+    materiality: Option<Money>,
+    tolerable: Option<Rate>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum By {
+    MonetaryUnit,
+    Attribute,
 }
 
 /// One thing that can be drawn. Its value is more than nothing.
@@ -166,8 +203,8 @@ impl Method {
             Self::MonetaryUnit { expected, materiality } => {
                 monetary_size(book, materiality.in_cents(), expected.in_cents(), assurance)
             }
-            Self::Attribute { expected, tolerable } => {
-                attribute_size(tolerable, expected, assurance)
+            Self::Attribute { expected_rate, tolerable } => {
+                attribute_size(tolerable, expected_rate, assurance)
             }
         };
         match size {
@@ -347,14 +384,17 @@ impl Tested {
 pub fn project(book: i64, n: usize, assurance: Assurance, tested: &[Tested]) -> Option<Projection> {
     let (book, n) = (i128::from(book), i128::try_from(n).ok().filter(|n| *n > 0)?);
     let factors = assurance.factors();
-    let sum = |which: &dyn Fn(&Tested) -> bool| -> i128 {
-        tested.iter().filter(|one| which(one)).map(|one| i128::from(one.error())).sum()
+    let sum = |of: &dyn Fn(&Tested) -> i64| -> i128 {
+        tested.iter().map(|one| i128::from(of(one))).sum()
     };
-    let top = sum(&|one| one.top && one.error() > 0);
-    let under = -sum(&|one| one.error() < 0);
-    let mut errors: Vec<Tested> = tested.iter().copied().collect();
-    errors.retain(|one| !one.top && one.error() > 0 && one.book > 0);
+    // When all of the population was tested, nothing is projected and nothing can be wrong unseen.
+    let is_whole = sum(&|one| one.book) == book;
+    let top = sum(&|one| if one.top || is_whole { one.error().max(0) } else { 0 });
+    let under = sum(&|one| (-one.error()).max(0));
+    let mut errors: Vec<Tested> = tested.to_vec();
+    errors.retain(|one| !one.top && !is_whole && one.error() > 0 && one.book > 0);
     let product = |error: i64, book: i64| i128::from(error) * i128::from(book);
+    errors.sort_by_key(|one| one.book);
     errors.sort_by(|a, b| product(b.error(), a.book).cmp(&product(a.error(), b.book)));
     if errors.len() > ERRORS_MAX {
         return None;
@@ -374,10 +414,7 @@ pub fn project(book: i64, n: usize, assurance: Assurance, tested: &[Tested]) -> 
     let projected: Vec<Projected> = errors.iter().zip(factors.windows(2)).map(project).collect();
     let likely = top + projected.iter().map(|one| one.likely).sum::<i128>();
     let allowance = projected.iter().map(|one| one.allowance).sum();
-    // When all items were taken there is nothing left that may be wrong unseen.
-    let is_whole = tested.iter().all(|one| one.top);
-    let basic =
-        if is_whole && !tested.is_empty() { 0 } else { rounded(factors[0] * book, SCALE * n) };
+    let basic = if is_whole { 0 } else { rounded(factors[0] * book, SCALE * n) };
     Some(Projection {
         top,
         projected,

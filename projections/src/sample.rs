@@ -51,7 +51,7 @@ pub const TEMPLATES: &[(&str, &str, &str)] = &[
     (
         "audit-U{a}",
         "Opened",
-        r#"{"answer_days":30,"assurance":"90%","from":"2024-01-01","method":{"by":"attribute","expected":"0/1","tolerable":"1/20"},"population":"commitments","title":"t","to":"2025-12-31","zone":"UTC"}"#,
+        r#"{"answer_days":30,"assurance":"90%","from":"2024-01-01","method":{"by":"attribute","expected_rate":"0/1","tolerable":"1/20"},"population":"commitments","title":"t","to":"2025-12-31","zone":"UTC"}"#,
     ),
     ("audit-U{a}", "NonceCommitted", r#"{"commitment":"HASH"}"#),
     (

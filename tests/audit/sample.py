@@ -79,6 +79,9 @@ def monetary(items, n, seed):
 
 def project(book, n, assurance, drawn, audited):
     interval = Fraction(book, n)
+    if sum(value for _, value, _ in drawn) == book:
+        loss = sum(max(0, value - audited.get(name, value)) for name, value, _ in drawn)
+        return {"likely": loss, "basic": 0, "allowance": 0, "limit": loss}
     top = sum(v - audited.get(i, v) for i, v, is_top in drawn if is_top and audited.get(i, v) < v)
     errors = [(v - audited[i], v) for i, v, is_top in drawn if not is_top and audited.get(i, v) < v]
     errors.sort(key=lambda error: -Fraction(*error))

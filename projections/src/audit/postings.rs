@@ -54,6 +54,12 @@ fn decimal(cents: i128) -> String {
     format!("{sign}{}.{:02}", cents / 100, cents % 100)
 }
 
+/// A text that no spreadsheet takes for a formula.
+fn plain(text: &str) -> String {
+    let is_number = text.parse::<i64>().is_ok() || text.replace('.', "").parse::<i64>().is_ok();
+    if text.starts_with(['+', '-']) && !is_number { format!("'{text}") } else { text.to_owned() }
+}
+
 impl Postings {
     /// Takes an event in.
     pub fn apply(&mut self, commit: &Commit, event: &Recorded) {
@@ -118,8 +124,9 @@ impl Lines {
     pub fn to_csv(&self) -> String {
         let mut text = self.fields.join(",") + "\r\n";
         for row in &self.rows {
-            // Identifiers, decimals and instants: nothing in them needs a quote, but a space is kept.
-            text.push_str(&row.join(","));
+            // Identifiers, decimals and instants hold no comma or quote, but may begin like a formula.
+            let cells: Vec<String> = row.iter().map(|cell| plain(cell)).collect();
+            text.push_str(&cells.join(","));
             text.push_str("\r\n");
         }
         text

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use domain::canonical::Sha256Hex;
 use domain::ids::{AuditId, GrantId};
 use domain::money::{Currency, Money, Rate};
-use domain::sampling::{self, Assurance, Item, Method};
+use domain::sampling::{self, Assurance, Drawn, Item, Method};
 use jiff::Timestamp;
 use projections::audit::{Audit, Kind, Row, Stratum, Workbench};
 use projections::report::{Cell, Kind as Column, Report, Table};
@@ -75,7 +75,7 @@ impl SampleArgs {
                 materiality: euro(self.materiality.ok_or_else(|| missing("materiality"))?)?,
             },
             By::Attribute => Method::Attribute {
-                expected: self.expected_rate,
+                expected_rate: self.expected_rate,
                 tolerable: self.tolerable.ok_or_else(|| missing("tolerable"))?,
             },
         })
@@ -118,6 +118,22 @@ pub async fn sample(source: &Source, args: &SampleArgs, json: bool) -> Result<()
         design.push([figure.into(), value.into()]);
     }
     let mut report = Report::new("sample", "Sample").with(design);
+    report = report.with(chosen(&rows, &drawn));
+    if let Some(by) = args.stratify {
+        let names = drawn.iter().map(|one| one.item.as_str()).collect();
+        report = report.with(strata(by, &rows, &names));
+    }
+    report = report
+        .note("Complete: count and sum are those of the ledger's control account.")
+        .note("How to draw it again: ADR 0017.");
+    report.as_of = query.moment;
+    report.position = query.moment.position.unwrap_or(0);
+    let mut out = Out::stdout();
+    print_view(&mut out, &report, json)?;
+    out.finish()
+}
+
+fn chosen(rows: &[Row], drawn: &[Drawn]) -> Table {
     let by_name: BTreeMap<&str, &Row> =
         rows.iter().map(|row| (row.item.name.as_str(), row)).collect();
     let mut sample = Table::new(
@@ -132,7 +148,7 @@ pub async fn sample(source: &Source, args: &SampleArgs, json: bool) -> Result<()
             ("book", "Book value", Column::Money),
         ],
     );
-    for one in &drawn {
+    for one in drawn {
         let row = by_name.get(one.item.as_str());
         sample.push([
             one.item.as_str().into(),
@@ -144,19 +160,7 @@ pub async fn sample(source: &Source, args: &SampleArgs, json: bool) -> Result<()
         ]);
     }
     sample.total();
-    report = report.with(sample);
-    if let Some(by) = args.stratify {
-        let names = drawn.iter().map(|one| one.item.as_str()).collect();
-        report = report.with(strata(by, &rows, &names));
-    }
-    report = report
-        .note("Complete: count and sum are those of the ledger's control account.")
-        .note("How to draw it again: ADR 0017.");
-    report.as_of = query.moment;
-    report.position = query.moment.position.unwrap_or(0);
-    let mut out = Out::stdout();
-    print_view(&mut out, &report, json)?;
-    out.finish()
+    sample
 }
 
 fn euro(cents: i128) -> Cell {
