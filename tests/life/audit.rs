@@ -6,7 +6,7 @@ use domain::canonical::Sha256Hex;
 use domain::command::Role;
 use serde_json::{Value, json};
 
-fn plan(s: &Script, audit: &str, change: Value) -> Value {
+fn plan(s: &Script, audit: &str, change: &Value) -> Value {
     let mut open = json!({ "audit": s.id(audit), "plan": { "answer_days": 30, "assurance": "95%",
         "from": "2025-01-01", "to": "2026-12-31", "zone": "Europe/Luxembourg", "title": "Payments",
         "population": "payments",
@@ -28,7 +28,7 @@ fn bound(s: &mut Script, audit: &str, open: Value) -> Value {
 /// The whole way of one engagement.
 pub fn engagement(s: &mut Script, _: &Plan) {
     s.at("2026-06-01T09:00:00Z");
-    let open = plan(s, "E", json!({ "grant": s.id("A") }));
+    let open = plan(s, "E", &json!({ "grant": s.id("A") }));
     let method = |materiality: &str, expected: &str| json!({ "plan": { "method": { "materiality": materiality, "expected": expected } } });
     s.by("aud", Role::Auditor);
     for (code, change) in [
@@ -108,7 +108,7 @@ fn corrected(s: &mut Script) {
 
 /// Two engagements that come to nothing.
 fn others(s: &mut Script) {
-    let open = plan(s, "E2", json!({ "from": "2020-01-01", "to": "2020-12-31" }));
+    let open = plan(s, "E2", &json!({ "from": "2020-01-01", "to": "2020-12-31" }));
     let draw = bound(s, "E2", open);
     s.no("audit.empty", "audit.draw", draw);
     let raise = json!({ "audit": s.id("E2"), "finding": "1", "holds": { "amount": "EUR 0.00",
@@ -121,7 +121,7 @@ fn others(s: &mut Script) {
     s.ok("audit.withdraw", json!({ "audit": s.id("E2"), "finding": "1", "reason": "there was" }));
     s.ok("audit.close", json!({ "audit": s.id("E2"), "conclusion": "nothing was paid" }));
     let expects = json!({ "method": { "expected": "EUR 400000" } });
-    let open = plan(s, "E3", expects);
+    let open = plan(s, "E3", &expects);
     let draw = bound(s, "E3", open);
     s.no("audit.no_size", "audit.draw", draw);
 }
