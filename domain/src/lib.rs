@@ -20,6 +20,7 @@ pub mod round;
 pub mod allocation;
 pub mod system;
 
+pub mod audit;
 pub mod claim;
 pub mod fund;
 pub mod grant;
@@ -36,6 +37,7 @@ pub mod ids;
 pub mod invariants;
 pub mod money;
 pub mod rules;
+pub mod sampling;
 
 mod payload;
 pub mod rejection;

@@ -208,6 +208,7 @@ deciders! {
     Pledge: pledge::Pledge in pledges;
     Statement: statement::Statement in statements;
     Claim: claim::Claim in claims;
+    Audit: audit::Audit in audits;
     System: system::System in systems;
     Allocation: allocation::Allocation in allocations;
     Timer: timer::Timer in timers;

@@ -1,6 +1,7 @@
 //! The command line: what may be said, who does it, and how it ends.
 
 mod act;
+mod audit;
 mod bench;
 mod catalogue;
 mod export;
@@ -65,6 +66,9 @@ enum Task {
     Verify,
     /// Writes the stored commits byte for byte, or a view as CSV or JSON
     Export(Box<export::ExportArgs>),
+    /// Samples, projects, tests the journal and exports, for auditors
+    #[command(subcommand)]
+    Audit(audit::AuditTask),
     /// Checks, lists and prints rules documents
     #[command(subcommand)]
     Rules(rules::RulesTask),
@@ -122,6 +126,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Task::Log(args) => log::log(&source, &args, json).await,
         Task::Verify => verify::verify(&source, json).await,
         Task::Export(args) => export::export(&source, &args).await,
+        Task::Audit(task) => audit::audit(&source, &task, json).await,
         Task::Rules(task) => rules::rules(&task, json),
         Task::Schema(task) => schemas::schemas(&task, json),
         Task::Serve(args) => serve::serve(&source, &args, source::clock(clock), json).await,
