@@ -8,6 +8,7 @@ mod export;
 mod failure;
 mod log;
 mod out;
+mod proof;
 mod relay;
 mod replay;
 mod rules;
@@ -63,7 +64,10 @@ enum Task {
     /// Folds the log from its first commit and compares with what is shown
     Replay(replay::ReplayArgs),
     /// Checks everything that the log can be checked for, and reports all that is wrong
-    Verify,
+    Verify(verify::VerifyArgs),
+    /// Proves to strangers what is in the log: keys, checkpoints, proofs, tiles
+    #[command(subcommand)]
+    Proof(proof::ProofTask),
     /// Writes the stored commits byte for byte, or a view as CSV or JSON
     Export(Box<export::ExportArgs>),
     /// Samples, projects, tests the journal and exports, for auditors
@@ -124,7 +128,8 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Task::Show(args) => show::show(&source, &args, json).await,
         Task::Replay(args) => replay::replay(&source, &args, json).await,
         Task::Log(args) => log::log(&source, &args, json).await,
-        Task::Verify => verify::verify(&source, json).await,
+        Task::Verify(args) => verify::verify(&source, &args, json).await,
+        Task::Proof(task) => proof::proof(&source, &task, json).await,
         Task::Export(args) => export::export(&source, &args).await,
         Task::Audit(task) => audit::audit(&source, &task, json).await,
         Task::Rules(task) => rules::rules(&task, json),

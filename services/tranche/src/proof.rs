@@ -1,5 +1,5 @@
-//! The Merkle tree of a log, kept beside it: it follows the log, signs checkpoints of it, and proves that
-//! a commit is in it. Strangers check that with programs that are not ours (ADR/0018).
+//! The Merkle tree of a log, kept beside it: it grows with the log, signs checkpoints of it, and proves
+//! that a commit is in it. Strangers check that with programs that are not ours (ADR/0018).
 //!
 //! The tree is a cache of the log, but for the newest checkpoint: what was signed once must stay true.
 //! So a log that does not fit to it is not served.
@@ -18,16 +18,13 @@ use eventlog::tlog::note::{Note, Signer, Verifier};
 use eventlog::tlog::tile::{self, Kind, Tile, Tiles, WIDTH};
 use eventlog::tlog::{self, Builder, Checkpoint, Hash, Proof, Tree};
 use eventlog::{Log, Position};
-use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
 
+/// The directory of the tree beside an embedded log.
+pub const DIRECTORY: &str = "proof";
 /// How much is read from the log at once, in bytes.
 const READ_BYTES: usize = 1 << 20;
-/// How long to wait before the log is read again after an error.
-const READ_AGAIN: Duration = Duration::from_secs(1);
-
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -73,7 +70,7 @@ impl Error {
     }
 }
 
-/// The tree of a log, with its keys. It grows while [`Prover::run`] runs, or when it is told to catch up.
+/// The tree of a log, with its keys. It grows when it is told to catch up.
 pub struct Prover {
     log: Arc<dyn Log>,
     shelf: Shelf,
@@ -173,27 +170,6 @@ impl Prover {
             grown.push(leaf, |tile, hashes| self.shelf.write(tile, hashes))?;
         }
         Ok(())
-    }
-
-    /// Follows the log until it is told to stop.
-    pub async fn run(self: Arc<Self>, stop: impl Future<Output = ()>) {
-        let follow = async {
-            loop {
-                let next = self.size() + 1;
-                let grown = match self.log.wait_for(next).await {
-                    Ok(_) => self.catch_up().await.map(drop),
-                    Err(error) => Err(error.into()),
-                };
-                if let Err(error) = grown {
-                    tracing::warn!(%error, "the tree of the log does not grow; trying again");
-                    tokio::time::sleep(READ_AGAIN).await;
-                }
-            }
-        };
-        tokio::select! {
-            () = follow => {}
-            () = stop => {}
-        }
     }
 
     /// The number of commits in the tree.

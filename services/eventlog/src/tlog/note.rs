@@ -172,7 +172,7 @@ pub fn parse_signatures(lines: &str) -> Result<Vec<NoteSignature>, Error> {
 
 impl fmt::Display for Note {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}\n", self.text)?;
+        writeln!(out, "{}", self.text)?;
         self.signatures.iter().try_for_each(|signature| writeln!(out, "{signature}"))
     }
 }

@@ -73,13 +73,13 @@ fn roots_and_proofs_are_those_of_another_implementation() {
         assert_eq!(grown.tree().root(size).unwrap(), root, "{size}");
         for leaf in [0, size / 3, size / 2, size - 1] {
             let path = grown.tree().inclusion(leaf, size).unwrap();
-            let theirs = grown.other.prove_inclusion(leaf as usize);
+            let theirs = grown.other.prove_inclusion(usize::try_from(leaf).unwrap());
             assert_eq!(path, hashes(theirs.as_bytes()), "{leaf} of {size}");
             verify_inclusion(leaf, Hash::leaf(&entry(leaf)), size, root, &path).unwrap();
         }
         if last > 0 {
             let path = grown.tree().consistency(last, size).unwrap();
-            let theirs = grown.other.prove_consistency((size - last) as usize);
+            let theirs = grown.other.prove_consistency(usize::try_from(size - last).unwrap());
             assert_eq!(path, hashes(theirs.as_bytes()), "{last} to {size}");
             let old = grown.tree().root(last).unwrap();
             verify_consistency((last, old), (size, root), &path).unwrap();

@@ -2,7 +2,6 @@
 //! c2sp.org/tlog-tiles.
 
 use super::{Error, Hash, Tree, decimal};
-use crate::ENTRY_BYTES_MAX;
 use bytes::{BufMut, Bytes};
 use std::fmt;
 
@@ -11,11 +10,9 @@ pub const HEIGHT: u32 = 8;
 /// The hashes of a full tile, and the entries of a full bundle.
 pub const WIDTH: u64 = 1 << HEIGHT;
 /// The bytes of a full tile.
-pub const BYTES: usize = (WIDTH as usize) * Hash::BYTES;
+pub const BYTES: usize = (1 << HEIGHT) * Hash::BYTES;
 /// The highest level of a tree of 2^64 leaves: the format allows more digits than that needs.
 pub const LEVEL_MAX: u32 = u64::BITS / HEIGHT - 1;
-/// The longest bundle, in bytes.
-pub const BUNDLE_BYTES_MAX: usize = (WIDTH as usize) * (2 + ENTRY_BYTES_MAX);
 
 const FORMAT: &str = "tile";
 
@@ -146,7 +143,10 @@ pub fn decode(bytes: &[u8], width: u64) -> Result<Vec<Hash>, Error> {
     Err(Error::format(FORMAT, format!("{length} bytes are not {width} hashes")))
 }
 
-/// The bytes of a bundle. Each entry is at most [`ENTRY_BYTES_MAX`] long, as in every log.
+/// The bytes of a bundle.
+///
+/// # Panics
+/// If an entry is longer than [`crate::ENTRY_BYTES_MAX`], which no log holds.
 pub fn encode_bundle<'a>(entries: impl IntoIterator<Item = &'a Bytes>) -> Vec<u8> {
     let mut bundle = Vec::new();
     for entry in entries {

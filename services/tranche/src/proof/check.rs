@@ -2,7 +2,6 @@
 //! it: checkpoints, and the hashes of each entry as they were.
 
 use super::shelf::{Shelf, is_leaves};
-use bytes::Bytes;
 use eventlog::Position;
 use eventlog::tlog::tile::{Tile, WIDTH};
 use eventlog::tlog::{Builder, Checkpoint, Hash};
@@ -146,13 +145,4 @@ impl Check {
         found.extend(self.expected.keys().map(|size| Found::Shorter { size: *size, head }));
         (found, self.held)
     }
-}
-
-/// The root of entries, for those who have them all.
-pub fn root_of(entries: &[Bytes]) -> Hash {
-    let mut builder = Builder::default();
-    for entry in entries {
-        let Ok(()) = builder.push(Hash::leaf(entry), |_, _| Ok::<_, Infallible>(()));
-    }
-    builder.root()
 }
