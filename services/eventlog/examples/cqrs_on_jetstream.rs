@@ -1,5 +1,5 @@
 //! Somebody's library card, written for `cqrs-es`, on NATS JetStream:
-//! `cargo run --features nats --example cqrs_on_jetstream -- 'nats://localhost/cards?replicas=1'`
+//! `cargo run -p eventlog --features nats --example cqrs_on_jetstream -- 'nats://localhost/cards?replicas=1'`
 
 use std::{error::Error, io::Write, sync::Arc};
 

@@ -108,6 +108,15 @@ impl Gateway {
         }
     }
 
+    /// Brings the figures up to date that no engine keeps: those of an instance that follows.
+    pub fn observe(&self) {
+        match self {
+            Self::Alone(_) => (),
+            #[cfg(feature = "nats")]
+            Self::Node(node) => node.observe(),
+        }
+    }
+
     /// Makes its figures known to a registry.
     ///
     /// # Errors

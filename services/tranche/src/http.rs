@@ -257,6 +257,7 @@ impl Shared {
     /// All views are folded together, so one number is that of each; it is told for each, so that an
     /// alarm can name one and goes on to work when they are not.
     fn observe_lag(&self) {
+        self.gateway.observe();
         let shown = self.reader.now().position();
         let lag = i64::try_from(self.gateway.known_head().saturating_sub(shown));
         let is_here = self.gateway.writer().is_some_and(|writer| writer == "here");

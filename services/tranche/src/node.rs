@@ -198,6 +198,13 @@ impl Node {
         self.shared.log.known_head()
     }
 
+    /// Sets the figures that the engine keeps while this instance writes, and nobody while it follows.
+    pub fn observe(&self) {
+        let figures = &self.shared.figures.engine;
+        figures.durable(self.known_head());
+        figures.shown(self.shared.reader.now().position());
+    }
+
     /// Makes its figures known to a registry.
     ///
     /// # Errors

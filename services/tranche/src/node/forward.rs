@@ -134,8 +134,14 @@ fn encode(request: &Request, now: Timestamp) -> Result<Bytes, serde_json::Error>
 /// Answers the commands of other instances, until the subscription ends.
 pub(super) async fn answer(wire: Wire, mut wishes: Subscriber, engine: Engine) {
     let places = Arc::new(Semaphore::new(FORWARDED_MAX));
+    let ours = format!("{}.", wire.stream());
     while let Some(message) = wire::next_forever(&mut wishes).await {
         let Some(reply) = message.reply.clone() else { continue };
+        if reply.starts_with(&ours) || reply.starts_with('$') {
+            // Whoever asks so wants our answer in the log, or given to the server.
+            tracing::warn!(%reply, "a command without an inbox for its answer is not looked at");
+            continue;
+        }
         let (wire, engine) = (wire.clone(), engine.clone());
         let place = Arc::clone(&places).try_acquire_owned();
         tokio::spawn(async move {

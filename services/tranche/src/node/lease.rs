@@ -23,6 +23,7 @@ impl Keeper {
         let task = tokio::spawn(async move {
             let mut turns = interval(LEASE_TURN);
             turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut is_forbidden = false;
             loop {
                 tokio::select! {
                     _ = &mut stopped => break,
@@ -32,6 +33,10 @@ impl Keeper {
                     Ok(standing) => tell(&told, standing),
                     // One that was ours ends at its moment by itself.
                     Err(error) => {
+                        if matches!(error, Error::Forbidden(_)) && !is_forbidden {
+                            is_forbidden = true;
+                            tracing::warn!(%error, "this instance cannot write the log");
+                        }
                         tracing::debug!(%error, "the lease");
                         if !is_ours(&told.borrow()) {
                             tell(&told, Standing::Theirs(None));
