@@ -6,6 +6,7 @@ use crate::client::{Answer, Client};
 use crate::kill::Served;
 use eventlog::nats::server::{Cluster, Server};
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -321,6 +322,35 @@ async fn a_writer_that_stood_still_wakes_up_as_a_follower() {
     let at_both = (history(&mut at_old).await, history(&mut at_new).await);
     assert_eq!(at_both.0, at_both.1);
     assert_eq!(ids(&at_both.0), ["one", "two", "asleep", "three"]);
+}
+
+/// Whoever may give commands, and not write the log, names the log as the place for the answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_never_goes_into_the_log() {
+    let server = Server::start();
+    let scratch = Scratch::new();
+    let writer = serve(scratch.path(), &server.url("log"), "writer,processes,web");
+    let mut at_writer = client(&writer).await;
+    assert_eq!(give_at_last(&mut at_writer, "one", 1).await, 1);
+    let stored = || {
+        let info = server.request("$JS.API.STREAM.INFO.log", &json!({})).expect("an answer");
+        info["state"]["last_seq"].as_u64().expect("a number")
+    };
+    let before = stored();
+    let mut attacker = std::net::TcpStream::connect((server.host(), server.port())).unwrap();
+    let asks = "CONNECT {\"verbose\":false}\r\n\
+                PUB log.command log.log 2\r\n{}\r\n\
+                PUB log.command log.lease.writer 2\r\n{}\r\nPING\r\n";
+    attacker.write_all(asks.as_bytes()).unwrap();
+    let lines = BufReader::new(&attacker).lines().map(|line| line.expect("the server lives"));
+    assert!(lines.into_iter().any(|line| line == "PONG"), "the server has taken them");
+    // An answer that is asked for properly comes after those that are not given.
+    let answer = server.request("log.command", &json!({})).expect("an answer");
+    assert_eq!(answer["refused"]["code"], "command.malformed", "{answer}");
+    assert_eq!(stored(), before, "nothing got into the log");
+    assert_eq!(give_at_last(&mut at_writer, "two", 2).await, 2);
+    assert_eq!(ids(&history(&mut at_writer).await), ["one", "two"]);
+    writer.kill();
 }
 
 #[test]
