@@ -20,6 +20,9 @@ mod kurrent {
         let manifest = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("by Cargo"));
         let output = Command::new(std::env::var_os("CARGO").expect("by Cargo"))
             .args(["metadata", "--format-version", "1", "--offline", "--locked", "--all-features"])
+            // A fresh machine has the packages of its own platform only.
+            .arg("--filter-platform")
+            .arg(std::env::var_os("HOST").expect("by Cargo"))
             .arg("--manifest-path")
             .arg(manifest.join("Cargo.toml"))
             .output()

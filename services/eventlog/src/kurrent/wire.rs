@@ -179,6 +179,11 @@ impl Wire {
             Failure::AccessDenied => {
                 format!("stream {}: who is logged in may not do this", self.stream)
             }
+            // The transport's words end in the metadata of an answer that nobody gave.
+            Failure::GrpcConnectionError(_) => "no server of the protocol answers".to_owned(),
+            Failure::ServerError(said) if said.contains("MetadataMap") => {
+                "no server of the protocol answers".to_owned()
+            }
             other => other.to_string(),
         };
         Error::Unavailable(format!("{}: {why}", self.hosts))

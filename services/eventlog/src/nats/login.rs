@@ -72,8 +72,19 @@ pub(super) fn why(options: &Options, error: &ConnectError) -> String {
         (ConnectErrorKind::Authentication, Some(path)) => {
             format!("nkey={}: it is not a valid key", path.display())
         }
-        _ => error.to_string(),
+        _ => with_advice(&error.to_string()),
     }
+}
+
+/// What rustls says of a server, with what to do about it.
+fn with_advice(said: &str) -> String {
+    let advice = [
+        ("InvalidContentType", "it does not speak TLS, which is nats:// rather than tls://"),
+        ("UnknownIssuer", "nobody trusted here has issued its certificate, which is ca=FILE"),
+        ("NotValidForName", "its certificate is for other names"),
+    ];
+    let found = advice.iter().find(|(sign, _)| said.contains(sign));
+    found.map_or_else(|| said.to_owned(), |(_, advice)| format!("{said}: {advice}"))
 }
 
 /// Why the servers may have refused the user of the options.

@@ -172,7 +172,8 @@ async fn create(wire: &Wire, replicas: usize) -> Result<Info, Error> {
     let answer = wire.api("STREAM.CREATE", &stream_settings(&wire.stream, replicas)).await?;
     match answer {
         Err(no) if NO_REPLICAS.contains(&no.err_code) => {
-            let found = format!("not possible here: {no}");
+            let few = "a single server takes ?replicas=1";
+            let found = format!("not possible here: {no}; {few}");
             return Err(refused(wire, vec![setting("num_replicas", &found, &replicas)]));
         }
         Err(no) if no.err_code != STREAM_EXISTS => return Err(unavailable(wire, &no)),

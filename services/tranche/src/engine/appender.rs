@@ -164,7 +164,7 @@ impl Appender {
             Ok(_) => Arc::clone(&reason),
             Err(second) => second.into(),
         };
-        tracing::error!(%why, "the log is out of order");
+        tracing::error!(%why, "the log does not answer: commands wait for it to come back");
         // First the report: who asks again at once must not be decided on what is lost.
         self.inbox.report(Report::Down(Arc::clone(&reason)));
         batch.fail(&reason, RETRY_AFTER_OUTAGE);

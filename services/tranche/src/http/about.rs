@@ -100,20 +100,24 @@ pub(super) async fn alive() -> Json<Value> {
 /// `GET /readyz`: the log answers, the writer decides if it is here, the views keep up, and we are not
 /// stopping. `writer` says who decides: `here`, another instance, or nobody now.
 pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
-    let head = async { tokio::time::timeout(CHECK_MAX, shared.reader.head()).await.ok()?.ok() };
+    let head = async {
+        match tokio::time::timeout(CHECK_MAX, shared.reader.head()).await {
+            Ok(head) => head.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("no answer in {} s", CHECK_MAX.as_secs())),
+        }
+    };
     let writer =
         async { tokio::time::timeout(CHECK_MAX, shared.gateway.settle()).await.ok()?.ok() };
     let (head, writer) = tokio::join!(head, writer);
     let shown = shared.reader.now().position();
-    let lag = head.map(|head| head.saturating_sub(shown));
+    let lag = head.as_ref().ok().map(|head| head.saturating_sub(shown));
     let stopping = shared.stopping.is_set();
     let is_ready = !stopping && writer.is_some() && lag.is_some_and(|lag| lag <= LAG_MAX);
     if !is_ready {
-        let said = |well: bool| if well { "answers" } else { "does not answer" };
         let detail = format!(
-            "the log {}, the writer {}, the views are {} behind{}",
-            said(head.is_some()),
-            said(writer.is_some()),
+            "the log: {}; the writer: {}; the views are {} behind{}",
+            head.as_ref().err().map_or("answers", String::as_str),
+            writer.map_or("does not answer", |()| "answers"),
             lag.map_or_else(|| "an unknown number of commits".to_owned(), |lag| lag.to_string()),
             if stopping { ", and the server is stopping" } else { "" },
         );
@@ -121,7 +125,7 @@ pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     }
     let writer = shared.gateway.writer();
     let ready = json!({
-        "status": "ready", "log_head": head, "shown": shown, "lag": lag, "writer": writer,
+        "status": "ready", "log_head": head.ok(), "shown": shown, "lag": lag, "writer": writer,
     });
     Json(ready).into_response()
 }
