@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::borrow::Borrow;
 
+mod audit;
 mod books;
 mod compute;
 mod money;
@@ -295,6 +296,7 @@ pub fn deciders() -> Vec<(&'static str, &'static str)> {
     }
     let sources = sources![
         "allocation",
+        "audit",
         "call",
         "claim",
         "evaluation",

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where by panicking")]
 
+mod audit;
 mod bad_input;
 mod books;
 mod browser;
@@ -12,6 +13,7 @@ mod demo;
 mod desk;
 #[cfg(feature = "nats")]
 mod faults;
+mod histories;
 mod http;
 mod invariants;
 mod kill;
@@ -20,10 +22,12 @@ mod kurrent;
 mod life;
 #[cfg(feature = "nats")]
 mod nats;
+mod proof;
 mod properties;
 #[cfg(feature = "nats")]
 mod relay;
 #[cfg(feature = "nats")]
 mod roles;
+mod schemas;
 mod simulation;
 mod tidy;

@@ -23,6 +23,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("payment.commitment_exceeded", "takes a grant of two funds: the tests of payments"),
     ("payment.insurance_first", "takes three advance payments: the tests of payments"),
+    ("audit.incomplete", "takes a fund that pays beside its payments: the tests of its decider"),
+    ("audit.too_large", "takes 301 payments: audit.rs"),
     ("proposal.round_full", "takes 51 proposals: the tests of its decider"),
     ("evaluation.stage_before", "takes a call with two stages: the tests of its decider"),
 ];

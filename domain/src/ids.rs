@@ -137,6 +137,8 @@ stream_keys! {
     PrizeId = "prize", "AI-GRAND-CHALLENGE";
     /// Something that has been published about money.
     ClaimId = "claim", "SLAIF-2025-03-12";
+    /// An audit engagement.
+    AuditId = "audit", "ECA-2026-1";
     /// A durable timer.
     TimerId = "timer", "EUROHPC-2024-CEI-AI-cutoff-1";
     /// A process manager.

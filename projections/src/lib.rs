@@ -14,10 +14,12 @@ mod proposals;
 mod published;
 mod tasks;
 
+pub mod audit;
 pub mod budget;
 pub mod compute;
 pub mod deadlines;
 pub mod inbox;
+pub mod journal;
 pub mod ledger;
 pub mod matching;
 pub mod pipeline;
@@ -151,10 +153,12 @@ macro_rules! views {
 }
 
 views! {
+    audit: audit::Audit;
     budget: budget::Budget;
     compute: compute::Compute;
     deadlines: deadlines::Deadlines;
     inbox: inbox::Inbox;
+    journal: journal::Journal;
     ledger: ledger::Ledger;
     matching: matching::Match;
     pipeline: pipeline::Pipeline;

@@ -12,5 +12,6 @@ pub mod http;
 pub mod moment;
 #[cfg(feature = "nats")]
 pub mod node;
+pub mod proof;
 pub mod relay;
 pub mod roles;

@@ -1,0 +1,59 @@
+//! The head of a tree, as a text to sign: c2sp.org/tlog-checkpoint.
+
+use super::note::{Note, Verifier};
+use super::{Error, Hash, decimal};
+use std::fmt;
+
+const FORMAT: &str = "checkpoint";
+
+/// The head of a tree. Extension lines are refused: nobody could audit them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Which log it is, usually an address without `https://`.
+    pub origin: String,
+    /// The number of leaves, which is the last position.
+    pub size: u64,
+    /// The root of their tree.
+    pub root: Hash,
+}
+
+impl Checkpoint {
+    /// Reads the text of a note.
+    ///
+    /// # Errors
+    /// [`Error::Format`].
+    pub fn parse(text: &str) -> Result<Checkpoint, Error> {
+        let wrong = |what: &str| Error::format(FORMAT, what);
+        let lines: Vec<_> = text.split_terminator('\n').collect();
+        let [origin, size, root] = lines[..] else {
+            return Err(wrong("not the three lines of origin, size and root"));
+        };
+        if origin.is_empty() {
+            return Err(wrong("no origin"));
+        }
+        let size = decimal(size).ok_or_else(|| wrong("the size is not a number"))?;
+        let root = Hash::parse(root).ok_or_else(|| wrong("the root is not Base64 of 32 bytes"))?;
+        Ok(Checkpoint { origin: origin.to_owned(), size, root })
+    }
+
+    /// Reads a note and checks it: signed by a known key of the log, and of that log.
+    ///
+    /// # Errors
+    /// [`Error::Format`], or [`Error::Signature`].
+    pub fn open(note: &Note, log: &[Verifier], origin: &str) -> Result<Checkpoint, Error> {
+        note.verified(log)?;
+        let checkpoint = Checkpoint::parse(&note.text)?;
+        if checkpoint.origin != origin {
+            let what = format!("it is of {:?}, not of {origin:?}", checkpoint.origin);
+            return Err(Error::format(FORMAT, what));
+        }
+        Ok(checkpoint)
+    }
+}
+
+impl fmt::Display for Checkpoint {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Checkpoint { origin, size, root } = self;
+        write!(out, "{origin}\n{size}\n{root}\n")
+    }
+}
