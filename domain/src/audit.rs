@@ -10,6 +10,7 @@ use crate::canonical::Sha256Hex;
 use crate::command::{
     Actor, Command, Decision, Declaration, Entry, Meta, NEW, Need, NewEvent, Role, entry,
 };
+use crate::checkpoint;
 use crate::ids::{AuditId, GrantId, Key, PaymentId, StreamId, StreamKey};
 use crate::money::{Money, Rate};
 use crate::payment::Stage;
@@ -265,10 +266,16 @@ pub enum Rejection {
     OtherNonce { committed: Sha256Hex, got: Sha256Hex },
     /// It may have been known before the commitment.
     #[error(
-        "the checkpoint covers {size} commits; it must cover position {committed}, where the nonce was \
-         committed to, and no more than the {head} there are"
+        "the first checkpoint after position {committed}, where the nonce was committed to, is of {size} \
+         commits with root {root}"
     )]
-    OtherCheckpoint { size: u64, committed: u64, head: u64 },
+    OtherCheckpoint { size: u64, committed: u64, root: Sha256Hex },
+    /// There is none yet.
+    #[error(
+        "no checkpoint was recorded after position {committed}, where the nonce was committed to; ask \
+         for one (checkpoint.request)"
+    )]
+    NoCheckpoint { committed: u64 },
     /// Something is missing, or there is too much.
     #[error(
         "the population is not complete: {place} has {control}, its items add up to {population}"
@@ -343,7 +350,7 @@ impl Reason for Rejection {
             | Self::Answered(_)
             | Self::NotHeard { .. } => HEARD,
             Self::Incomplete { .. } => Rule::of("ISA 500", "para. 9: completeness of information"),
-            Self::OtherNonce { .. } | Self::OtherCheckpoint { .. } => VERIFIABLE,
+            Self::OtherNonce { .. } | Self::OtherCheckpoint { .. } | Self::NoCheckpoint { .. } => VERIFIABLE,
             Self::ActedOn { .. } => {
                 Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 36: segregation of duties")
             }
@@ -548,15 +555,17 @@ fn check_independent(world: &World, meta: &Meta, item: &str) -> Result<(), Refus
     }
 }
 
-/// The seed must rest on a checkpoint that nobody could know when the nonce was committed to. The log
-/// holds no checkpoints yet: the root hash is taken from the command, and only its size is checked.
-/// Here, and only here, it is to be bound to the first checkpoint that is recorded after `committed`.
+/// The seed must rest on a checkpoint that nobody could know when the nonce was committed to, and that
+/// nobody could choose: the first that was recorded after it.
 fn check_checkpoint(world: &World, it: Checkpoint, committed: u64) -> Result<(), Refusal> {
-    if (committed..=world.position).contains(&it.size) {
+    let log = world.checkpoints.get(&checkpoint::this_log());
+    let Some((size, root)) = log.and_then(|log| log.first_after(committed)) else {
+        return Err(Refusal::from(Rejection::NoCheckpoint { committed }).at("/checkpoint"));
+    };
+    if (it.size, it.root) == (size, root) {
         return Ok(());
     }
-    let (size, head) = (it.size, world.position);
-    Err(Refusal::from(Rejection::OtherCheckpoint { size, committed, head }).at("/checkpoint/size"))
+    Err(Refusal::from(Rejection::OtherCheckpoint { size, committed, root }).at("/checkpoint"))
 }
 
 const AUDITORS: &[Role] = &[Role::Auditor];

@@ -21,6 +21,7 @@ pub mod allocation;
 pub mod system;
 
 pub mod audit;
+pub mod checkpoint;
 pub mod claim;
 pub mod fund;
 pub mod grant;

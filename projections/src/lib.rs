@@ -16,6 +16,7 @@ mod tasks;
 
 pub mod audit;
 pub mod budget;
+pub mod checkpoints;
 pub mod compute;
 pub mod deadlines;
 pub mod inbox;
@@ -154,6 +155,7 @@ macro_rules! views {
 
 views! {
     audit: audit::Audit;
+    checkpoints: checkpoints::Checkpoints;
     budget: budget::Budget;
     compute: compute::Compute;
     deadlines: deadlines::Deadlines;

@@ -39,9 +39,17 @@ fn draw(size: u64) -> String {
     format!(r#"{{"audit":"E","checkpoint":{{"root":"{ROOT}","size":{size}}},"nonce":"{nonce}"}}"#)
 }
 
-fn drawn() -> Scenario {
-    let bound = bound_to(one_payment(), "{}");
+/// A checkpoint of everything is recorded, and its size.
+fn with_checkpoint(bound: Scenario) -> (Scenario, u64) {
     let head = bound.world.position;
+    let record = serde_json::json!({ "keys": ["log.example+00000001+AAAA"],
+        "note": format!("log.example\n{head}\n"), "root": ROOT, "size": head });
+    let system = bound.by(Role::System).done("checkpoint.record", &record.to_string());
+    (system.by(Role::Auditor), head)
+}
+
+fn drawn() -> Scenario {
+    let (bound, head) = with_checkpoint(bound_to(one_payment(), "{}"));
     bound.done("audit.draw", &draw(head))
 }
 
@@ -87,15 +95,20 @@ fn the_sample_is_what_seed_and_population_say() {
 #[test]
 fn neither_nonce_nor_checkpoint_can_be_chosen_afterwards() {
     let scenario = bound_to(one_payment(), "{}");
-    let bound = scenario.world.position;
+    let early = scenario.world.position;
+    let scenario = scenario.when("audit.draw", &draw(early)).refused("audit.no_checkpoint");
+    let (scenario, bound) = with_checkpoint(scenario.at("/checkpoint"));
     let scenario = scenario
         .when("audit.draw", &draw(bound).replace("0707", "0708"))
         .refused("audit.other_nonce")
         .at("/nonce");
-    let scenario = scenario.when("audit.draw", &draw(bound - 1));
-    let scenario = scenario.refused("audit.other_checkpoint").at("/checkpoint/size");
-    let scenario = scenario.when("audit.draw", &draw(bound + 1));
-    let scenario = scenario.refused("audit.other_checkpoint");
+    for other in [draw(bound - 1), draw(bound + 1), draw(bound).replace("00aa", "00ab")] {
+        let refused = with_checkpoint(bound_to(one_payment(), "{}")).0.when("audit.draw", &other);
+        refused.refused("audit.other_checkpoint").at("/checkpoint");
+    }
+    // A later checkpoint is another choice of sample, and not the auditor's to make.
+    let (scenario, later) = with_checkpoint(scenario);
+    let scenario = scenario.when("audit.draw", &draw(later)).refused("audit.other_checkpoint");
     let again = format!(r#"{{"audit":"E","commitment":"{}"}}"#, "0".repeat(64));
     let scenario = scenario.when("audit.commit_nonce", &again).refused("command.wrong_state");
     scenario.when("audit.draw", &draw(bound)).then(&["audit.SampleDrawn"]);
@@ -106,7 +119,7 @@ fn a_population_that_is_not_what_the_fund_says_is_not_drawn_from() {
     let more = r#"{"type":"fund.Paid","data":{"amount":"EUR 1","grant":"G","payment":"PF"}}"#;
     let more: crate::fund::Event = serde_json::from_str(more).unwrap();
     let scenario = bound_to(one_payment().happened("fund-F", more), "{}");
-    let head = scenario.world.position;
+    let (scenario, head) = with_checkpoint(scenario);
     let scenario = scenario.when("audit.draw", &draw(head)).refused("audit.incomplete");
     let taken = r#"{"type":"fund.Paid","data":{"amount":"EUR 9","grant":"X","payment":"PF"}}"#;
     let taken: crate::fund::Event = serde_json::from_str(taken).unwrap();
@@ -116,7 +129,7 @@ fn a_population_that_is_not_what_the_fund_says_is_not_drawn_from() {
 #[test]
 fn commitments_are_a_population_too() {
     let scenario = bound_to(one_payment(), r#"{"population":"commitments"}"#);
-    let head = scenario.world.position;
+    let (scenario, head) = with_checkpoint(scenario);
     let scenario = scenario.done("audit.draw", &draw(head));
     let sample = the_audit(&scenario).sample.clone().unwrap();
     assert_eq!((sample.count, sample.items[0].item.as_str()), (1, "F:G"));
@@ -128,11 +141,11 @@ fn commitments_are_a_population_too() {
 fn what_is_outside_of_period_and_grant_is_not_drawn() {
     for change in [r#"{"from":"2025-01-01"}"#, r#"{"to":"2024-01-02"}"#] {
         let scenario = bound_to(one_payment(), change);
-        let head = scenario.world.position;
+        let (scenario, head) = with_checkpoint(scenario);
         scenario.when("audit.draw", &draw(head)).refused("audit.empty");
     }
     let inside = bound_to(one_payment(), r#"{"grant":"G"}"#);
-    let head = inside.world.position;
+    let (inside, head) = with_checkpoint(inside);
     inside.when("audit.draw", &draw(head)).then(&["audit.SampleDrawn"]);
 }
 
@@ -157,16 +170,15 @@ fn a_plan_makes_sense() {
     one_payment().by(Role::Auditor).when("audit.open", &open(none)).refused("command.not_found");
     // An expected error of 1.6 times more than what matters leaves no sample.
     let scenario = bound_to(one_payment(), &unit("EUR 400", "EUR 500"));
-    let head = scenario.world.position;
+    let (scenario, head) = with_checkpoint(scenario);
     scenario.when("audit.draw", &draw(head)).refused("audit.no_size");
 }
 
 #[test]
 fn who_acted_on_a_payment_does_not_audit_it_and_is_told_where() {
     let acted = |scenario: Scenario| scenario.by_person("verifying_agent", Role::Auditor);
-    let bound = acted(bound_to(one_payment(), "{}"));
-    let head = bound.world.position;
-    bound.when("audit.draw", &draw(head)).refused("audit.acted_on");
+    let (bound, head) = with_checkpoint(bound_to(one_payment(), "{}"));
+    acted(bound).when("audit.draw", &draw(head)).refused("audit.acted_on");
     let test = r#"{"audit":"E","item":"PF","audited":"EUR 700","note":"seen"}"#;
     let scenario = acted(drawn()).when("audit.test", test).refused("audit.acted_on");
     let raise = holds(1, r#","item":"PF""#);
