@@ -366,8 +366,9 @@ impl Cluster {
         for server in &mut cluster.servers {
             server.secure(cluster._scratch.path());
             server.is_open = false;
-            server.spawn();
         }
+        // They share the files that are included: none may be written again while one is read.
+        cluster.servers.iter_mut().for_each(Server::spawn);
         for server in &mut cluster.servers {
             server.wait_until_listening();
         }
