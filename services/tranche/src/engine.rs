@@ -32,7 +32,9 @@ pub use follower::Follower;
 pub(crate) use follower::follow;
 pub use metrics::Metrics;
 pub use reader::{Digests, Published, ReadError, Reader, Stored};
-pub use replay::{OnProgress, OpenError, Progress, ReplayReport, check_snapshots, replay};
+pub use replay::{
+    OnProgress, OpenError, Progress, ReplayReport, check_snapshots, replay, replay_to,
+};
 pub use request::{Receipt, Request, SubmitError};
 #[cfg(feature = "nats")]
 pub(crate) use shown::Shown;

@@ -5,12 +5,14 @@
 //! So a log that does not fit to it is not served.
 
 mod check;
+mod keeper;
 pub mod keys;
 mod shelf;
 #[cfg(test)]
 mod tests;
 
 pub use check::{Check, Found};
+pub use keeper::{Keeping, OpenAgain, Opening};
 pub use shelf::Shelf;
 
 use bytes::Bytes;

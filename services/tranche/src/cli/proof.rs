@@ -63,17 +63,26 @@ pub struct TreeArgs {
 
 impl TreeArgs {
     async fn open(&self, source: &Source) -> Result<Prover, Failure> {
-        let keys = keys::read(&self.key)?;
-        let dir = match (&self.tree, source.required()?) {
-            (Some(dir), _) => dir.clone(),
-            (None, Place::Directory(dir)) => dir.join(proof::DIRECTORY),
-            (None, _) => {
-                let what = "--tree DIR: where the tree of this log is kept";
-                return Err(Failure::Usage(what.to_owned()));
-            }
-        };
-        Ok(Prover::open(source.open_to_read().await?, &dir, keys).await?)
+        open_tree(source, &self.key, self.tree.as_deref()).await
     }
+}
+
+/// Opens the tree of a log, which is in the directory of an embedded log unless another is named.
+pub async fn open_tree(
+    source: &Source,
+    key: &Path,
+    tree: Option<&Path>,
+) -> Result<Prover, Failure> {
+    let keys = keys::read(key)?;
+    let dir = match (tree, source.required()?) {
+        (Some(dir), _) => dir.to_owned(),
+        (None, Place::Directory(dir)) => dir.join(proof::DIRECTORY),
+        (None, _) => {
+            let what = "--tree DIR: where the tree of this log is kept";
+            return Err(Failure::Usage(what.to_owned()));
+        }
+    };
+    Ok(Prover::open(source.open_to_read().await?, &dir, keys).await?)
 }
 
 /// Does it.
