@@ -190,11 +190,18 @@ async fn an_engagement_draws_what_anybody_draws_and_python_projects_the_same_err
         "audit.commit_nonce",
         &json!({ "audit": "E", "commitment": Sha256Hex::of(&NONCE) }),
     );
-    let head = history().len() + 2;
+    tranche(dir, &["proof", "key", "log.example/audit", "--to", "key"]);
+    tranche(dir, &["proof", "record", "--key", "key", "--clock", "2026-01-05T09:00:00Z"]);
+    let checkpoints: Value =
+        serde_json::from_str(&tranche(dir, &["show", "checkpoints", "--json"])).unwrap();
+    let newest = &rows(&checkpoints, "recorded")[0];
+    let root = newest["root"].as_str().unwrap();
+    assert_eq!(newest["size"], history().len() + 2);
     auditor(
         dir,
         "audit.draw",
-        &json!({ "audit": "E", "nonce": nonce(), "checkpoint": { "root": ROOT, "size": head } }),
+        &json!({ "audit": "E", "nonce": nonce(),
+            "checkpoint": { "root": newest["root"], "size": newest["size"] } }),
     );
     tranche(dir, &["audit", "check", "E"]);
     let project = |dir: &Path| -> Value {
@@ -220,7 +227,7 @@ async fn an_engagement_draws_what_anybody_draws_and_python_projects_the_same_err
     }
     assert!(errors.len() > 3, "{errors:?}");
     let nonce = nonce();
-    let mut asked = vec!["draw", "population.csv", "95%", "200000000", "0", ROOT, &nonce];
+    let mut asked = vec!["draw", "population.csv", "95%", "200000000", "0", root, &nonce];
     asked.extend(errors.iter().map(String::as_str));
     let theirs = python(dir, &asked);
     let ours = project(dir);

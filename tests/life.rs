@@ -287,6 +287,11 @@ pub fn rules(change: Value) -> Value {
     rules
 }
 
+/// A key that signs checkpoints.
+pub const KEY: &str = "log.example+00000001+AAAA";
+/// Another one, which is retired.
+pub const SPARE_KEY: &str = "log.example+00000002+BBBB";
+
 /// The deciders: where their events are declared, and their category.
 pub fn deciders() -> Vec<(&'static str, &'static str)> {
     macro_rules! sources {
@@ -298,6 +303,7 @@ pub fn deciders() -> Vec<(&'static str, &'static str)> {
         "allocation",
         "audit",
         "call",
+        "checkpoint",
         "claim",
         "evaluation",
         "fund",

@@ -1,6 +1,9 @@
 //! Proof for strangers: what is published is checked by programs that are not ours, and whatever is
 //! changed is refused by them and by us.
 
+mod attacks;
+mod service;
+
 use crate::cli::program::{Scratch, command, tranche};
 use crate::life::Dice;
 use serde_json::Value;
@@ -176,7 +179,7 @@ fn verify_finds_what_an_administrator_changed_since_a_checkpoint() {
     let published = Published::new();
     let dir = published.dir();
     let note = done(dir, &["--data", "log", "proof", "checkpoint", "--key", "key"]);
-    std::fs::write(dir.join("kept"), format!("{note}")).unwrap();
+    std::fs::write(dir.join("kept"), note).unwrap();
     let verify = ["--data", "log", "verify", "--checkpoint", "kept", "--public", "public"];
     assert!(done(dir, &verify).contains("2 signed checkpoints"));
     let by_other = done(dir, &["proof", "key", "demo.example/log", "--to", "other"]);
@@ -189,7 +192,7 @@ fn verify_finds_what_an_administrator_changed_since_a_checkpoint() {
     done(dir, &["--data", "log", "export", "--to", "log.jsonl"]);
     let lines = std::fs::read_to_string(dir.join("log.jsonl")).unwrap();
     let less: Vec<&str> = lines.lines().collect();
-    assert!(less.len() as u64 == published.size());
+    assert_eq!(u64::try_from(less.len()).unwrap(), published.size());
     std::fs::remove_dir_all(dir.join("log/proof")).unwrap();
     std::fs::remove_dir_all(dir.join("log/snapshots")).ok();
     rewrite(
@@ -198,8 +201,7 @@ fn verify_finds_what_an_administrator_changed_since_a_checkpoint() {
          log = sqlite3.connect('log/log.sqlite')\n\
          tables = [row[0] for row in log.execute(\"select name from sqlite_master where type='trigger'\")]\n\
          for name in tables: log.execute(f'drop trigger {name}')\n\
-         table = [row[0] for row in log.execute(\"select name from sqlite_master where type='table'\") if 'group' in row[0]][0]\n\
-         log.execute(f'delete from {table} where rowid = (select max(rowid) from {table})')\n\
+         log.execute('delete from groups where last = (select max(last) from groups)')\n\
          log.commit()\n",
     );
     let output = tranche(dir, &verify);

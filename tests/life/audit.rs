@@ -1,7 +1,7 @@
 //! An audit of the agreement's payments, with the mistakes that auditors and auditees make.
 
 use super::selection::Plan;
-use super::{Script, merge, sha};
+use super::{KEY, SPARE_KEY, Script, merge, sha};
 use domain::canonical::Sha256Hex;
 use domain::command::Role;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ fn plan(s: &Script, audit: &str, change: &Value) -> Value {
     open
 }
 
-/// Opens an engagement and commits to a nonce. The desk fills in the size of the checkpoint.
+/// Opens an engagement and commits to a nonce. The desk fills in the checkpoint.
 fn bound(s: &mut Script, audit: &str, open: Value) -> Value {
     s.by("aud", Role::Auditor);
     s.ok("audit.open", open);
@@ -23,6 +23,22 @@ fn bound(s: &mut Script, audit: &str, open: Value) -> Value {
     let commitment = Sha256Hex::of(&nonce.0);
     s.ok("audit.commit_nonce", json!({ "audit": s.id(audit), "commitment": commitment }));
     json!({ "audit": s.id(audit), "nonce": nonce, "checkpoint": { "root": sha("root"), "size": 0 } })
+}
+
+/// A checkpoint is asked for, a key is retired, and what a service could do wrong is refused.
+fn checkpoints(s: &mut Script) {
+    s.ok("checkpoint.request", json!({ "reason": "the auditors come" }));
+    let record =
+        json!({ "keys": [KEY], "note": "log.example\n1\n", "root": sha("root"), "size": 1 });
+    let system = ("tranche", Role::System);
+    s.no_by(system, "checkpoint.not_newer", "checkpoint.record", &record);
+    let far = json!({ "keys": [KEY], "note": "log.example\n9000000000\n", "root": sha("root"), "size": 9_000_000_000_u64 });
+    s.no_by(system, "checkpoint.beyond_log", "checkpoint.record", &far);
+    let retire = json!({ "key": SPARE_KEY, "reason": "its machine was sold" });
+    s.by("xena", Role::AuthorisingOfficer);
+    s.no_with("checkpoint.unknown_key", "checkpoint.retire_key", &retire, json!({ "key": "none" }));
+    s.either("checkpoint.retire_key", retire);
+    s.by("aud", Role::Auditor);
 }
 
 /// The whole way of one engagement.
@@ -39,6 +55,7 @@ pub fn engagement(s: &mut Script, _: &Plan) {
     ] {
         s.no_with(code, "audit.open", &open, change);
     }
+    checkpoints(s);
     let draw = bound(s, "E", open);
     s.no_with("audit.other_nonce", "audit.draw", &draw, json!({ "nonce": sha("other") }));
     let far = json!({ "checkpoint": { "size": 1_000_000_000 } });

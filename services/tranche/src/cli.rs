@@ -129,7 +129,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Task::Replay(args) => replay::replay(&source, &args, json).await,
         Task::Log(args) => log::log(&source, &args, json).await,
         Task::Verify(args) => verify::verify(&source, &args, json).await,
-        Task::Proof(task) => proof::proof(&source, &task, json).await,
+        Task::Proof(task) => proof::proof(&source, &task, source::clock(clock), json).await,
         Task::Export(args) => export::export(&source, &args).await,
         Task::Audit(task) => audit::audit(&source, &task, json).await,
         Task::Rules(task) => rules::rules(&task, json),

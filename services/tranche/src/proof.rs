@@ -12,7 +12,7 @@ mod shelf;
 mod tests;
 
 pub use check::{Check, Found};
-pub use keeper::{Keeping, OpenAgain, Opening};
+pub use keeper::{Keeping, NotRecorded, OpenAgain, Opening, record};
 pub use shelf::Shelf;
 
 use bytes::Bytes;

@@ -9,7 +9,10 @@ use eventlog::Position;
 use eventlog::tlog::note::{Algorithm, Verifier};
 use eventlog::tlog::{self, Proof};
 use std::path::{Path, PathBuf};
-use tranche::proof::{self, Prover, keys};
+use std::sync::Arc;
+use tranche::clock::Clock;
+use tranche::gateway::Gateway;
+use tranche::proof::{self, NotRecorded, Prover, keys};
 
 /// What `tranche proof` is told.
 #[derive(Subcommand)]
@@ -24,6 +27,8 @@ pub enum ProofTask {
     },
     /// Signs the log up to its head, and prints the checkpoint
     Checkpoint(TreeArgs),
+    /// Signs the log up to its head and records that in the log, as a server with --key does by itself
+    Record(TreeArgs),
     /// Proves that a commit is in the log: a .tlog-proof, which needs neither the log nor us
     Commit {
         /// The position of the commit
@@ -86,7 +91,12 @@ pub async fn open_tree(
 }
 
 /// Does it.
-pub async fn proof(source: &Source, task: &ProofTask, json: bool) -> Result<(), Failure> {
+pub async fn proof(
+    source: &Source,
+    task: &ProofTask,
+    clock: Clock,
+    json: bool,
+) -> Result<(), Failure> {
     match task {
         ProofTask::Key { name, to } => {
             let key = keys::new(name, Algorithm::Ed25519)?;
@@ -100,6 +110,17 @@ pub async fn proof(source: &Source, task: &ProofTask, json: bool) -> Result<(), 
             let (size, root) = (head.size, head.root.to_string());
             let as_json = || serde_json::json!({ "note": note, "root": root, "size": size });
             told(json, note.trim_end(), as_json)
+        }
+        ProofTask::Record(tree) => {
+            let (gateway, _engine) = source.required()?.engine_alone(clock).await?;
+            let recorded = record(source, tree, &gateway).await;
+            gateway.stop().await;
+            let size = recorded?;
+            told(
+                json,
+                &format!("recorded a checkpoint of {size} commits"),
+                || serde_json::json!({ "size": size }),
+            )
         }
         ProofTask::Commit { position, tree } => {
             let prover = tree.open(source).await?;
@@ -120,6 +141,16 @@ pub async fn proof(source: &Source, task: &ProofTask, json: bool) -> Result<(), 
             let text = format!("it is in the log, as of {size} commits");
             told(json, &text, || serde_json::json!({ "size": size }))
         }
+    }
+}
+
+async fn record(source: &Source, tree: &TreeArgs, gateway: &Gateway) -> Result<u64, Failure> {
+    let prover = Arc::new(tree.open(source).await?);
+    match proof::record(&prover, gateway).await {
+        Ok(size) => Ok(size),
+        Err(NotRecorded::Proof(error)) => Err(error.into()),
+        Err(NotRecorded::Command(refusal)) => Err(refusal.into()),
+        Err(NotRecorded::Submit(error)) => Err(error.into()),
     }
 }
 

@@ -103,11 +103,14 @@ impl Figures {
 
 /// Why a checkpoint was not recorded.
 #[derive(Debug, thiserror::Error)]
-enum NotRecorded {
+pub enum NotRecorded {
+    /// It could not be signed.
     #[error(transparent)]
     Proof(#[from] super::Error),
+    /// It makes no command.
     #[error(transparent)]
     Command(#[from] Refusal),
+    /// The log did not take it.
     #[error(transparent)]
     Submit(#[from] SubmitError),
 }
@@ -159,7 +162,10 @@ fn is_due(shown: &Published, size: u64, now: Timestamp) -> bool {
 }
 
 /// Signs the tree as it is, and records that. Gives the number of commits that are signed.
-async fn record(prover: &Arc<Prover>, gateway: &Gateway) -> Result<u64, NotRecorded> {
+///
+/// # Errors
+/// When it cannot be signed, or the log does not take it.
+pub async fn record(prover: &Arc<Prover>, gateway: &Gateway) -> Result<u64, NotRecorded> {
     let signing = Arc::clone(prover);
     let signed = tokio::task::spawn_blocking(move || signing.checkpoint()).await;
     let (head, note) = signed.map_err(|error| super::Error::Keys(error.to_string()))??;
