@@ -40,6 +40,11 @@ impl Checkpoints {
         self.recorded.last().map(|row| (row.recorded_at, row.size))
     }
 
+    /// Size and root of each, in the order of the log.
+    pub fn roots(&self) -> impl Iterator<Item = (u64, Sha256Hex)> {
+        self.recorded.iter().map(|row| (row.size, row.root))
+    }
+
     /// Whether somebody waits for one: it was asked for, or an auditor has committed to a nonce.
     #[must_use]
     pub fn is_awaited(&self) -> bool {

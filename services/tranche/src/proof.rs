@@ -7,12 +7,14 @@
 mod check;
 mod keeper;
 pub mod keys;
+mod recorded;
 mod shelf;
 #[cfg(test)]
 mod tests;
 
 pub use check::{Check, Found};
 pub use keeper::{Keeping, NotRecorded, OpenAgain, Opening, record};
+pub use recorded::Recorded;
 pub use shelf::Shelf;
 
 use bytes::Bytes;

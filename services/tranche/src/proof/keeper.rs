@@ -7,6 +7,7 @@ use crate::gateway::Gateway;
 use domain::checkpoint::Record;
 use domain::command::{Actor, Parsed};
 use domain::{Refusal, Role};
+use eventlog::tlog::{Checkpoint, Hash};
 use eventlog::{Log, Position};
 use jiff::{SignedDuration, Timestamp};
 use prometheus::{IntCounter, IntGauge, Registry};
@@ -226,6 +227,11 @@ async fn verify(
     let head = shown.position();
     let mut check = Check::new(prover.map(|prover| prover.shelf.clone()));
     check.expect_all(prover.and_then(|prover| prover.newest()).map(|(checkpoint, _)| checkpoint));
+    let recorded = shown.views().checkpoints.roots();
+    check.expect_all(recorded.map(|(size, root)| {
+        let origin = String::new();
+        Checkpoint { origin, size, root: Hash(root.0) }
+    }));
     let mut next = 1;
     while next <= head {
         let groups = log.read(next, READ_BYTES).await.map_err(|error| error.to_string())?;
