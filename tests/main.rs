@@ -30,4 +30,5 @@ mod relay;
 mod roles;
 mod schemas;
 mod simulation;
+mod strangers;
 mod tidy;
