@@ -13,6 +13,7 @@ mod demo;
 mod desk;
 #[cfg(feature = "nats")]
 mod faults;
+mod fuzz;
 mod histories;
 mod http;
 mod invariants;

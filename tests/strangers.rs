@@ -120,8 +120,7 @@ impl Published {
         let lines: Vec<_> = self.entries.iter().flat_map(|entry| [&entry[..], b"\n"]).collect();
         std::fs::write(self.path("log.jsonl"), lines.concat()).unwrap();
         let script = root().join("tests/proof/roots.py");
-        let mut python =
-            command(root().join("target/test-tools/python/bin/python"), self.dir());
+        let mut python = command(root().join("target/test-tools/python/bin/python"), self.dir());
         let words = sizes.iter().map(u64::to_string);
         let output = python.arg(script).arg("log.jsonl").args(words).output().expect("tests/run");
         let said = String::from_utf8_lossy(&output.stderr);
@@ -262,11 +261,13 @@ impl Watched {
     fn refused(&mut self, files: &[PathBuf], command: &str, dice: &mut Dice) {
         assert!(!files.is_empty());
         for _ in 0..FLIPS {
-            let (what, mend) = flip(dice.pick(files), dice);
+            let file = dice.pick(files).clone();
+            let (what, mend) = flip(&file, dice);
             assert!(self.go.ask(command).is_err(), "Go: {what}");
             assert!(self.by_python().is_err(), "Python: {what}");
             let ours = self.published.ours();
-            let is_told = files[0].starts_with(self.published.path("site/tile")) || ours != (true, true);
+            let is_told =
+                files[0].starts_with(self.published.path("site/tile")) || ours != (true, true);
             assert!(is_told, "ours: {what}");
             mend();
         }

@@ -7,10 +7,10 @@ pub mod population;
 mod tests;
 
 use crate::canonical::Sha256Hex;
+use crate::checkpoint;
 use crate::command::{
     Actor, Command, Decision, Declaration, Entry, Meta, NEW, Need, NewEvent, Role, entry,
 };
-use crate::checkpoint;
 use crate::ids::{AuditId, GrantId, Key, PaymentId, StreamId, StreamKey};
 use crate::money::{Money, Rate};
 use crate::payment::Stage;
@@ -350,7 +350,9 @@ impl Reason for Rejection {
             | Self::Answered(_)
             | Self::NotHeard { .. } => HEARD,
             Self::Incomplete { .. } => Rule::of("ISA 500", "para. 9: completeness of information"),
-            Self::OtherNonce { .. } | Self::OtherCheckpoint { .. } | Self::NoCheckpoint { .. } => VERIFIABLE,
+            Self::OtherNonce { .. } | Self::OtherCheckpoint { .. } | Self::NoCheckpoint { .. } => {
+                VERIFIABLE
+            }
             Self::ActedOn { .. } => {
                 Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 36: segregation of duties")
             }

@@ -81,7 +81,9 @@ pub enum Rejection {
     #[error("the note is no checkpoint of {size} commits by the log {origin:?}")]
     OtherNote { size: u64, origin: String },
     /// Too many keys, none, or one that is no key.
-    #[error("1 to {KEYS_MAX} keys as NAME+ID+KEY, all of one name, in at most {KEY_BYTES_MAX} bytes each")]
+    #[error(
+        "1 to {KEYS_MAX} keys as NAME+ID+KEY, all of one name, in at most {KEY_BYTES_MAX} bytes each"
+    )]
     Keys,
     /// Only new keys have signed.
     #[error("none of the keys is known here; a new key signs beside a known one first")]
@@ -316,14 +318,18 @@ mod tests {
     fn a_checkpoint_is_newer_and_of_commits_that_are_there() {
         let log = recorded();
         let log = log.when("checkpoint.record", &record(1, &[OLD])).refused("checkpoint.not_newer");
-        let log = log.when("checkpoint.record", &record(3, &[OLD])).refused("checkpoint.beyond_log");
-        log.at("/size").when("checkpoint.record", &record(2, &[OLD])).then(&["checkpoint.Recorded"]);
+        let log =
+            log.when("checkpoint.record", &record(3, &[OLD])).refused("checkpoint.beyond_log");
+        log.at("/size")
+            .when("checkpoint.record", &record(2, &[OLD]))
+            .then(&["checkpoint.Recorded"]);
     }
 
     #[test]
     fn a_new_key_signs_beside_a_known_one_first() {
         let log = recorded();
-        let log = log.when("checkpoint.record", &record(2, &[NEW])).refused("checkpoint.no_known_key");
+        let log =
+            log.when("checkpoint.record", &record(2, &[NEW])).refused("checkpoint.no_known_key");
         let both = log.when("checkpoint.record", &record(2, &[NEW, OLD]));
         let both = both.then(&["checkpoint.KeyAdded", "checkpoint.Recorded"]);
         both.when("checkpoint.record", &record(3, &[NEW])).then(&["checkpoint.Recorded"]);
@@ -335,7 +341,8 @@ mod tests {
         let log = recorded().by(Role::AuthorisingOfficer).done("checkpoint.retire_key", &retire);
         let log = log.when("checkpoint.retire_key", &retire).refused("checkpoint.unknown_key");
         let log = log.by(Role::System);
-        let log = log.when("checkpoint.record", &record(2, &[NEW, OLD])).refused("checkpoint.retired");
+        let log =
+            log.when("checkpoint.record", &record(2, &[NEW, OLD])).refused("checkpoint.retired");
         let log = log.when("checkpoint.record", &record(2, &[NEW]));
         log.then(&["checkpoint.KeyAdded", "checkpoint.Recorded"]);
     }
@@ -344,7 +351,8 @@ mod tests {
     fn note_and_keys_are_of_one_log() {
         let log = recorded();
         let other = record(2, &[OLD]).replace("\"note\":\"log.example", "\"note\":\"other.example");
-        let log = log.when("checkpoint.record", &other).refused("checkpoint.other_note").at("/note");
+        let log =
+            log.when("checkpoint.record", &other).refused("checkpoint.other_note").at("/note");
         let mixed = record(2, &[OLD, "other.example+00000003+CCCC"]);
         for keys in [&record(2, &[])[..], &mixed, &record(2, &["no key"])] {
             let refused = recorded().when("checkpoint.record", keys);
