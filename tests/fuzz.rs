@@ -36,6 +36,27 @@ macro_rules! targets {
     };
 }
 
+/// Texts that a target refused once.
+#[test]
+fn what_was_found_stays_mended() {
+    let first = String::from_utf8(corpus::commit().swap_remove(0)).unwrap();
+    let unwritable = first.replacen("\"version\":1", "\"version\":9223372036854775807", 1);
+    assert_ne!(first, unwritable);
+    assert!(domain::Commit::decode(unwritable.as_bytes()).is_err());
+    let long = "— log.e".repeat(50);
+    let no_end = String::from_utf8(corpus::checkpoint().swap_remove(0)).unwrap();
+    let found: &[(fn(&[u8]) -> TestCaseResult, String)] = &[
+        (targets::commit, unwritable),
+        (targets::checkpoint, no_end.trim_end().to_owned()),
+        (targets::signature_lines, format!("{long}\n")),
+        (targets::note, format!("text\n\n{long}\n")),
+        (targets::tile_path, "ti".repeat(200)),
+    ];
+    for (target, text) in found {
+        target(text.as_bytes()).unwrap_or_else(|error| panic!("{error}: {text:.100}"));
+    }
+}
+
 targets! {
     note
     signature_lines

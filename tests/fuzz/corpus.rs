@@ -146,12 +146,12 @@ pub fn hash_tile() -> Vec<Vec<u8>> {
 
 pub fn entry_bundle() -> Vec<Vec<u8>> {
     let odd = ["", "a", "", "two\nlines"].map(Bytes::from);
-    let full = CORPUS.entries.iter().take(usize::try_from(WIDTH).unwrap());
+    let full: Vec<_> = (0..WIDTH).map(|number| Bytes::from(number.to_string())).collect();
     let longest = [Bytes::from(vec![b'x'; ENTRY_BYTES_MAX])];
     vec![
         tile::encode_bundle(&odd),
         tile::encode_bundle(&CORPUS.entries[..3]),
-        tile::encode_bundle(full),
+        tile::encode_bundle(&full),
         tile::encode_bundle(&longest),
     ]
 }

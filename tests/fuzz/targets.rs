@@ -201,7 +201,11 @@ pub fn secret_key(bytes: &[u8]) -> TestCaseResult {
 /// by us is seen not to be.
 pub fn commit(bytes: &[u8]) -> TestCaseResult {
     let Ok(commit) = Commit::decode(bytes) else { return Ok(()) };
-    let written = commit.encode().map_err(|error| TestCaseError::fail(error.to_string()))?;
+    // Numbers of an event that cannot be written are seen when a log is verified.
+    let Ok(written) = commit.encode() else {
+        prop_assert!(commit.is_canonical(bytes).is_err());
+        return Ok(());
+    };
     let again = Commit::decode(&written).map_err(|error| TestCaseError::fail(error.to_string()))?;
     prop_assert_eq!(&again, &commit);
     let is_canonical = commit.is_canonical(bytes);
