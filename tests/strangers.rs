@@ -189,6 +189,7 @@ async fn a_log_with_three_levels_of_tiles_is_taken_too() {
     let (mut go, mut dice) = (published.go(), dice());
     let signed = published.prover.root(LARGE).unwrap();
     assert_eq!(go.ask("checkpoint"), Ok(format!("{LARGE} {signed}")));
+    assert_eq!(go.ask("entries"), Ok(LARGE.to_string()));
     // From the entries alone.
     let verified = published.python().ask(&published.check(""));
     assert_eq!(verified, Ok(format!("{LARGE} entries verified")));
