@@ -13,6 +13,7 @@ mod demo;
 mod desk;
 #[cfg(feature = "nats")]
 mod faults;
+mod fuzz;
 mod histories;
 mod http;
 mod invariants;
@@ -30,4 +31,5 @@ mod relay;
 mod roles;
 mod schemas;
 mod simulation;
+mod strangers;
 mod tidy;

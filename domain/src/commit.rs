@@ -1,7 +1,7 @@
 //! The commit: the unit of atomicity, order, durability, idempotency and proof (design.md, section 2).
 //! One accepted command makes one commit; its canonical JSON is one entry of the log.
 
-use crate::canonical::{self, Sha256Hex};
+use crate::canonical::{self, INTEGER_MAX, Sha256Hex};
 use crate::command::{Actor, Evidence};
 use crate::ids::{CommandId, StreamId};
 use crate::schemas;
@@ -153,6 +153,12 @@ impl Commit {
 
     pub(crate) fn decode_by(bytes: &[u8], tables: Tables) -> Result<Self, DecodeError> {
         let stored: StoredCommit<'_> = serde_json::from_slice(bytes)?;
+        let versions = stored.events.iter().map(|event| event.version);
+        let counted = stored.decided_on.values().copied().chain(versions).chain([stored.position]);
+        if counted.max() > Some(INTEGER_MAX) {
+            let what = "a position or version beyond 2^53 - 1, which cannot be written";
+            return Err(DecodeError::Json(serde::de::Error::custom(what)));
+        }
         let events = stored.events.into_iter().map(|event| event.read(tables));
         let events = events.collect::<Result<_, _>>()?;
         Ok(Self {

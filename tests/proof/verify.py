@@ -45,18 +45,40 @@ def check(holds, what):
         sys.exit(f"REFUSED: {what}")
 
 
+def base64_of(text):
+    """Bytes, from the one way to write them: Python's decoder passes over the bits that are not needed."""
+    data = base64.b64decode(text, validate=True)
+    check(base64.b64encode(data).decode() == text, "the Base64")
+    return data
+
+
+def number(text):
+    check(text.isascii() and text.isdigit() and str(int(text)) == text, "a number")
+    return int(text)
+
+
+def lines_of(text):
+    """Lines that all end with a newline, and with nothing else that Python takes for one."""
+    check(text == "" or text.endswith("\n"), "the end of a line")
+    return text.split("\n")[:-1]
+
+
+def read_text(path):
+    return path.read_bytes().decode()
+
+
 def verify_note(note, vkey):
     """The text of a note that the key has signed."""
     name, key_id, key = vkey.split("+", 2)
-    key = base64.b64decode(key, validate=True)
+    key = base64_of(key)
     check(key[0] == 1 and len(key) == 33, "the key is not Ed25519")
     check(sha256(name.encode() + b"\n" + key)[:4].hex() == key_id, "the id of the key")
     text, lines = note.rsplit("\n\n", 1)
     text += "\n"
-    for line in lines.splitlines():
+    for line in lines_of(lines):
         check(line.startswith("— ") and line.count(" ") == 2, "the form of a signature")
         _, signer, signature = line.split(" ")
-        signature = base64.b64decode(signature, validate=True)
+        signature = base64_of(signature)
         if (signer, signature[:4].hex()) == (name, key_id):
             check(openssl(text.encode(), signature[4:], key[1:]), "the signature")
             return text
@@ -75,9 +97,9 @@ def openssl(message, signature, key):
 
 
 def read_checkpoint(text):
-    lines = text.splitlines()
+    lines = lines_of(text)
     check(len(lines) == 3, "the lines of a checkpoint")
-    return lines[0], int(lines[1]), base64.b64decode(lines[2], validate=True)
+    return lines[0], number(lines[1]), base64_of(lines[2])
 
 
 def path_of(kind, index, width):
@@ -122,7 +144,7 @@ def check_proof(proof, entry, vkey):
     head, note = proof.split("\n\n", 1)
     lines = head.split("\n")
     check(lines[0] == "c2sp.org/tlog-proof@v1" and lines[1].startswith("index "), "the form")
-    index, path = int(lines[1][6:]), [base64.b64decode(line, validate=True) for line in lines[2:]]
+    index, path = number(lines[1][6:]), [base64_of(line) for line in lines[2:]]
     _, size, expected = read_checkpoint(verify_note(note, vkey))
     check(index < size, "the index")
     # RFC 9162, section 2.1.3.2.
@@ -141,7 +163,7 @@ def check_proof(proof, entry, vkey):
 
 def main():
     site, vkey = pathlib.Path(sys.argv[1]), sys.argv[2]
-    text = verify_note((site / "checkpoint").read_text(), vkey)
+    text = verify_note(read_text(site / "checkpoint"), vkey)
     origin, size, expected = read_checkpoint(text)
     check(origin == vkey.split("+", 1)[0], "the origin")
     entries = list(read_entries(site, size))
@@ -150,7 +172,7 @@ def main():
     check_tiles(site, hashes)
     if len(sys.argv) > 3:
         entry = pathlib.Path(sys.argv[4]).read_bytes()
-        check_proof(pathlib.Path(sys.argv[3]).read_text(), entry, vkey)
+        check_proof(read_text(pathlib.Path(sys.argv[3])), entry, vkey)
     print(f"{size} entries verified")
 
 

@@ -4,6 +4,7 @@
 use super::*;
 use crate::commit::{Commit, DecodeError};
 use crate::world::{World, upcasters};
+use proptest::prelude::*;
 use serde_json::json;
 
 const HISTORY: &str = include_str!("../../../tests/history/0.1.0.jsonl");
@@ -103,6 +104,25 @@ fn an_old_event_that_lacks_what_it_had_is_refused_by_name() {
     for data in [json!({}), json!([]), json!(null), json!("why"), json!({ "why": 1 })] {
         let error = read("claim.Withdrawn", 2, &data).unwrap_err();
         assert!(matches!(error, DecodeError::Event { .. }), "{data}: {error}");
+    }
+}
+
+proptest! {
+    /// Steps take whatever is stored: what they make of it is refused by name, or is an event.
+    #[test]
+    fn whatever_an_old_event_holds_is_an_event_or_refused(
+        kind in prop::sample::select(vec!["claim.Withdrawn", "claim.Published"]),
+        version in 0_u32..5,
+        names in prop::collection::vec("why|what|reason|title|[a-z]{0,3}", 0..4),
+        value in prop::sample::select(vec![json!(null), json!(1), json!("text"), json!([]), json!({})]),
+    ) {
+        let members = names.into_iter().map(|name| (name, value.clone()));
+        for data in [value.clone(), Value::Object(members.collect())] {
+            if let Ok(commit) = Commit::decode_by(&stored(kind, version, &data), tables) {
+                let written = commit.encode().unwrap();
+                prop_assert_eq!(Commit::decode_by(&written, tables).unwrap(), commit);
+            }
+        }
     }
 }
 

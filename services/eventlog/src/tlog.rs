@@ -61,6 +61,15 @@ impl Error {
     }
 }
 
+/// The most bytes of a stranger's text that a message repeats.
+const SHOWN_BYTES_MAX: usize = 40;
+
+/// The beginning of a text for a message, quoted: strangers do not fill our logs and answers.
+fn shown(text: &str) -> String {
+    let short = &text[..text.floor_char_boundary(SHOWN_BYTES_MAX)];
+    if short.len() == text.len() { format!("{text:?}") } else { format!("{short:?}...") }
+}
+
 /// A number as C2SP writes it: decimal, no sign, no leading zero.
 fn decimal(text: &str) -> Option<u64> {
     let number = text.parse().ok()?;

@@ -1,7 +1,7 @@
 //! The head of a tree, as a text to sign: c2sp.org/tlog-checkpoint.
 
 use super::note::{Note, Verifier};
-use super::{Error, Hash, decimal};
+use super::{Error, Hash, decimal, shown};
 use std::fmt;
 
 const FORMAT: &str = "checkpoint";
@@ -24,7 +24,8 @@ impl Checkpoint {
     /// [`Error::Format`].
     pub fn parse(text: &str) -> Result<Checkpoint, Error> {
         let wrong = |what: &str| Error::format(FORMAT, what);
-        let lines: Vec<_> = text.split_terminator('\n').collect();
+        let text = text.strip_suffix('\n').ok_or_else(|| wrong("the last line does not end"))?;
+        let lines: Vec<_> = text.split('\n').collect();
         let [origin, size, root] = lines[..] else {
             return Err(wrong("not the three lines of origin, size and root"));
         };
@@ -44,7 +45,7 @@ impl Checkpoint {
         note.verified(log)?;
         let checkpoint = Checkpoint::parse(&note.text)?;
         if checkpoint.origin != origin {
-            let what = format!("it is of {:?}, not of {origin:?}", checkpoint.origin);
+            let what = format!("it is of {}, not of {origin:?}", shown(&checkpoint.origin));
             return Err(Error::format(FORMAT, what));
         }
         Ok(checkpoint)

@@ -4,7 +4,7 @@
 
 use super::note::{Note, Signer, Verifier};
 use super::proof::parse_hashes;
-use super::{Checkpoint, Error, Hash, decimal, verify_consistency};
+use super::{Checkpoint, Error, Hash, decimal, shown, verify_consistency};
 use std::fmt;
 
 const FORMAT: &str = "add-checkpoint";
@@ -40,7 +40,7 @@ pub enum Refusal {
     #[error("{0}")]
     Untrusted(Error),
     /// 404: not a log that it watches.
-    #[error("log {0:?} is unknown here")]
+    #[error("log {} is unknown here", shown(.0))]
     Unknown(String),
     /// 409: it has seen another size; its answer says which.
     #[error("the size last seen is {0}")]

@@ -1,6 +1,6 @@
 //! Text that is signed by one or more keys: c2sp.org/signed-note, with Ed25519.
 
-use super::Error;
+use super::{Error, shown};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
@@ -124,7 +124,7 @@ impl Note {
         }
         if by.is_empty() {
             let names: Vec<_> = self.signatures.iter().map(|one| one.name.as_str()).collect();
-            let names = names.join(", ");
+            let names = shown(&names.join(", "));
             return Err(Error::Signature(format!("no known key has signed (signed by {names})")));
         }
         Ok(by)
@@ -147,7 +147,7 @@ fn check_text(text: &str) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Format`].
 pub fn parse_signatures(lines: &str) -> Result<Vec<NoteSignature>, Error> {
-    let wrong = |line: &str| Error::format(FORMAT, format!("{line:?} is not a signature"));
+    let wrong = |line: &str| Error::format(FORMAT, format!("{} is not a signature", shown(line)));
     if !lines.is_empty() && !lines.ends_with('\n') {
         return Err(Error::format(FORMAT, "the last line does not end"));
     }

@@ -1,7 +1,7 @@
 //! That one entry is in a log, in a file that needs nothing else: c2sp.org/tlog-proof@v1.
 
 use super::note::{Note, Verifier};
-use super::{Checkpoint, Error, Hash, PROOF_HASHES_MAX, decimal, verify_inclusion};
+use super::{Checkpoint, Error, Hash, PROOF_HASHES_MAX, decimal, shown, verify_inclusion};
 use std::fmt;
 
 const FORMAT: &str = "tlog-proof";
@@ -68,8 +68,8 @@ pub(super) fn parse_hashes<'a>(
 ) -> Result<Vec<Hash>, Error> {
     let mut hashes = Vec::new();
     for line in lines {
-        let hash = Hash::parse(line);
-        hashes.push(hash.ok_or_else(|| Error::format(format, format!("{line:?} is no hash")))?);
+        let wrong = || Error::format(format, format!("{} is no hash", shown(line)));
+        hashes.push(Hash::parse(line).ok_or_else(wrong)?);
         if hashes.len() > PROOF_HASHES_MAX {
             let what = format!("more than {PROOF_HASHES_MAX} hashes");
             return Err(Error::format(format, what));

@@ -234,6 +234,7 @@ fn a_checkpoint_has_three_lines() {
         format!("log.example/a\n12\n{root}\nmore\n"),
         "log.example/a\n12\nAAAA\n".to_owned(),
         "log.example/a\n12\n".to_owned(),
+        good.trim_end().to_owned(),
     ] {
         assert!(Checkpoint::parse(&bad).is_err(), "{bad:?}");
     }

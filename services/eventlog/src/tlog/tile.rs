@@ -1,7 +1,7 @@
 //! Tiles of hashes and bundles of entries, and the paths under which they are published:
 //! c2sp.org/tlog-tiles.
 
-use super::{Error, Hash, Tree, decimal};
+use super::{Error, Hash, Tree, decimal, shown};
 use bytes::{BufMut, Bytes};
 use std::fmt;
 
@@ -66,7 +66,7 @@ impl Tile {
     /// # Errors
     /// When it is not of that form.
     pub fn parse(path: &str) -> Result<Tile, Error> {
-        let wrong = || Error::format(FORMAT, format!("{path:?} is not the path of a tile"));
+        let wrong = || Error::format(FORMAT, format!("{} is not the path of a tile", shown(path)));
         let rest = path.strip_prefix("tile/").ok_or_else(wrong)?;
         let (kind, rest) = rest.split_once('/').ok_or_else(wrong)?;
         let kind = match kind {
