@@ -30,4 +30,6 @@ mod relay;
 mod roles;
 mod schemas;
 mod simulation;
+mod stamps;
 mod tidy;
+mod witness;

@@ -37,8 +37,8 @@ struct Way {
 pub async fn stamp(source: &Source, args: &StampArgs, json: bool) -> Result<(), Failure> {
     let prover = args.tree.open(source).await?;
     let shelf = prover.shelf();
-    let reply = if let Some(path) = &args.way.reply {
-        std::fs::read(path).map_err(|error| Failure::file(path, error))?
+    let (begun, reply) = if let Some(path) = &args.way.reply {
+        (None, std::fs::read(path).map_err(|error| Failure::file(path, error))?)
     } else {
         let begun = stamp::begin(shelf, &prover.checkpoint()?.1)?;
         let request = begun.query.to_der();
@@ -53,9 +53,9 @@ pub async fn stamp(source: &Source, args: &StampArgs, json: bool) -> Result<(), 
             let what = format!("{url}: answered {status} with {kind:?}, not with a timestamp");
             return Err(eventlog::Error::Unavailable(what).into());
         }
-        answer.body.to_vec()
+        (Some(begun), answer.body.to_vec())
     };
-    let Kept { begun, reply, time } = stamp::finish(shelf, &reply)?;
+    let Kept { begun, reply, time } = stamp::finish(shelf, begun, &reply)?;
     let (checkpoint, request) = (begun.checkpoint.display(), begun.request.display());
     let text = format!(
         "stamped at {time}: {reply}\n\

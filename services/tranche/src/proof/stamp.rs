@@ -278,13 +278,14 @@ pub fn begin(shelf: &Shelf, note: &Note) -> Result<Begun, StampError> {
     Ok(Begun { query, checkpoint: path("checkpoint"), request: path("tsq") })
 }
 
-/// Checks a reply against the request that it answers, and keeps it beside that.
+/// Checks a reply against the request that it answers, and keeps it beside that. Without a request, that
+/// is looked for among those that were made.
 ///
 /// # Errors
-/// When it is no reply, or answers nothing that was asked here.
-pub fn finish(shelf: &Shelf, reply: &[u8]) -> Result<Kept, StampError> {
+/// When it is no reply, or does not answer the request.
+pub fn finish(shelf: &Shelf, begun: Option<Begun>, reply: &[u8]) -> Result<Kept, StampError> {
     let stamp = Stamp::read(reply)?;
-    let begun = asked(shelf, &stamp)?;
+    let begun = begun.map_or_else(|| asked(shelf, &stamp), Ok)?;
     begun.query.check(&stamp)?;
     let bytes = read(&begun.checkpoint)?;
     if <[u8; DIGEST_BYTES]>::from(Sha256::digest(&bytes)) != begun.query.digest {
