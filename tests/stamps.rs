@@ -136,20 +136,16 @@ fn a_timestamp_is_verified_by_openssl_and_every_changed_bit_is_refused() {
         assert!(!is_good(dir, "one.tsr", "changed"), "bit of the checkpoint at {at}");
     }
     let (digest, nonce) = (&query[24..56], &query[58..66]);
-    let year = place(&tsr, b"\x18\x0f20") + 2;
-    let signature = tsr.len() - 1;
-    for (what, at) in [
-        ("hash", place(&tsr, digest)),
-        ("nonce", place(&tsr, nonce)),
-        ("time", year),
-        ("signature", signature),
-        ("signature", signature - 30),
-    ] {
+    // From the hash to the nonce, the time between them; and in the signature, which is at the end. The
+    // envelope around has bits that say nothing, such as the version of CMS: openssl passes over 13 of 876.
+    let (from, to) = (place(&tsr, digest), place(&tsr, nonce) + nonce.len());
+    assert!(place(&tsr, b"\x18\x0f20") > from, "the time is among them");
+    for at in (from..to).chain([tsr.len() - 1, tsr.len() - 30]) {
         std::fs::write(dir.join("changed.tsr"), flipped(&tsr, at)).unwrap();
-        assert!(!is_good(dir, "changed.tsr", "note"), "bit of the {what}");
-        if matches!(what, "hash" | "nonce") {
+        assert!(!is_good(dir, "changed.tsr", "note"), "bit of the token at {at}");
+        if [from, to - 1].contains(&at) {
             let args = [&stamp[..], &["--reply", "changed.tsr"]].concat();
-            assert!(ended(dir, &args, 1).contains("not about this"), "{what}");
+            assert!(ended(dir, &args, 1).contains("not about this"), "{at}");
         }
     }
     // A reply to somebody else's request.

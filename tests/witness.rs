@@ -44,7 +44,7 @@ impl Served {
     /// Remembers in `witness`, has the key `wkey`, and watches the log of `public`.
     fn start(dir: &Path) -> Self {
         let mut child = command(directory().join("tranche"), dir)
-            .args(["witness", "serve", "--dir", "witness", "--key", "wkey", "--log", "public"])
+            .args(["witness", "serve", "--dir", "witness", "--key", "wkey", "--watch", "public"])
             .args(["--listen", "127.0.0.1:0"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -208,7 +208,7 @@ async fn a_witness_remembers_over_a_kill_and_sees_a_log_that_was_put_back() {
     record(dir, "back-up", &lines[..100]).await;
     let served = Served::start(dir);
     ask(dir, "log", &served, 0);
-    let second = ["witness", "serve", "--dir", "witness", "--key", "wkey", "--log", "public"];
+    let second = ["witness", "serve", "--dir", "witness", "--key", "wkey", "--watch", "public"];
     // Two of one memory would be two witnesses.
     ended(dir, &[&second[..], &["--listen", "127.0.0.1:0"]].concat(), 4);
     served.kill();

@@ -194,7 +194,7 @@ pub fn quorum<'a>(
     if found.len() < needed {
         let names: Vec<_> = found.keys().copied().collect();
         let by = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        let what = format!("cosigned by {by} of the known witnesses, and {needed} are needed");
+        let what = format!("cosigned by {by} of the known witnesses; {needed} must have");
         return Err(Error::Signature(what));
     }
     Ok(found)

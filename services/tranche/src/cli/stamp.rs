@@ -50,8 +50,8 @@ pub async fn stamp(source: &Source, args: &StampArgs, json: bool) -> Result<(), 
         let answer = post(url, QUERY_TYPE, request, REPLY_BYTES_MAX).await?;
         if (answer.status, answer.content_type.as_str()) != (200, REPLY_TYPE) {
             let (status, kind) = (answer.status, answer.content_type);
-            let what = format!("{url}: answered {status} with {kind:?}, not with a timestamp");
-            return Err(eventlog::Error::Unavailable(what).into());
+            let why = format!("answered {status} with {kind:?}, not with a timestamp");
+            return Err(Failure::File { what: url.clone(), error: std::io::Error::other(why) });
         }
         (Some(begun), answer.body.to_vec())
     };

@@ -43,7 +43,7 @@ pub struct ServeArgs {
     /// The public keys of a log to watch, a line each. The origin of the log is the name of its keys,
     /// unless it stands before
     #[arg(long, value_name = "[ORIGIN=]FILE", required = true, num_args = 1..)]
-    log: Vec<Watched>,
+    watch: Vec<Watched>,
     /// The address. Anybody may reach it: only what a log has signed is looked at
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7411")]
     listen: SocketAddr,
@@ -135,7 +135,7 @@ pub async fn witness(task: &WitnessTask, clock: Clock, json: bool) -> Result<(),
 }
 
 async fn serve(args: &ServeArgs, clock: Clock, json: bool) -> Result<(), Failure> {
-    let logs = read_logs(&args.log)?;
+    let logs = read_logs(&args.watch)?;
     let keys = keys::read(&args.key)?;
     let failure = |error| Failure::File { what: args.listen.to_string(), error };
     let listener = TcpListener::bind(args.listen).await.map_err(failure)?;
@@ -191,8 +191,8 @@ impl From<tranche::post::Error> for Failure {
     fn from(error: tranche::post::Error) -> Self {
         match error {
             tranche::post::Error::Address { .. } => Self::Usage(error.to_string()),
-            tranche::post::Error::Unreachable { .. } => {
-                eventlog::Error::Unavailable(error.to_string()).into()
+            tranche::post::Error::Unreachable { url, why } => {
+                Self::File { what: url, error: std::io::Error::other(why) }
             }
         }
     }

@@ -211,6 +211,9 @@ impl Stamp {
 /// 0 is granted, 1 is granted with changes.
 fn granted(status: &[AnyRef<'_>]) -> Result<(), StampError> {
     let number = value(status.first(), Tag::Integer, "status")?;
+    if number.len() > size_of::<u64>() {
+        return Err(form("a status that nobody knows"));
+    }
     let number = number.iter().fold(0_u64, |sum, byte| (sum << 8) | u64::from(*byte));
     if number <= 1 {
         return Ok(());
