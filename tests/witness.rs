@@ -210,7 +210,8 @@ async fn a_witness_remembers_over_a_kill_and_sees_a_log_that_was_put_back() {
     ask(dir, "log", &served, 0);
     let second = ["witness", "serve", "--dir", "witness", "--key", "wkey", "--watch", "public"];
     // Two of one memory would be two witnesses.
-    ended(dir, &[&second[..], &["--listen", "127.0.0.1:0"]].concat(), 4);
+    let second = [&second[..], &["--listen", "127.0.0.1:0"]].concat();
+    ended(dir, &second, 4);
     served.kill();
     let served = Served::start(dir);
     let rolled_back = ask(dir, "back-up", &served, FOUND);
