@@ -124,6 +124,22 @@ fn prove(dir: &Path, log: &str, entry: &str) -> (String, String) {
     (proof, commit)
 }
 
+/// A quorum of two witnesses, of whom one was asked.
+fn a_quorum_is_met_or_not(dir: &Path, proof: &str, commit: &str) {
+    let both =
+        ["wpublic", "otherpublic"].map(|name| std::fs::read_to_string(dir.join(name)).unwrap());
+    std::fs::write(dir.join("both"), both.concat()).unwrap();
+    let check = ["proof", "check", proof, commit, "--public", "public", "--witness"];
+    ended(dir, &[&check[..], &["both"]].concat(), FOUND);
+    done(dir, &[&check[..], &["both", "--quorum", "1"]].concat());
+    ended(dir, &[&check[..], &["both", "--quorum", "3"]].concat(), 2);
+    let refused = ended(dir, &[&check[..], &["public"]].concat(), 2);
+    assert!(
+        refused.contains("not a key of a witness"),
+        "the log is not its own witness: {refused}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_history_with_the_same_key_is_refused_by_the_witness_and_by_its_readers() {
     let scratch = keys();
@@ -176,19 +192,7 @@ async fn a_second_history_with_the_same_key_is_refused_by_the_witness_and_by_its
     let refused = ended(dir, &[&kept, &asked[..]].concat(), FOUND);
     assert!(refused.contains("b.checkpoint: signature: cosigned by none"), "{refused}");
 
-    // A quorum of two witnesses, of whom one was asked.
-    let both =
-        ["wpublic", "otherpublic"].map(|name| std::fs::read_to_string(dir.join(name)).unwrap());
-    std::fs::write(dir.join("both"), both.concat()).unwrap();
-    let check = ["proof", "check", &proof, &commit, "--public", "public", "--witness"];
-    ended(dir, &[&check[..], &["both"]].concat(), FOUND);
-    done(dir, &[&check[..], &["both", "--quorum", "1"]].concat());
-    ended(dir, &[&check[..], &["both", "--quorum", "3"]].concat(), 2);
-    let refused = ended(dir, &[&check[..], &["public"]].concat(), 2);
-    assert!(
-        refused.contains("not a key of a witness"),
-        "the log is not its own witness: {refused}"
-    );
+    a_quorum_is_met_or_not(dir, &proof, &commit);
 
     // The honest log goes on, also if it has forgotten what the witness has seen.
     record(dir, "a", &lines[SAME + 1..SAME + 10]).await;

@@ -70,7 +70,7 @@ enum Task {
     /// Proves to strangers what is in the log: keys, checkpoints, proofs, tiles
     #[command(subcommand)]
     Proof(proof::ProofTask),
-    /// Watches logs from outside, so that nobody can be shown another history than the others
+    /// Cosigns the checkpoints of logs, so that all readers are shown the same history
     #[command(subcommand)]
     Witness(witness::WitnessTask),
     /// Writes the stored commits byte for byte, or a view as CSV or JSON
