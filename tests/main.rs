@@ -31,5 +31,7 @@ mod relay;
 mod roles;
 mod schemas;
 mod simulation;
+mod stamps;
 mod strangers;
 mod tidy;
+mod witness;

@@ -9,10 +9,10 @@ use std::path::Path;
 
 /// Opens the log and lets its rows be changed; `entries()` reads them, `store(entries)` writes one
 /// commit in each row, with checksums that are right.
-const TOOLS: &str = r"
+const TOOLS: &str = r#"
 import sqlite3, zlib, json
 log = sqlite3.connect('log/log.sqlite')
-for name, in log.execute('select name from sqlite_master where type=''trigger''').fetchall():
+for name, in log.execute("select name from sqlite_master where type='trigger'").fetchall():
     log.execute(f'drop trigger {name}')
 def entries():
     rows = log.execute('select body from groups order by first').fetchall()
@@ -24,7 +24,7 @@ def store(entries):
         crc = zlib.crc32(f'{first}\n'.encode() + entry)
         log.execute('insert into groups values (?, ?, ?, ?)', (first, first, crc, entry.decode() if is_text else entry))
     log.commit()
-";
+"#;
 
 /// What `verify` finds, with the positions that it names.
 fn found(dir: &Path, more: &[&str]) -> (String, Vec<u64>) {

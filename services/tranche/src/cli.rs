@@ -17,8 +17,10 @@ mod schemas;
 mod serve;
 mod show;
 mod source;
+mod stamp;
 mod times;
 mod verify;
+mod witness;
 mod words;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -68,6 +70,9 @@ enum Task {
     /// Proves to strangers what is in the log: keys, checkpoints, proofs, tiles
     #[command(subcommand)]
     Proof(proof::ProofTask),
+    /// Cosigns the checkpoints of logs, so that all readers are shown the same history
+    #[command(subcommand)]
+    Witness(witness::WitnessTask),
     /// Writes the stored commits byte for byte, or a view as CSV or JSON
     Export(Box<export::ExportArgs>),
     /// Samples, projects, tests the journal and exports, for auditors
@@ -130,6 +135,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Task::Log(args) => log::log(&source, &args, json).await,
         Task::Verify(args) => verify::verify(&source, &args, json).await,
         Task::Proof(task) => proof::proof(&source, &task, source::clock(clock), json).await,
+        Task::Witness(task) => witness::witness(&task, source::clock(clock), json).await,
         Task::Export(args) => export::export(&source, &args).await,
         Task::Audit(task) => audit::audit(&source, &task, json).await,
         Task::Rules(task) => rules::rules(&task, json),

@@ -194,18 +194,42 @@ impl Server {
         let ours = if is_for_operators { operators(Router::new()) } else { everything() };
         let router = others.merge(finished(ours, shared));
         let server = connections::serve(listener, router, limits, connections, stopping);
-        let overdue = async move {
-            shutdown.await;
-            stop.send_replace(true);
-            tokio::time::sleep(DRAIN_MAX).await;
-        };
-        tokio::select! {
-            () = server => {}
-            () = overdue => tracing::warn!("some requests did not end in time and were cut off"),
-        }
+        drained(server, shutdown, stop).await;
         drop(kept);
         gateway.stop().await;
         Ok(())
+    }
+}
+
+/// Answers these addresses alone, with the limits of the server, until `shutdown` is done; then ends what
+/// has begun, for at most [`DRAIN_MAX`].
+pub(crate) async fn serve_routes(
+    listener: TcpListener,
+    routes: Router,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let (stop, stopping) = watch::channel(false);
+    let figures = connections::Figures::new(&Registry::new()).map_err(std::io::Error::other)?;
+    let limits = Limits::default();
+    let server = connections::serve(listener, routes, limits, figures, Stopping(stopping));
+    drained(server, shutdown, stop).await;
+    Ok(())
+}
+
+/// Runs a server until `shutdown` is done, and for at most [`DRAIN_MAX`] more.
+async fn drained(
+    server: impl Future<Output = ()>,
+    shutdown: impl Future<Output = ()>,
+    stop: watch::Sender<bool>,
+) {
+    let overdue = async move {
+        shutdown.await;
+        stop.send_replace(true);
+        tokio::time::sleep(DRAIN_MAX).await;
+    };
+    tokio::select! {
+        () = server => {}
+        () = overdue => tracing::warn!("some requests did not end in time and were cut off"),
     }
 }
 

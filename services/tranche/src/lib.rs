@@ -12,6 +12,8 @@ pub mod http;
 pub mod moment;
 #[cfg(feature = "nats")]
 pub mod node;
+pub mod post;
 pub mod proof;
 pub mod relay;
 pub mod roles;
+pub mod witness;

@@ -9,16 +9,17 @@ mod keeper;
 pub mod keys;
 mod recorded;
 mod shelf;
+pub mod stamp;
 #[cfg(test)]
 mod tests;
 
 pub use check::{Check, Found};
 pub use keeper::{Keeping, NotRecorded, OpenAgain, Opening, record};
 pub use recorded::Recorded;
-pub use shelf::Shelf;
+pub use shelf::{Shelf, hex_name};
 
 use bytes::Bytes;
-use eventlog::tlog::note::{Note, Signer, Verifier};
+use eventlog::tlog::note::{Note, NoteSignature, Signer, Verifier};
 use eventlog::tlog::tile::{self, Kind, Tile, Tiles, WIDTH};
 use eventlog::tlog::{self, Builder, Checkpoint, Hash, Proof, Tree};
 use eventlog::{Log, Position};
@@ -27,6 +28,8 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// The directory of the tree beside an embedded log.
 pub const DIRECTORY: &str = "proof";
+/// Where the newest checkpoint that a witness has cosigned is kept, under the SHA-256 of its key.
+const COSIGNED: &str = "cosigned";
 /// How much is read from the log at once, in bytes.
 const READ_BYTES: usize = 1 << 20;
 /// Why there is no proof.
@@ -69,7 +72,7 @@ pub enum Error {
 }
 
 impl Error {
-    fn file(path: &Path, error: std::io::Error) -> Self {
+    pub(crate) fn file(path: &Path, error: std::io::Error) -> Self {
         Error::File { path: path.to_owned(), error }
     }
 }
@@ -191,6 +194,11 @@ impl Prover {
         self.keys.iter().map(|key| key.verifier().clone()).collect()
     }
 
+    /// The directory of the tree.
+    pub fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
     fn newest(&self) -> Option<(Checkpoint, Note)> {
         self.signed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -215,6 +223,49 @@ impl Prover {
         self.shelf.keep_checkpoint(&note)?;
         *signed = Some((checkpoint.clone(), note.clone()));
         Ok((checkpoint, note))
+    }
+
+    /// The size of the newest checkpoint that the witness with these keys has cosigned for us; 0 when
+    /// there is none. The witness itself may know a newer one.
+    ///
+    /// # Errors
+    /// When what was kept cannot be read.
+    pub fn cosigned_size(&self, witness: &[Verifier]) -> Result<u64, Error> {
+        let mut newest = 0;
+        for key in witness {
+            let Some(note) = self.shelf.note(&cosigned_path(key))? else { continue };
+            if !tlog::cosign::cosigned(&note, witness).is_empty() {
+                newest = newest.max(Checkpoint::parse(&note.text)?.size);
+            }
+        }
+        Ok(newest)
+    }
+
+    /// Keeps a checkpoint with the cosignatures of a witness, and gives it with those of all others
+    /// that have cosigned the same.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub fn keep_cosigned(&self, mut note: Note, witness: &[Verifier]) -> Result<Note, Error> {
+        for key in witness.iter().filter(|key| note.signatures.iter().any(|one| key.is_of(one))) {
+            self.shelf.put(&cosigned_path(key), note.to_string().as_bytes(), true)?;
+        }
+        let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another process may have signed more in the meantime, or brought another cosignature.
+        let kept = self.shelf.checkpoint()?.filter(|kept| kept.text == note.text);
+        let Some(kept) = kept else { return Ok(note) };
+        for signature in kept.signatures {
+            let is_like =
+                |one: &NoteSignature| (&one.name, one.id) == (&signature.name, signature.id);
+            if !note.signatures.iter().any(is_like) {
+                note.add(signature)?;
+            }
+        }
+        self.shelf.keep_checkpoint(&note)?;
+        if let Some((_, newest)) = signed.as_mut().filter(|(_, newest)| newest.text == note.text) {
+            newest.clone_from(&note);
+        }
+        Ok(note)
     }
 
     /// That the commit at a position is in the log, as of the newest checkpoint; `None` when it is not.
@@ -285,6 +336,10 @@ impl Tree for Prover {
     fn subtree(&self, height: u32, index: u64) -> Result<Hash, Error> {
         Tiles(|tile| self.hashes(tile)).subtree(height, index)
     }
+}
+
+fn cosigned_path(key: &Verifier) -> String {
+    format!("{COSIGNED}/{}", hex_name(&key.to_string()))
 }
 
 /// A checkpoint that one of these keys has signed.

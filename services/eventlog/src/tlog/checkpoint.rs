@@ -23,18 +23,38 @@ impl Checkpoint {
     /// # Errors
     /// [`Error::Format`].
     pub fn parse(text: &str) -> Result<Checkpoint, Error> {
+        match Self::parse_head(text)? {
+            (checkpoint, 0) => Ok(checkpoint),
+            _ => Err(Error::format(FORMAT, "extension lines behind origin, size and root")),
+        }
+    }
+
+    /// Reads the text of a note of any log, and counts its extension lines. A witness signs those
+    /// without a statement about them (c2sp.org/tlog-cosignature).
+    ///
+    /// # Errors
+    /// [`Error::Format`].
+    pub fn parse_head(text: &str) -> Result<(Checkpoint, usize), Error> {
         let wrong = |what: &str| Error::format(FORMAT, what);
         let text = text.strip_suffix('\n').ok_or_else(|| wrong("the last line does not end"))?;
-        let lines: Vec<_> = text.split('\n').collect();
-        let [origin, size, root] = lines[..] else {
+        let mut lines = text.split('\n');
+        let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next())
+        else {
             return Err(wrong("not the three lines of origin, size and root"));
         };
+        let mut extensions = 0;
+        for line in lines {
+            if line.is_empty() {
+                return Err(wrong("an extension line is empty"));
+            }
+            extensions += 1;
+        }
         if origin.is_empty() {
             return Err(wrong("no origin"));
         }
         let size = decimal(size).ok_or_else(|| wrong("the size is not a number"))?;
         let root = Hash::parse(root).ok_or_else(|| wrong("the root is not Base64 of 32 bytes"))?;
-        Ok(Checkpoint { origin: origin.to_owned(), size, root })
+        Ok((Checkpoint { origin: origin.to_owned(), size, root }, extensions))
     }
 
     /// Reads a note and checks it: signed by a known key of the log, and of that log.

@@ -2,14 +2,19 @@
 //! head that it has seen of a log, and signs a newer one only when that contains it: so two histories
 //! for two readers cannot both have its signature.
 
-use super::note::{Note, Signer, Verifier};
+use super::note::{Algorithm, Note, Signer, Verifier};
 use super::proof::parse_hashes;
 use super::{Checkpoint, Error, Hash, decimal, shown, verify_consistency};
+use std::collections::BTreeMap;
 use std::fmt;
 
 const FORMAT: &str = "add-checkpoint";
 /// The longest request, in bytes.
 pub const REQUEST_BYTES_MAX: usize = super::note::BYTES_MAX + (8 << 10);
+/// The most hashes of a request.
+pub const REQUEST_HASHES_MAX: usize = 63;
+/// Where a witness takes requests, behind its address.
+pub const PATH: &str = "/add-checkpoint";
 /// The content type of an answer that says a size.
 pub const SIZE_TYPE: &str = "text/x.tlog.size";
 
@@ -94,6 +99,9 @@ impl Request {
         let old = lines.next().and_then(|line| line.strip_prefix("old ")).and_then(decimal);
         let old = old.ok_or_else(|| wrong("no line `old` with a number"))?;
         let proof = parse_hashes(FORMAT, lines)?;
+        if proof.len() > REQUEST_HASHES_MAX {
+            return Err(wrong(&format!("more than {REQUEST_HASHES_MAX} hashes")));
+        }
         Ok(Request { old, proof, checkpoint: Note::parse(note)? })
     }
 
@@ -130,7 +138,7 @@ impl Request {
     /// # Errors
     /// [`Error::Format`].
     pub fn head(&self) -> Result<Checkpoint, Error> {
-        Checkpoint::parse(&self.checkpoint.text)
+        Checkpoint::parse_head(&self.checkpoint.text).map(|(checkpoint, _)| checkpoint)
     }
 
     /// The answer of a witness that signs at a time, in seconds since 1970.
@@ -145,4 +153,49 @@ impl fmt::Display for Request {
         self.proof.iter().try_for_each(|hash| writeln!(out, "{hash}"))?;
         write!(out, "\n{}", self.checkpoint)
     }
+}
+
+/// Reads the answer that says a size.
+///
+/// # Errors
+/// [`Error::Format`].
+pub fn parse_size(body: &str) -> Result<u64, Error> {
+    let size = body.strip_suffix('\n').and_then(decimal);
+    size.ok_or_else(|| Error::format(SIZE_TYPE, format!("{body:?} is not a size and a newline")))
+}
+
+/// Who of the known witnesses has cosigned a note, by name, and when, in seconds since 1970. Several
+/// keys of one name are one witness. A wrong cosignature is none.
+pub fn cosigned<'a>(note: &Note, witnesses: &'a [Verifier]) -> BTreeMap<&'a str, u64> {
+    let mut found = BTreeMap::new();
+    // Whoever signs without a time has not said that it is the newest tree that it knows.
+    for key in witnesses.iter().filter(|key| key.algorithm() == Algorithm::Cosignature) {
+        for signature in note.signatures.iter().filter(|one| key.is_of(one)) {
+            if let Ok(Some(time)) = key.verify(&note.text, signature) {
+                let newest = found.entry(key.name()).or_insert(time);
+                *newest = time.max(*newest);
+            }
+        }
+    }
+    found
+}
+
+/// Checks that so many of the known witnesses have cosigned a note: what a reader asks for who does not
+/// want to be shown another history than everybody else. Gives who they are, and when.
+///
+/// # Errors
+/// [`Error::Signature`] when there are fewer.
+pub fn quorum<'a>(
+    note: &Note,
+    witnesses: &'a [Verifier],
+    needed: usize,
+) -> Result<BTreeMap<&'a str, u64>, Error> {
+    let found = cosigned(note, witnesses);
+    if found.len() < needed {
+        let names: Vec<_> = found.keys().copied().collect();
+        let by = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+        let what = format!("cosigned by {by} of the known witnesses; {needed} must have");
+        return Err(Error::Signature(what));
+    }
+    Ok(found)
 }

@@ -99,8 +99,26 @@ impl Note {
 
     /// Signs the text, besides those who have.
     pub fn sign(&mut self, signer: &Signer) {
+        // There is always a place for those whose text it is.
         let signature = signer.sign(&self.text, 0);
-        self.signatures.retain(|one| (one.name.as_str(), one.id) != signer.verifier.identity());
+        self.replace(signature);
+    }
+
+    /// Adds a signature, in the place of one by the same key. It is not verified here.
+    ///
+    /// # Errors
+    /// [`Error::Format`] when there are as many as may be.
+    pub fn add(&mut self, signature: NoteSignature) -> Result<(), Error> {
+        let is_known = self.signatures.iter().any(|one| one.is_like(&signature));
+        if !is_known && self.signatures.len() >= SIGNATURES_MAX {
+            return Err(Error::format(FORMAT, format!("more than {SIGNATURES_MAX} signatures")));
+        }
+        self.replace(signature);
+        Ok(())
+    }
+
+    fn replace(&mut self, signature: NoteSignature) {
+        self.signatures.retain(|one| !one.is_like(&signature));
         self.signatures.push(signature);
     }
 
@@ -174,6 +192,13 @@ impl fmt::Display for Note {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "{}", self.text)?;
         self.signatures.iter().try_for_each(|signature| writeln!(out, "{signature}"))
+    }
+}
+
+impl NoteSignature {
+    /// Whether both are of one key.
+    fn is_like(&self, other: &NoteSignature) -> bool {
+        (&self.name, self.id) == (&other.name, other.id)
     }
 }
 

@@ -394,3 +394,42 @@ proptest! {
         let _ = (Signer::parse(&text), Tile::parse(&text), tile::decode_bundle(&text.clone().into(), 1));
     }
 }
+
+#[test]
+fn a_quorum_counts_each_witness_once_and_only_what_it_has_cosigned() {
+    let log = Published::new(10);
+    let witness = |name: &str, seed| Signer::from_seed(name, Algorithm::Cosignature, &[seed; 32]);
+    let witnesses = [witness("w1", 1), witness("w1", 2), witness("w2", 3), witness("w3", 4)];
+    let witnesses = witnesses.map(Result::unwrap);
+    let mut known: Vec<_> = witnesses.iter().map(|one| one.verifier().clone()).collect();
+    // A key of the log is no witness, whoever says so.
+    known.push(log.key.verifier().clone());
+    let mut note = log.checkpoint(10);
+    assert!(cosign::quorum(&note, &known, 1).is_err());
+    for (number, one) in witnesses[..3].iter().enumerate() {
+        note.add(one.sign(&note.text, 100 + number as u64)).unwrap();
+    }
+    assert_eq!(cosign::cosigned(&note, &known), [("w1", 101), ("w2", 102)].into());
+    assert!(cosign::quorum(&note, &known, 2).is_ok());
+    let error = cosign::quorum(&note, &known, 3).unwrap_err().to_string();
+    assert!(error.contains("cosigned by w1, w2"), "{error}");
+    // Its cosignature of another tree is none of this one.
+    note.add(witnesses[3].sign(&log.checkpoint(9).text, 200)).unwrap();
+    assert!(cosign::quorum(&note, &known, 3).is_err());
+    let lines = note.signatures.len();
+    note.add(witnesses[3].sign(&note.text, 200)).unwrap();
+    assert_eq!((note.signatures.len(), cosign::cosigned(&note, &known).len()), (lines, 3));
+    assert_eq!(Note::parse(&note.to_string()).unwrap(), note);
+}
+
+#[test]
+fn a_witness_reads_the_checkpoints_of_other_logs_too() {
+    let text = format!("a\n7\n{}\nextended\nonce more\n", Hash::empty());
+    assert_eq!(Checkpoint::parse_head(&text).unwrap().1, 2);
+    assert!(Checkpoint::parse(&text).is_err());
+    assert!(Checkpoint::parse_head(&text.replace("extended", "")).is_err());
+    assert_eq!(cosign::parse_size("12\n"), Ok(12));
+    for bad in ["12", "012\n", "-1\n", "\n", "12\n\n"] {
+        assert!(cosign::parse_size(bad).is_err(), "{bad:?}");
+    }
+}

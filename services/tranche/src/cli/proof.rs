@@ -4,6 +4,8 @@
 use super::failure::Failure;
 use super::out::Out;
 use super::source::{Place, Source};
+use super::stamp::{self, StampArgs};
+use super::witness::{Quorum, QuorumArgs, read_witnesses};
 use clap::{Args, Subcommand};
 use eventlog::Position;
 use eventlog::tlog::note::{Algorithm, Verifier};
@@ -13,6 +15,7 @@ use std::sync::Arc;
 use tranche::clock::Clock;
 use tranche::gateway::Gateway;
 use tranche::proof::{self, NotRecorded, Prover, keys};
+use tranche::witness::{self, Asked};
 
 /// What `tranche proof` is told.
 #[derive(Subcommand)]
@@ -43,6 +46,18 @@ pub enum ProofTask {
         #[command(flatten)]
         tree: TreeArgs,
     },
+    /// Has a witness cosign the newest checkpoint, and prints that with all signatures
+    Witness {
+        /// The address of the witness, http://...
+        url: String,
+        /// The public keys of the witness, a line each
+        #[arg(long, value_name = "FILE")]
+        public: PathBuf,
+        #[command(flatten)]
+        tree: TreeArgs,
+    },
+    /// Has an authority (RFC 3161) sign when the newest checkpoint was there
+    Timestamp(StampArgs),
     /// Checks a .tlog-proof of a commit, without the log
     Check {
         /// The proof
@@ -52,6 +67,8 @@ pub enum ProofTask {
         /// The public keys of the log, a line each
         #[arg(long, value_name = "FILE")]
         public: PathBuf,
+        #[command(flatten)]
+        quorum: QuorumArgs,
     },
 }
 
@@ -67,7 +84,8 @@ pub struct TreeArgs {
 }
 
 impl TreeArgs {
-    async fn open(&self, source: &Source) -> Result<Prover, Failure> {
+    /// Opens the tree, and takes in what the log has.
+    pub async fn open(&self, source: &Source) -> Result<Prover, Failure> {
         open_tree(source, &self.key, self.tree.as_deref()).await
     }
 }
@@ -136,8 +154,18 @@ pub async fn proof(
             let text = format!("published {size} commits in {}", dir.display());
             told(json, &text, || serde_json::json!({ "size": size }))
         }
-        ProofTask::Check { proof, commit, public } => {
-            let size = check(proof, commit, &keys::read_verifiers(public)?)?;
+        ProofTask::Witness { url, public, tree } => {
+            let known = read_witnesses(public)?;
+            let asked = witness::ask(&tree.open(source).await?, url, &known).await?;
+            let Asked { note, size, time, witness } = asked;
+            let note = note.to_string();
+            let as_json = || serde_json::json!({ "note": note, "size": size, "time": time, "witness": witness });
+            told(json, note.trim_end(), as_json)
+        }
+        ProofTask::Timestamp(args) => stamp::stamp(source, args, json).await,
+        ProofTask::Check { proof, commit, public, quorum } => {
+            let quorum = quorum.read()?;
+            let size = check(proof, commit, &keys::read_verifiers(public)?, quorum.as_ref())?;
             let text = format!("it is in the log, as of {size} commits");
             told(json, &text, || serde_json::json!({ "size": size }))
         }
@@ -154,7 +182,12 @@ async fn record(source: &Source, tree: &TreeArgs, gateway: &Gateway) -> Result<u
     }
 }
 
-fn told(json: bool, text: &str, value: impl FnOnce() -> serde_json::Value) -> Result<(), Failure> {
+/// Prints text, or JSON.
+pub fn told(
+    json: bool,
+    text: &str,
+    value: impl FnOnce() -> serde_json::Value,
+) -> Result<(), Failure> {
     let mut out = Out::stdout();
     if json {
         out.json(&value())?;
@@ -165,7 +198,12 @@ fn told(json: bool, text: &str, value: impl FnOnce() -> serde_json::Value) -> Re
 }
 
 /// Gives the size of the checkpoint that the proof leads to.
-fn check(proof: &Path, commit: &Path, known: &[Verifier]) -> Result<u64, Failure> {
+fn check(
+    proof: &Path,
+    commit: &Path,
+    known: &[Verifier],
+    quorum: Option<&Quorum>,
+) -> Result<u64, Failure> {
     let read = |path: &Path| std::fs::read(path).map_err(|error| Failure::file(path, error));
     let text = String::from_utf8(read(proof)?);
     let text = text.map_err(|_| Failure::Usage(format!("{}: not text", proof.display())))?;
@@ -173,8 +211,11 @@ fn check(proof: &Path, commit: &Path, known: &[Verifier]) -> Result<u64, Failure
     let entry = read(commit)?;
     let entry = entry.strip_suffix(b"\n").unwrap_or(&entry);
     let origin = known.first().map(Verifier::name).unwrap_or_default();
+    let name = proof.display().to_string();
     let proof = Proof::parse(&text).map_err(wrong)?;
-    Ok(proof.verify(entry, known, origin).map_err(wrong)?.size)
+    let size = proof.verify(entry, known, origin).map_err(wrong)?.size;
+    quorum.map_or(Ok(()), |quorum| quorum.check(&name, &proof.checkpoint))?;
+    Ok(size)
 }
 
 impl From<proof::Error> for Failure {

@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use super::out::{Out, counted, progress};
 use super::source::{Place, Source, each_entry, must_exist};
+use super::witness::QuorumArgs;
 use clap::Args;
 use domain::Commit;
 use domain::commit::CommitId;
@@ -27,6 +28,8 @@ pub struct VerifyArgs {
     /// The public keys that checkpoints are signed with, a line each
     #[arg(long, value_name = "FILE")]
     public: Option<PathBuf>,
+    #[command(flatten)]
+    quorum: QuorumArgs,
 }
 
 /// What was checked, and what was found.
@@ -163,10 +166,17 @@ fn tree(source: &Source, args: &VerifyArgs) -> Result<Check, Failure> {
             shelf.checkpoint()?.map(|note| ("the checkpoint of this log".to_owned(), note)),
         );
     }
+    let quorum = args.quorum.read()?;
+    if quorum.is_some() && args.checkpoint.is_empty() {
+        let what = "--witness is about a --checkpoint, and there is none";
+        return Err(Failure::Usage(what.to_owned()));
+    }
     for path in &args.checkpoint {
         let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, error))?;
         let wrong = |error| Failure::Found(format!("{}: {error}", path.display()));
-        notes.push((path.display().to_string(), Note::parse(&text).map_err(wrong)?));
+        let (name, note) = (path.display().to_string(), Note::parse(&text).map_err(wrong)?);
+        quorum.as_ref().map_or(Ok(()), |quorum| quorum.check(&name, &note))?;
+        notes.push((name, note));
     }
     let mut check = Check::new(kept);
     for (name, note) in notes {

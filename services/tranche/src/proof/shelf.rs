@@ -5,6 +5,7 @@ use super::Error;
 use eventlog::tlog::note::{self, Note};
 use eventlog::tlog::tile::{self, Kind, Tile, WIDTH};
 use eventlog::tlog::{Hash, Tree};
+use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -81,7 +82,17 @@ impl Shelf {
 
     /// The newest checkpoint that was signed.
     pub fn checkpoint(&self) -> Result<Option<Note>, Error> {
-        let path = self.dir.join(CHECKPOINT);
+        self.note(CHECKPOINT)
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// A note by its path, if there is one.
+    pub fn note(&self, name: &str) -> Result<Option<Note>, Error> {
+        let path = self.dir.join(name);
         match fs::read_to_string(&path) {
             Ok(text) => Ok(Some(Note::parse(&text)?)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -108,4 +119,9 @@ impl Tree for Shelf {
 /// The level of a tile of hashes.
 pub fn is_leaves(tile: Tile) -> bool {
     tile.kind == Kind::Hashes(0)
+}
+
+/// A name of a file for any text: its SHA-256.
+pub fn hex_name(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }
