@@ -71,6 +71,18 @@ impl Projection for Budget {
             .note("A mark names the least sure of what a row rests on, its envelope included.")
             .note("Of claims about one thing, the latest published is shown.")
     }
+
+    fn table(&self, key: &str, _: &Query) -> Option<Table> {
+        match key {
+            "calls" => Some(self.calls()),
+            "rounds" => Some(self.rounds_table()),
+            "lines" => Some(self.lines()),
+            "commitments" => Some(self.commitments()),
+            "grants" => Some(self.grants()),
+            "claims" => Some(self.claims.table()),
+            _ => None,
+        }
+    }
 }
 
 impl Budget {
