@@ -10,6 +10,7 @@ pub mod history;
 pub mod lineage;
 pub mod projection;
 pub mod report;
+pub mod search;
 
 mod books;
 mod proposals;

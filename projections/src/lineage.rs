@@ -113,7 +113,7 @@ impl History {
         let moment = &query.moment;
         let view: P = self.as_of(moment, source)?;
         let query = self.fixed(query);
-        let (figure, value) = Figure::find(&view.report(&query), pointer)?;
+        let (figure, value) = Figure::find(&view, &query, pointer)?;
         let last = self.last_known(moment, source)?;
         let mut scope = candidates(&figure);
         if let Some(positions) = &mut scope {

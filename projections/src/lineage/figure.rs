@@ -4,6 +4,7 @@
 //! number from 0, or `totals`. The long form is the place in the JSON of the report:
 //! `/tables/0/rows/0/committed`, `/tables/0/totals/committed`.
 
+use crate::projection::{Projection, Query};
 use crate::report::{Cell, Kind, Report, Table};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -48,11 +49,16 @@ fn shown(text: &str) -> String {
 }
 
 impl Figure {
-    /// The figure that a pointer leads to, and what it is.
+    /// The figure that a pointer leads to in what a view answers, and what it is. Only its table is made,
+    /// where the pointer says which.
     ///
     /// # Errors
     /// [`PointerError`] names the part that leads nowhere.
-    pub fn find(report: &Report, pointer: &str) -> Result<(Self, Cell), PointerError> {
+    pub fn find<P: Projection>(
+        view: &P,
+        query: &Query,
+        pointer: &str,
+    ) -> Result<(Self, Cell), PointerError> {
         let form = || PointerError::Form(shown(pointer));
         let parts = pointer.strip_prefix('/').ok_or_else(form)?.split('/');
         let parts: Vec<String> =
@@ -64,27 +70,34 @@ impl Figure {
             [table, row, column] => (table, row, column),
             _ => return Err(form()),
         };
-        let number = |text: &str| text.parse::<usize>().ok();
-        let found = report.table(table).or_else(|| report.tables.get(number(table)?));
-        let table = found.ok_or_else(|| {
-            let keys: Vec<&str> = report.tables.iter().map(|table| table.key).collect();
-            PointerError::Table(shown(table), keys.join(", "))
-        })?;
+        let table = match view.table(table, query) {
+            Some(table) => table,
+            None => by_number(view.report(query), table)?,
+        };
+        Self::in_view(P::NAME, &table, row, column)
+    }
+
+    fn in_view(
+        view: &str,
+        table: &Table,
+        row: &str,
+        column: &str,
+    ) -> Result<(Self, Cell), PointerError> {
         let at = table.columns.iter().position(|it| it.key == column).ok_or_else(|| {
             let keys: Vec<&str> = table.columns.iter().map(|column| column.key).collect();
             PointerError::Column(table.key, shown(column), keys.join(", "))
         })?;
         let no_row = || PointerError::Row(table.key, shown(row), table.rows.len());
-        let names = names(report.view, table);
         let (row, cells) = if row == TOTALS {
             (None, table.totals.as_ref().ok_or_else(no_row)?)
         } else {
+            let names = names(view, table);
             let index = names.iter().position(|name| name == row).or_else(|| number(row));
             let found = index.and_then(|index| Some((names.get(index)?, table.rows.get(index)?)));
             let (name, cells) = found.ok_or_else(no_row)?;
             (Some(name.clone()), cells)
         };
-        let key_columns = key_columns(report.view, table.key);
+        let key_columns = key_columns(view, table.key);
         let figure = Self { table: table.key, row, column: table.columns[at].key, key_columns };
         Ok((figure, cells.get(at).cloned().unwrap_or(Cell::Empty)))
     }
@@ -126,6 +139,20 @@ impl Figure {
             }
         };
         cells.get(at).filter(|cell| **cell != Cell::Empty).cloned()
+    }
+}
+
+fn number(text: &str) -> Option<usize> {
+    text.parse().ok()
+}
+
+fn by_number(mut report: Report, table: &str) -> Result<Table, PointerError> {
+    match number(table).filter(|index| *index < report.tables.len()) {
+        Some(index) => Ok(report.tables.swap_remove(index)),
+        None => {
+            let keys: Vec<&str> = report.tables.iter().map(|table| table.key).collect();
+            Err(PointerError::Table(shown(table), keys.join(", ")))
+        }
     }
 }
 

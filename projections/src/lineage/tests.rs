@@ -88,7 +88,7 @@ fn agrees<P: InViews>(commits: &Commits, moment: AsOf) -> Result<usize, TestCase
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn the_lineage_of_every_figure_is_that_of_the_slow_way(commits in history(), moment in moment()) {
