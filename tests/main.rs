@@ -31,3 +31,4 @@ mod roles;
 mod schemas;
 mod simulation;
 mod tidy;
+mod why;

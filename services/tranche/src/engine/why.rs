@@ -24,10 +24,16 @@ const SAVE_EVERY: u64 = 10_000;
 const FILE: &str = "why.index";
 
 /// The index of one log.
-#[derive(Default)]
 pub(crate) struct Keeper {
     dir: Option<PathBuf>,
+    save_every: u64,
     kept: RwLock<Kept>,
+}
+
+impl Default for Keeper {
+    fn default() -> Self {
+        Self { dir: None, save_every: SAVE_EVERY, kept: RwLock::default() }
+    }
 }
 
 #[derive(Default)]
@@ -80,7 +86,9 @@ impl Keeper {
             OpenError::Read(error) => error,
             other => ReadError::Source(SourceError::Log(Box::new(other))),
         })?;
-        if let Some(dir) = self.dir.as_deref().filter(|_| index.position >= *saved + SAVE_EVERY) {
+        if let Some(dir) =
+            self.dir.as_deref().filter(|_| index.position >= *saved + self.save_every)
+        {
             match save(dir, index, log, runtime) {
                 Ok(()) => *saved = index.position,
                 Err(error) => tracing::warn!(%error, "the index of figures could not be kept"),
@@ -180,5 +188,59 @@ impl Reader {
 
     fn source(&self) -> Source {
         Source { log: Arc::clone(&self.log), runtime: self.runtime.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::tests::{memory, publish};
+    use eventlog::contract::Scratch;
+
+    fn keeper(dir: &Path) -> Arc<Keeper> {
+        let dir = Some(dir.to_owned());
+        Arc::new(Keeper { dir, save_every: 1, ..Keeper::default() })
+    }
+
+    async fn caught_up(keeper: &Arc<Keeper>, head: u64, log: &Arc<dyn Log>) -> Index {
+        let (keeper, log, runtime) = (Arc::clone(keeper), Arc::clone(log), Handle::current());
+        let done = tokio::task::spawn_blocking(move || {
+            keeper.catch_up(head, &log, &runtime).unwrap();
+            keeper.kept().index.clone()
+        });
+        done.await.unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn the_index_goes_on_where_it_was_kept_and_one_that_does_not_fit_is_made_again() {
+        let (engine, _, log) = memory().await;
+        let scratch = Scratch::new();
+        for number in 1..=3 {
+            let name = format!("c{number}");
+            engine.submit(publish(&name, &name)).await.unwrap();
+        }
+        let whole = caught_up(&keeper(scratch.path()), 3, &log).await;
+        assert_eq!(whole.position, 3);
+        let load = |dir: &Path, log: &Arc<dyn Log>| {
+            let (dir, log, runtime) = (dir.to_owned(), Arc::clone(log), Handle::current());
+            tokio::task::spawn_blocking(move || load(&dir, &log, &runtime))
+        };
+        assert_eq!(load(scratch.path(), &log).await.unwrap(), Some(whole.clone()));
+        engine.submit(publish("c4", "c4")).await.unwrap();
+        let longer = caught_up(&keeper(scratch.path()), 4, &log).await;
+        assert_eq!(longer, caught_up(&Arc::default(), 4, &log).await);
+        // Of another log; and changed.
+        let (other, _, other_log) = memory().await;
+        for number in 1..=4 {
+            other.submit(publish(&format!("d{number}"), "d")).await.ok();
+        }
+        assert_eq!(load(scratch.path(), &other_log).await.unwrap(), None);
+        let file = scratch.path().join(FILE);
+        let mut bytes = fs::read(&file).unwrap();
+        let last = bytes.len() - 3;
+        bytes[last] ^= 1;
+        fs::write(&file, bytes).unwrap();
+        assert_eq!(load(scratch.path(), &log).await.unwrap(), None);
+        assert_eq!(caught_up(&keeper(scratch.path()), 4, &log).await, longer);
     }
 }
