@@ -274,7 +274,26 @@ impl History {
         source: &dyn CommitSource,
     ) -> Result<Report, SourceError> {
         let view: P = self.as_of(&query.moment, source)?;
-        Ok(answer(&view, query, self.views.position, self.views.recorded_at))
+        let query = self.fixed(query, source)?;
+        Ok(answer(&view, &query, self.views.position, self.views.recorded_at))
+    }
+
+    /// The question with the instant by which something is late. At an earlier position it is that of the
+    /// commit there: what was shown then is shown again, whatever came after.
+    pub(crate) fn fixed(
+        &self,
+        query: &Query,
+        source: &dyn CommitSource,
+    ) -> Result<Query, SourceError> {
+        let head = self.views.position;
+        let recorded_at = match (query.instant(), query.moment.position) {
+            (None, Some(position)) if position < head => {
+                let commit = source.pick(&[position].map(|it| it.max(1)))?.pop();
+                commit.filter(|_| position > 0).map(|commit| commit.recorded_at)
+            }
+            (instant, _) => instant.or((head > 0).then_some(self.views.recorded_at)),
+        };
+        Ok(Query { now: recorded_at, ..query.clone() })
     }
 
     /// The positions after `after` that can matter, as ranges of at most [`READ_MAX`].
@@ -352,12 +371,6 @@ impl History {
     }
 }
 
-/// A question with the instant by which something is late.
-pub(crate) fn fixed(query: &Query, head: u64, recorded_at: Timestamp) -> Query {
-    let instant = query.instant().or((head > 0).then_some(recorded_at));
-    Query { now: instant, ..query.clone() }
-}
-
 /// The report of a view, with the moment it speaks of.
 pub(crate) fn answer<P: Projection>(
     view: &P,
@@ -365,7 +378,9 @@ pub(crate) fn answer<P: Projection>(
     head: u64,
     recorded_at: Timestamp,
 ) -> Report {
-    let query = fixed(query, head, recorded_at);
+    let instant =
+        query.instant().or((head > 0 && query.moment.position != Some(0)).then_some(recorded_at));
+    let query = Query { now: instant, ..query.clone() };
     let mut report = view.report(&query);
     report.as_of = query.moment;
     report.position = query.moment.position.map_or(head, |limit| limit.min(head));

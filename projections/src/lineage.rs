@@ -18,7 +18,7 @@ pub use diff::{Cause, Change, Diff};
 pub use figure::{Figure, PointerError};
 pub use index::Index;
 
-use crate::history::{self, CommitSource, History, InViews, SourceError};
+use crate::history::{CommitSource, History, InViews, SourceError};
 use crate::projection::{AsOf, Query};
 use crate::report::Cell;
 use domain::Commit;
@@ -112,7 +112,7 @@ impl History {
     ) -> Result<Lineage, WhyError> {
         let moment = &query.moment;
         let view: P = self.as_of(moment, source)?;
-        let query = self.fixed(query);
+        let query = self.fixed(query, source)?;
         let (figure, value) = Figure::find(&view, &query, pointer)?;
         let last = self.last_known(moment, source)?;
         let mut scope = candidates(&figure);
@@ -175,11 +175,6 @@ impl History {
             self.as_of(&AsOf { position: Some(from - 1), ..*moment }, source)?
         };
         Ok(Plan { base, commits, from, fold, probes: usize::MAX })
-    }
-
-    /// The question with the instant at which it is asked, which no event changes.
-    fn fixed(&self, query: &Query) -> Query {
-        history::fixed(query, self.views().position, self.views().recorded_at)
     }
 
     /// The last position within what a moment knows.

@@ -67,7 +67,7 @@ impl History {
         let (mut view, later): (P, P) =
             (self.as_of(&from.moment, source)?, self.as_of(&to.moment, source)?);
         // What depends on the instant of asking is asked at the later one both times.
-        let query = self.fixed(to);
+        let query = self.fixed(to, source)?;
         let (before, after) = (view.report(&query), later.report(&query));
         let (old, new) = (Figure::all(&before), Figure::all(&after));
         let mut causes = Causes::default();

@@ -2,15 +2,11 @@
 
 use super::measure::Turn;
 use super::reading::Entries;
-use domain::command::{Actor, Role};
-use domain::commit::{CommitId, Recorded};
-use domain::ids::{Key, StreamId};
-use domain::money::Money;
-use domain::{Commit, Event, claim, fund, payment};
-use jiff::{Timestamp, ToSpan};
+use domain::Commit;
+use jiff::ToSpan;
 use projections::lineage::{Figure, Index};
 use projections::{History, Query};
-use std::collections::BTreeMap;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -74,10 +70,11 @@ pub fn whys(events: usize, turns: usize, tell: &dyn Fn(&str)) -> Vec<Asked> {
     let mut index = Index::default();
     let mut indexing = Turn::default();
     for number in 0..events as u64 {
-        let commit = Arc::new(commit(number));
+        let entry = entry(number);
+        let commit = Arc::new(Commit::decode(&entry).expect("an entry of ours"));
         history.apply(&commit);
         indexing.time(|| index.apply(&commit));
-        log.0.push(commit.encode().unwrap_or_default().into());
+        log.0.push(entry.into());
     }
     let took = std::time::Duration::from_nanos(indexing.latencies.iter().sum());
     let indexing = Turn::join(vec![indexing], took);
@@ -111,123 +108,84 @@ pub fn whys(events: usize, turns: usize, tell: &dyn Fn(&str)) -> Vec<Asked> {
 
 /// First the commitments and grants, then the payments, step by step, with raised commitments and
 /// published figures between them.
-fn commit(number: u64) -> Commit {
-    let (stream, event) = happened(number);
-    let id = format!("bench/{number}").parse().expect("a literal and a number");
+fn entry(number: u64) -> Vec<u8> {
+    let (stream, kind, data) = match number.checked_sub(COMMITMENTS + 2 * GRANTS) {
+        None => committed(number),
+        Some(after) => paid(number, after / 8, after % 8),
+    };
     let now = super::workload::first_instant() + i64::try_from(number).unwrap_or(0).minutes();
-    recorded(number + 1, now, id, (stream.parse().expect("a literal and a number"), event))
+    let commit = json!({
+        "actor": { "id": "bench", "role": "authorising_officer" },
+        "command": "bench.do",
+        "command_hash": "0".repeat(64),
+        "command_id": format!("bench/{number}"),
+        "commit_id": "0191dbf2-3c00-7a1b-8000-000000000000",
+        "decided_on": {},
+        "events": [{
+            "data": data, "effective_at": now, "schema_version": 1, "stream": stream, "type": kind,
+            "version": number + 1,
+        }],
+        "position": number + 1,
+        "received_at": now,
+        "recorded_at": now,
+    });
+    commit.to_string().into_bytes()
 }
 
-fn happened(number: u64) -> (String, Event) {
-    use fund::Event as E;
-    let key = |text: String| -> Key { text.parse().expect("a literal and a number") };
-    let euro = |many: i64| Money::new(domain::money::Currency::EUR, i128::from(many) * 100);
-    let euro = |many: i64| euro(many).unwrap_or_default();
-    let line = |commitment: u64| key(format!("L{}", commitment / FUNDS % LINES));
-    let stream = |commitment: u64| format!("fund-{}", fund_of(commitment));
-    let source = key("S".to_owned());
-    let after = number.checked_sub(COMMITMENTS + 2 * GRANTS);
-    let Some(after) = after else {
-        return if number < COMMITMENTS {
-            let event = E::GloballyCommitted {
-                amount: euro(1_000_000),
-                call: format!("C{}", number / 5).parse().expect("a literal and a number"),
-                commitment: key(format!("K{number}")),
-                line: line(number),
-                round: Some(key(format!("R{}", number % 5))),
-                source,
-            };
-            (stream(number), event.into())
-        } else {
-            let step = number - COMMITMENTS;
-            let (grant, commitment) = (step / 2, step / 2 % COMMITMENTS);
-            let to = format!("G{grant}").parse().expect("a literal and a number");
-            let amount = euro(50_000);
-            let event = if step % 2 == 0 {
-                E::IndividuallyCommitted {
-                    amount,
-                    commitment: key(format!("K{commitment}")),
-                    grant: to,
-                }
-            } else {
-                E::LegallyCommitted { amount, grant: to }
-            };
-            (stream(commitment), event.into())
-        };
-    };
-    let (round, step) = (after / 8, after % 8);
-    let (grant, payment) = (round % GRANTS, format!("payment-P{round}"));
-    let commitment = grant % COMMITMENTS;
-    let amount = euro(i64::try_from(round % 97).unwrap_or(0) + 1);
-    let to: domain::ids::GrantId = format!("G{grant}").parse().expect("a literal and a number");
-    match step {
-        0 => {
-            let fund = fund_of(commitment).parse().expect("a literal and a number");
-            let kind = payment::Kind::Interim;
-            let order = payment::Order {
-                amount,
-                clause: None,
-                fund,
-                grant: to,
-                kind,
-                net: amount,
-                report: None,
-            };
-            (payment, payment::Event::Initiated(order).into())
-        }
-        1 => (payment, payment::Event::Verified {}.into()),
-        2 => (payment, payment::Event::Authorised {}.into()),
-        3 => {
-            let end_to_end_id = format!("E{round}");
-            (payment, payment::Event::Executed { booked_on: None, end_to_end_id }.into())
-        }
-        4 => {
-            let payment = format!("P{round}").parse().expect("a literal and a number");
-            (stream(commitment), E::Paid { amount, grant: to, payment }.into())
-        }
-        5 => {
-            let (commitment, reason) = (key(format!("K{commitment}")), "more".to_owned());
-            let event = E::GlobalCommitmentIncreased { amount, commitment, reason };
-            (stream(grant % COMMITMENTS), event.into())
-        }
-        _ => {
-            let figures = claim::Figures {
-                about: format!("grant-G{grant}").parse().expect("a literal and a number"),
-                national: None,
-                published: jiff::civil::date(2025, 3, 12),
-                regional: None,
-                rrf: None,
-                total: Some(amount),
-                union: None,
-                what: "announced".parse().expect("a literal"),
-            };
-            (format!("claim-X{number}"), claim::Event::Published(figures).into())
-        }
+type Happened = (String, &'static str, Value);
+
+fn committed(number: u64) -> Happened {
+    let fund = |commitment: u64| format!("fund-{}", fund_of(commitment));
+    if number < COMMITMENTS {
+        let data = json!({
+            "amount": "EUR 1000000.00", "call": format!("C{}", number / 5),
+            "commitment": format!("K{number}"), "line": format!("L{}", number / FUNDS % LINES),
+            "round": format!("R{}", number % 5), "source": "S",
+        });
+        return (fund(number), "fund.GloballyCommitted", data);
+    }
+    let step = number - COMMITMENTS;
+    let (grant, commitment) = (step / 2, step / 2 % COMMITMENTS);
+    let (amount, to) = ("EUR 50000.00", format!("G{grant}"));
+    if step.is_multiple_of(2) {
+        let data = json!({ "amount": amount, "commitment": format!("K{commitment}"), "grant": to });
+        (fund(commitment), "fund.IndividuallyCommitted", data)
+    } else {
+        (fund(commitment), "fund.LegallyCommitted", json!({ "amount": amount, "grant": to }))
     }
 }
 
-fn recorded(
-    position: u64,
-    now: Timestamp,
-    command_id: domain::ids::CommandId,
-    (stream, event): (StreamId, Event),
-) -> Commit {
-    let role = Role::AuthorisingOfficer;
-    let schema_version = event.schema_version();
-    let event = Recorded { effective_at: now, event, schema_version, stream, version: position };
-    Commit {
-        actor: Actor { id: "bench".parse().expect("a literal id"), on_behalf_of: None, role },
-        causation_id: None,
-        command: "bench.do".into(),
-        command_hash: domain::canonical::Sha256Hex::of(b""),
-        commit_id: CommitId::derive(now, &command_id, position),
-        command_id,
-        correlation_id: None,
-        decided_on: BTreeMap::new(),
-        events: vec![event],
-        evidence: None,
-        position,
-        received_at: now,
-        recorded_at: now,
+fn paid(number: u64, round: u64, step: u64) -> Happened {
+    let (grant, payment) = (round % GRANTS, format!("payment-P{round}"));
+    let commitment = grant % COMMITMENTS;
+    let (amount, to) = (format!("EUR {}.00", round % 97 + 1), format!("G{grant}"));
+    let fund = format!("fund-{}", fund_of(commitment));
+    match step {
+        0 => {
+            let data = json!({
+                "amount": amount, "fund": fund_of(commitment), "grant": to, "kind": "interim",
+                "net": amount,
+            });
+            (payment, "payment.Initiated", data)
+        }
+        1 => (payment, "payment.Verified", json!({})),
+        2 => (payment, "payment.Authorised", json!({})),
+        3 => (payment, "payment.Executed", json!({ "end_to_end_id": format!("E{round}") })),
+        4 => {
+            let payment = format!("P{round}");
+            (fund, "fund.Paid", json!({ "amount": amount, "grant": to, "payment": payment }))
+        }
+        5 => {
+            let commitment = format!("K{commitment}");
+            let data = json!({ "amount": amount, "commitment": commitment, "reason": "more" });
+            (fund, "fund.GlobalCommitmentIncreased", data)
+        }
+        _ => {
+            let data = json!({
+                "about": format!("grant-{to}"), "published": "2025-03-12", "total": amount,
+                "what": "announced",
+            });
+            (format!("claim-X{number}"), "claim.Published", data)
+        }
     }
 }

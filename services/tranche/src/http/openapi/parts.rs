@@ -264,20 +264,7 @@ pub(super) fn schemas() -> Map<String, Value> {
             }),
         ),
         ("Why", why()),
-        (
-            "Difference",
-            json!({
-                "type": "object", "required": ["changes", "events", "from", "to", "view"],
-                "properties": {
-                    "changes": { "type": "array", "items": { "type": "object" } },
-                    "events": { "type": "integer" },
-                    "from": { "type": "object" },
-                    "to": { "type": "object" },
-                    "untold": { "type": "string", "description": "Why causes are missing." },
-                    "view": { "type": "string" },
-                },
-            }),
-        ),
+        ("Difference", difference()),
         (
             "Stream",
             json!({
@@ -317,6 +304,20 @@ fn why() -> Value {
             "pointer": { "type": "string" },
             "sum": { "description": "Of opening and contributions: the figure." },
             "value": { "description": "The figure." },
+            "view": { "type": "string" },
+        },
+    })
+}
+
+fn difference() -> Value {
+    json!({
+        "type": "object", "required": ["changes", "events", "from", "to", "view"],
+        "properties": {
+            "changes": { "type": "array", "items": { "type": "object" } },
+            "events": { "type": "integer" },
+            "from": { "type": "object" },
+            "to": { "type": "object" },
+            "untold": { "type": "string", "description": "Why causes are missing." },
             "view": { "type": "string" },
         },
     })
