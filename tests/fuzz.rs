@@ -45,7 +45,8 @@ fn what_was_found_stays_mended() {
     assert!(domain::Commit::decode(unwritable.as_bytes()).is_err());
     let long = "— log.e".repeat(50);
     let no_end = String::from_utf8(corpus::checkpoint().swap_remove(0)).unwrap();
-    let found: &[(fn(&[u8]) -> TestCaseResult, String)] = &[
+    type Target = fn(&[u8]) -> TestCaseResult;
+    let found: &[(Target, String)] = &[
         (targets::commit, unwritable),
         (targets::checkpoint, no_end.trim_end().to_owned()),
         (targets::signature_lines, format!("{long}\n")),

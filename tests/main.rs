@@ -34,4 +34,5 @@ mod simulation;
 mod stamps;
 mod strangers;
 mod tidy;
+mod why;
 mod witness;

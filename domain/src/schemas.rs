@@ -66,7 +66,7 @@ pub fn newest() -> Vec<EventSchema> {
 }
 
 /// Whether there is such a type of event.
-pub(crate) fn is_known(event: &str) -> bool {
+pub fn is_known(event: &str) -> bool {
     static EVENTS: LazyLock<BTreeSet<String>> =
         LazyLock::new(|| newest().into_iter().map(|schema| schema.event).collect());
     EVENTS.contains(event)

@@ -1,13 +1,16 @@
 //! The read models. Each is a pure fold of the log: no clock, no input or output, no failure.
 //!
 //! Read in this order: [`projection`] (what a view is, and what one may ask of it), [`report`] (what
-//! it answers), [`history`] (how it answers for the past), then any view: one file each.
+//! it answers), [`history`] (how it answers for the past), [`lineage`] (why it answers so), then any view:
+//! one file each.
 //!
 //! A new view is its file, its `mod` line, and its line in the table below.
 
 pub mod history;
+pub mod lineage;
 pub mod projection;
 pub mod report;
+pub mod search;
 
 mod books;
 mod proposals;
@@ -125,6 +128,41 @@ macro_rules! views {
             ) -> Result<Option<Report>, SourceError> {
                 $(if name == <$type as Projection>::NAME {
                     return self.answer::<$type>(query, source).map(Some);
+                })*
+                Ok(None)
+            }
+        }
+
+        impl History {
+            /// Where a figure of a view comes from (see [`lineage`]); `None` when there is no such view.
+            ///
+            /// # Errors
+            /// When the log cannot be read, or the pointer leads nowhere.
+            pub fn why(
+                &self,
+                name: &str,
+                asked: (&Query, &str),
+                candidates: lineage::Candidates<'_>,
+                source: &dyn CommitSource,
+            ) -> Result<Option<lineage::Lineage>, lineage::WhyError> {
+                $(if name == <$type as Projection>::NAME {
+                    return self.lineage::<$type>(asked, candidates, source).map(Some);
+                })*
+                Ok(None)
+            }
+
+            /// What changed in a view between two moments; `None` when there is no such view.
+            ///
+            /// # Errors
+            /// When the log cannot be read.
+            pub fn diff(
+                &self,
+                name: &str,
+                moments: (&Query, &Query),
+                source: &dyn CommitSource,
+            ) -> Result<Option<lineage::Diff>, SourceError> {
+                $(if name == <$type as Projection>::NAME {
+                    return self.difference::<$type>(moments, source).map(Some);
                 })*
                 Ok(None)
             }

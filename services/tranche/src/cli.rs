@@ -20,6 +20,7 @@ mod source;
 mod stamp;
 mod times;
 mod verify;
+mod why;
 mod witness;
 mod words;
 
@@ -60,9 +61,13 @@ enum Task {
     /// Gives a command: decides by the rules and records what follows
     Do(act::DoArgs),
     /// Shows the commits of the log, a line each (with --json the stored bytes)
-    Log(log::LogArgs),
+    Log(Box<log::LogArgs>),
     /// Shows a view, now or as of any moment of the past
     Show(Box<show::ShowArgs>),
+    /// Tells where a figure of a view comes from: the events that changed it, by whom, and their proofs
+    Why(Box<why::WhyArgs>),
+    /// Tells what changed in a view between two moments, and by which commands
+    Diff(Box<why::DiffArgs>),
     /// Folds the log from its first commit and compares with what is shown
     Replay(replay::ReplayArgs),
     /// Checks everything that the log can be checked for, and reports all that is wrong
@@ -131,6 +136,8 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             act::give(entry, &given, &source, &source::clock(clock), json).await
         }
         Task::Show(args) => show::show(&source, &args, json).await,
+        Task::Why(args) => why::why(&source, &args, json).await,
+        Task::Diff(args) => why::diff(&source, &args, json).await,
         Task::Replay(args) => replay::replay(&source, &args, json).await,
         Task::Log(args) => log::log(&source, &args, json).await,
         Task::Verify(args) => verify::verify(&source, &args, json).await,

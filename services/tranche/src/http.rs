@@ -18,6 +18,7 @@ mod proofs;
 mod request;
 mod sankey;
 mod views;
+mod why;
 
 use crate::engine::Reader;
 use crate::gateway::Gateway;
@@ -323,6 +324,8 @@ fn everything() -> Routes {
         .route("/commands/{name}", post(commands::submit).get(commands::one))
         .route("/views", get(views::list))
         .route("/views/{view}", get(views::one))
+        .route("/views/{view}/why", get(why::why))
+        .route("/views/{view}/diff", get(why::diff))
         .route("/log", get(log::read))
         .route("/log/{position}", get(log::one))
         .route("/checkpoint", get(proofs::checkpoint))

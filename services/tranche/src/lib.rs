@@ -16,4 +16,5 @@ pub mod post;
 pub mod proof;
 pub mod relay;
 pub mod roles;
+pub mod why;
 pub mod witness;

@@ -204,6 +204,10 @@ impl Decoded {
     pub fn of(commit: Commit) -> Self {
         Self { line: Line::of(&commit), commit: Arc::new(commit) }
     }
+
+    pub fn commit(&self) -> &Commit {
+        &self.commit
+    }
 }
 
 /// Entries from a position on.

@@ -53,12 +53,58 @@ const GETS: &[Get] = &[
         problems: &[BAD, MISSING, ("406", "NotAcceptable"), NOT_READY, ("504", "Timeout")],
     },
     Get {
+        path: "/views/{view}/why",
+        id: "views.why",
+        tag: "read",
+        summary: "Where a figure comes from: every event that changed it, with command, actor, rules, \
+                  documents and how to prove it",
+        parameters: &["View", "Pointer", "Newest", "AsOf", "KnownAt", "AtPosition", "Zone", "Call"],
+        media: &[(JSON, Some("Why"))],
+        problems: &[BAD, MISSING, ("406", "NotAcceptable"), NOT_READY],
+    },
+    Get {
+        path: "/views/{view}/diff",
+        id: "views.diff",
+        tag: "read",
+        summary: "What changed between two moments, and what changed it",
+        parameters: &[
+            "View",
+            "Earlier",
+            "Later",
+            "Clock",
+            "EarlierPosition",
+            "LaterPosition",
+            "Zone",
+            "Call",
+        ],
+        media: &[(JSON, Some("Difference"))],
+        problems: &[BAD, MISSING, ("406", "NotAcceptable"), NOT_READY],
+    },
+    Get {
         path: "/log",
         id: "log.read",
         tag: "read",
-        summary: "The commits, one per line, byte for byte as they are hashed; as text/event-stream \
-                  it goes on with those to come, and Last-Event-ID resumes",
-        parameters: &["From", "Limit", "LastEventId"],
+        summary: "The commits, one per line, byte for byte as they are hashed: all, or those that are \
+                  asked for; as text/event-stream all, going on with those to come, and \
+                  Last-Event-ID resumes",
+        parameters: &[
+            "From",
+            "Limit",
+            "LastEventId",
+            "WhoseActor",
+            "WhoseRole",
+            "OfCommand",
+            "OfStream",
+            "OfCategory",
+            "OfType",
+            "Since",
+            "Until",
+            "TrueSince",
+            "TrueUntil",
+            "ScopeCall",
+            "ScopeGrant",
+            "Zone",
+        ],
         media: &[("application/jsonl", None), ("text/event-stream", None)],
         problems: &[BAD, MISSING, ("406", "NotAcceptable"), NOT_READY],
     },
@@ -221,7 +267,7 @@ impl Get {
                 "content": content,
             }),
         );
-        if self.id == "views.read" {
+        if self.id.starts_with("views.") && self.id != "views.list" {
             let unchanged = json!({ "description": "It is as If-None-Match says." });
             responses.insert("304".to_owned(), unchanged);
         }
