@@ -54,10 +54,6 @@ pub const TEMPLATES: &[(&str, &str, &str)] = &[
         r#"{"answer_days":30,"assurance":"90%","from":"2024-01-01","method":{"by":"attribute","expected_rate":"0/1","tolerable":"1/20"},"population":"commitments","title":"t","to":"2025-12-31","zone":"UTC"}"#,
     ),
     ("audit-U{a}", "NonceCommitted", r#"{"commitment":"HASH"}"#),
-    ("checkpoint-log", "KeyAdded", r#"{"key":"log.example+0000000{a}+AAAA"}"#),
-    ("checkpoint-log", "Requested", r#"{"reason":"a visit"}"#),
-    ("checkpoint-log", "Recorded", r#"{"note":"log.example\n{n}\n","root":"HASH","size":{n}}"#),
-    ("checkpoint-log", "KeyRetired", r#"{"key":"log.example+0000000{b}+AAAA","reason":"lost"}"#),
     (
         "audit-U{a}",
         "SampleDrawn",
@@ -327,6 +323,10 @@ pub const TEMPLATES: &[(&str, &str, &str)] = &[
         r#"{"on":"2025-12-31","report_by":"2026-02-0{b}","unused":{"partition":"L","seconds":{n}00,"unit":"gpu"}}"#,
     ),
     ("allocation-N{a}", "FinalReported", r#"{"late":false,"sha256":"HASH","summary":"s"}"#),
+    ("checkpoint-log", "KeyAdded", r#"{"key":"log.example+0000000{a}+AAAA"}"#),
+    ("checkpoint-log", "Requested", r#"{"reason":"a visit"}"#),
+    ("checkpoint-log", "Recorded", r#"{"note":"log.example\n{n}\n","root":"HASH","size":{n}}"#),
+    ("checkpoint-log", "KeyRetired", r#"{"key":"log.example+0000000{b}+AAAA","reason":"lost"}"#),
 ];
 
 /// One event to be: a line of [`TEMPLATES`] with its numbers (`a` and `b` from 1 to 9) and its instant.

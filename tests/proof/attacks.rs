@@ -52,12 +52,12 @@ const KEPT: &[&str] = &["--checkpoint", "kept"];
 
 #[test]
 fn an_edited_commit_is_named() {
-    let edit = r"
+    let edit = r#"
 all = entries()
 before = all[99]
-all[99] = before.replace(b'officer', b'0fficer', 1)
+all[99] = before.replace(b'"actor":{"id":"', b'"actor":{"id":"x', 1)
 assert all[99] != before
-store(all)";
+store(all)"#;
     let published = attacked(edit);
     let (report, positions) = found(published.dir(), KEPT);
     assert!(positions.contains(&100), "{report}");

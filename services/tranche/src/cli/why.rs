@@ -1,7 +1,7 @@
 //! `tranche why`: from a figure to what it comes of; `tranche diff`: what changed between two moments.
 
 use super::failure::Failure;
-use super::out::Out;
+use super::out::{Out, counted};
 use super::show::{Question, known};
 use super::source::Source;
 use super::times::instant_in;
@@ -68,7 +68,7 @@ pub struct DiffArgs {
     to: Option<When>,
     /// The clock of both
     #[arg(long, value_enum, default_value_t = Clock::Recorded)]
-    clock: Clock,
+    on: Clock,
     /// The earlier moment as a position of the log
     #[arg(long, value_name = "N")]
     from_position: Option<u64>,
@@ -184,10 +184,9 @@ pub async fn diff(source: &Source, args: &DiffArgs, json: bool) -> Result<(), Fa
 
 fn print_diff(out: &mut Out, diff: &Difference) -> Result<(), Failure> {
     let (view, from, to) = (&diff.view, diff.from.position, diff.to.position);
-    let (figures, events) = (diff.changes.len(), diff.events);
-    out.line(format_args!(
-        "{view}: position {from} to {to}: {events} events, {figures} figures changed"
-    ))?;
+    let figures = counted(diff.changes.len(), "figure");
+    let events = counted(diff.events, "event");
+    out.line(format_args!("{view}: position {from} to {to}: {events}, {figures} changed"))?;
     for change in &diff.changes {
         let (before, after) = (words(change.before.as_ref()), words(change.after.as_ref()));
         out.line(format_args!("\n{}: {before} -> {after}", change.pointer))?;
@@ -228,7 +227,7 @@ impl DiffArgs {
             return Err(Failure::NotFound(format!("position {position}: the log ends at {head}")));
         }
         let ends = ((from, self.from_position), (to, self.to_position));
-        let is_effective = matches!(self.clock, Clock::Effective);
+        let is_effective = matches!(self.on, Clock::Effective);
         moments(ends, is_effective).map_err(|error| Failure::Usage(error.to_owned()))
     }
 }
