@@ -96,7 +96,8 @@ impl Desk {
             effective_at: step.effective_at,
             evidence: step.source(),
         };
-        let decided = Parsed::read(&step.command, &step.payload)
+        let payload = self.with_checkpoint(step);
+        let decided = Parsed::read(&step.command, &payload)
             .and_then(|parsed| self.world.commit(&parsed, &meta));
         match decided {
             Err(refusal) => {
@@ -105,10 +106,35 @@ impl Desk {
             }
             Ok(None) => Ok(Ok(Vec::new())),
             Ok(Some((commit, bytes))) => {
-                self.given.push((step.command.clone(), step.payload.clone(), meta));
+                self.given.push((step.command.clone(), payload, meta));
                 self.take(&commit, bytes).map(Ok)
             }
         }
+    }
+
+    /// A life does not know the checkpoint that its sample rests on: it leaves the size out, as 0.
+    fn with_checkpoint(&self, step: &Step) -> Vec<u8> {
+        let is_draw = step.command == "audit.draw";
+        let log = self.world.checkpoints.get(&domain::checkpoint::this_log());
+        let newest = log.and_then(|log| log.recorded.get_max().map(|(_, newest)| *newest));
+        match (step.data().filter(|data| is_draw && data["checkpoint"]["size"] == 0), newest) {
+            (Some(mut data), Some((size, root))) => {
+                data["checkpoint"] = serde_json::json!({ "root": root, "size": size });
+                data.to_string().into_bytes()
+            }
+            _ => step.payload.clone(),
+        }
+    }
+
+    /// A service records a checkpoint when somebody waits for one. The signature is none.
+    fn sign(&mut self) -> Result<(), String> {
+        let size = self.world.position;
+        let log = self.world.checkpoints.get(&domain::checkpoint::this_log());
+        let mut keys = vec![crate::life::KEY, crate::life::SPARE_KEY];
+        keys.retain(|key| log.is_none_or(|log| !log.retired.contains(*key)));
+        let record = serde_json::json!({ "keys": keys, "note": format!("log.example\n{size}\n"), "root": format!("{size:064x}"), "size": size });
+        let step = own("checkpoint.record", &record, self.now);
+        self.decide(&format!("checkpoint/{size}"), &step)?.map(drop).map_err(|no| no.to_string())
     }
 
     fn take(&mut self, commit: &Commit, bytes: Vec<u8>) -> Result<Vec<&'static str>, String> {
@@ -131,6 +157,10 @@ impl Desk {
             let step = own(&reaction.wish.command, &reaction.wish.data, self.now);
             // A refused reaction is parked by the engine; nothing more happens here.
             let _ = self.decide(reaction.command_id.as_str(), &step)?;
+        }
+        if ["audit.NonceCommitted", "checkpoint.Requested"].iter().any(|kind| kinds.contains(kind))
+        {
+            self.sign()?;
         }
         Ok(kinds)
     }

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::borrow::Borrow;
 
+mod audit;
 mod books;
 mod compute;
 mod money;
@@ -286,6 +287,11 @@ pub fn rules(change: Value) -> Value {
     rules
 }
 
+/// A key that signs checkpoints.
+pub const KEY: &str = "log.example+00000001+AAAA";
+/// Another one, which is retired.
+pub const SPARE_KEY: &str = "log.example+00000002+BBBB";
+
 /// The deciders: where their events are declared, and their category.
 pub fn deciders() -> Vec<(&'static str, &'static str)> {
     macro_rules! sources {
@@ -295,7 +301,9 @@ pub fn deciders() -> Vec<(&'static str, &'static str)> {
     }
     let sources = sources![
         "allocation",
+        "audit",
         "call",
+        "checkpoint",
         "claim",
         "evaluation",
         "fund",

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where by panicking")]
 
+mod audit;
 mod bad_input;
 mod books;
 mod browser;
@@ -12,6 +13,8 @@ mod demo;
 mod desk;
 #[cfg(feature = "nats")]
 mod faults;
+mod fuzz;
+mod histories;
 mod http;
 mod invariants;
 mod kill;
@@ -20,10 +23,16 @@ mod kurrent;
 mod life;
 #[cfg(feature = "nats")]
 mod nats;
+mod proof;
 mod properties;
 #[cfg(feature = "nats")]
 mod relay;
 #[cfg(feature = "nats")]
 mod roles;
+mod schemas;
 mod simulation;
+mod stamps;
+mod strangers;
 mod tidy;
+mod why;
+mod witness;

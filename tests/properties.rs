@@ -11,8 +11,17 @@ use std::fmt::Write;
 /// Every event is recorded at least so often over the disturbed lives.
 const RECORDED_MIN: u64 = 3;
 
+const SERVICE: &str =
+    "only the service gives the command, and gives it right: see domain/src/checkpoint.rs";
+
 /// Codes that a desk cannot be brought to, each with its reason.
 const ELSEWHERE: &[(&str, &str)] = &[
+    ("checkpoint.other_note", SERVICE),
+    ("checkpoint.keys", SERVICE),
+    ("checkpoint.no_known_key", SERVICE),
+    ("checkpoint.retired", SERVICE),
+    ("checkpoint.too_long", SERVICE),
+    ("audit.no_checkpoint", "the desk records one at once: see domain/src/audit/tests.rs"),
     ("command.wrong_version", "the engine compares versions: simulation.rs"),
     ("command.before_the_euro", "no story is that old: bad_input.rs"),
     ("command.reserved", "refused at the edge: react.rs"),
@@ -23,6 +32,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("payment.commitment_exceeded", "takes a grant of two funds: the tests of payments"),
     ("payment.insurance_first", "takes three advance payments: the tests of payments"),
+    ("audit.incomplete", "takes a fund that pays beside its payments: the tests of its decider"),
+    ("audit.too_large", "takes 301 payments: audit.rs"),
     ("proposal.round_full", "takes 51 proposals: the tests of its decider"),
     ("evaluation.stage_before", "takes a call with two stages: the tests of its decider"),
 ];

@@ -1,23 +1,24 @@
 //! The commit: the unit of atomicity, order, durability, idempotency and proof (design.md, section 2).
 //! One accepted command makes one commit; its canonical JSON is one entry of the log.
 
-use crate::canonical::{self, Sha256Hex};
+use crate::canonical::{self, INTEGER_MAX, Sha256Hex};
 use crate::command::{Actor, Evidence};
 use crate::ids::{CommandId, StreamId};
+use crate::schemas;
 use crate::text::as_text;
-use crate::world::Event;
+use crate::upcast::{self, Tables};
+use crate::world::{Event, upcasters};
 use jiff::Timestamp;
 use serde::de::{IntoDeserializer, MapAccess};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// The longest commit, in bytes (the limit of an entry of the log).
 pub const COMMIT_BYTES_MAX: usize = 65_535;
-/// The newest version of every event's shape that this program writes and reads.
-pub const SCHEMA_VERSION: u32 = 1;
 
 /// One accepted command.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -61,7 +62,7 @@ pub struct Recorded {
     /// What happened (`type` and `data`).
     #[serde(flatten)]
     pub event: Event,
-    /// Version of the shape of `data`.
+    /// Version of the shape of `data`: the newest of its type, whatever was stored.
     pub schema_version: u32,
     /// The stream.
     pub stream: StreamId,
@@ -75,13 +76,29 @@ pub enum DecodeError {
     /// Not the JSON of a commit.
     #[error("not a commit: {0}")]
     Json(#[from] serde_json::Error),
-    /// An event that this version does not know.
-    #[error("event {kind:?} with schema version {version} is unknown to this program")]
+    /// An event that this program does not know.
+    #[error(
+        "event {kind:?} with schema version {version} is unknown to this program: a newer program is \
+         needed, if one wrote it"
+    )]
     UnknownEvent {
         /// Its type.
         kind: String,
         /// Its schema version.
         version: u32,
+    },
+    /// An event of a version that this program does not know.
+    #[error(
+        "event {kind:?} has schema version {version}, and this program reads at most {newest}: a newer \
+         program is needed"
+    )]
+    NewerEvent {
+        /// Its type.
+        kind: String,
+        /// Its schema version.
+        version: u32,
+        /// The newest that is known.
+        newest: u32,
     },
     /// The data of an event does not fit its type.
     #[error("event {kind:?} cannot be read: {error}")]
@@ -102,13 +119,48 @@ impl Commit {
         canonical::to_bytes(self)
     }
 
-    /// Reads a stored commit. This is the one place where stored events enter the program.
+    /// Whether `stored`, which was read as this commit, is in canonical form.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn is_canonical(&self, stored: &[u8]) -> Result<bool, serde_json::Error> {
+        self.is_canonical_by(stored, upcasters)
+    }
+
+    pub(crate) fn is_canonical_by(
+        &self,
+        stored: &[u8],
+        tables: Tables,
+    ) -> Result<bool, serde_json::Error> {
+        if self.encode()? == stored {
+            return Ok(true);
+        }
+        // What was made new on the way in differs: then the stored text speaks for itself.
+        let written: StoredCommit<'_> = serde_json::from_slice(stored)?;
+        let is_old = written.events.iter().any(|event| event.schema_version < event.newest(tables));
+        let value: Value = serde_json::from_slice(stored)?;
+        Ok(is_old && canonical::to_bytes(&value)? == stored)
+    }
+
+    /// Reads a stored commit. This is the one place where stored events enter the program, and where
+    /// old ones are made new.
     ///
     /// # Errors
     /// [`DecodeError`] names the event.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Self::decode_by(bytes, upcasters)
+    }
+
+    pub(crate) fn decode_by(bytes: &[u8], tables: Tables) -> Result<Self, DecodeError> {
         let stored: StoredCommit<'_> = serde_json::from_slice(bytes)?;
-        let events = stored.events.into_iter().map(StoredEvent::read).collect::<Result<_, _>>()?;
+        let versions = stored.events.iter().map(|event| event.version);
+        let counted = stored.decided_on.values().copied().chain(versions).chain([stored.position]);
+        if counted.max() > Some(INTEGER_MAX) {
+            let what = "a position or version beyond 2^53 - 1, which cannot be written";
+            return Err(DecodeError::Json(serde::de::Error::custom(what)));
+        }
+        let events = stored.events.into_iter().map(|event| event.read(tables));
+        let events = events.collect::<Result<_, _>>()?;
         Ok(Self {
             actor: stored.actor,
             causation_id: stored.causation_id,
@@ -163,20 +215,41 @@ struct StoredEvent<'a> {
 }
 
 impl StoredEvent<'_> {
-    fn read(self) -> Result<Recorded, DecodeError> {
+    fn table(&self, tables: Tables) -> &'static [upcast::Upcaster] {
+        self.kind.split_once('.').map_or(&[], |(category, _)| tables(category))
+    }
+
+    /// The newest version of its type.
+    fn newest(&self, tables: Tables) -> u32 {
+        upcast::newest(self.table(tables), &self.kind)
+    }
+
+    fn read(self, tables: Tables) -> Result<Recorded, DecodeError> {
         let kind = &*self.kind;
-        let unknown =
-            || DecodeError::UnknownEvent { kind: kind.to_owned(), version: self.schema_version };
-        if self.schema_version != SCHEMA_VERSION {
-            return Err(unknown());
+        let (version, newest) = (self.schema_version, self.newest(tables));
+        let unknown = || DecodeError::UnknownEvent { kind: kind.to_owned(), version };
+        let wrong = |error| match schemas::is_known(kind) {
+            true => DecodeError::Event { kind: kind.to_owned(), error },
+            false => unknown(),
+        };
+        if version == 0 || version > newest {
+            return Err(if version > newest && schemas::is_known(kind) {
+                DecodeError::NewerEvent { kind: kind.to_owned(), version, newest }
+            } else {
+                unknown()
+            });
         }
-        let event = Event::decode(kind, self.data)
-            .ok_or_else(unknown)?
-            .map_err(|error| DecodeError::Event { kind: kind.to_owned(), error })?;
+        let event = if version == newest {
+            Event::decode(kind, self.data)
+        } else {
+            let old: Value = serde_json::from_str(self.data.get()).map_err(wrong)?;
+            let new = upcast::lift(self.table(tables), kind, version, old);
+            Event::decode(kind, &to_raw_value(&new).map_err(wrong)?)
+        };
         Ok(Recorded {
             effective_at: self.effective_at,
-            event,
-            schema_version: self.schema_version,
+            event: event.ok_or_else(unknown)?.map_err(wrong)?,
+            schema_version: newest,
             stream: self.stream,
             version: self.version,
         })

@@ -456,7 +456,7 @@ impl Grant {
         }
     }
 
-    fn check_applicant(&self, meta: &Meta) -> Result<(), Refusal> {
+    pub(crate) fn check_applicant(&self, meta: &Meta) -> Result<(), Refusal> {
         let applicant = self.origin.as_ref().and_then(|origin| origin.applicant.as_ref());
         let me = [Some(&meta.actor.id), meta.actor.on_behalf_of.as_ref()];
         if applicant.is_none() || me.contains(&applicant) {

@@ -137,6 +137,10 @@ stream_keys! {
     PrizeId = "prize", "AI-GRAND-CHALLENGE";
     /// Something that has been published about money.
     ClaimId = "claim", "SLAIF-2025-03-12";
+    /// An audit engagement.
+    AuditId = "audit", "ECA-2026-1";
+    /// The log itself, whose checkpoints are signed: there is one.
+    LogId = "checkpoint", "log";
     /// A durable timer.
     TimerId = "timer", "EUROHPC-2024-CEI-AI-cutoff-1";
     /// A process manager.

@@ -7,6 +7,8 @@
 
 pub mod command;
 pub mod commit;
+pub mod schemas;
+pub mod upcast;
 pub mod world;
 
 pub mod call;
@@ -18,6 +20,8 @@ pub mod round;
 pub mod allocation;
 pub mod system;
 
+pub mod audit;
+pub mod checkpoint;
 pub mod claim;
 pub mod fund;
 pub mod grant;
@@ -34,6 +38,7 @@ pub mod ids;
 pub mod invariants;
 pub mod money;
 pub mod rules;
+pub mod sampling;
 
 mod payload;
 pub mod rejection;

@@ -12,12 +12,16 @@ use crate::rejection::{self, Reason, Refusal, Rule};
 use crate::rules;
 use crate::text::check_reason;
 use crate::world::{At, Decider, World};
+use jiff::Timestamp;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The longest end-to-end id, in characters (ISO 20022).
 pub const END_TO_END_ID_MAX: usize = 35;
+
+/// The four steps, each done by somebody else.
+const STEPS: [&str; 4] = ["initiated it", "verified it", "authorised it", "carried it out"];
 
 /// What happens to a payment. Stored for ever.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr)]
@@ -98,6 +102,10 @@ pub struct Payment {
     pub hands: Vec<Actor>,
     /// What is to be paid.
     pub order: Option<Order>,
+    /// When it was carried out.
+    pub paid_at: Option<Timestamp>,
+    /// The commits of those steps.
+    pub places: Vec<u64>,
     /// Where it is.
     pub stage: Stage,
 }
@@ -229,19 +237,20 @@ impl Decider for Payment {
         match event {
             Event::Initiated(order) => {
                 self.order = Some(order.clone());
-                self.hands.push(at.actor.clone());
+                self.touched(at);
             }
             Event::Verified {} => {
                 self.stage = Stage::Verified;
-                self.hands.push(at.actor.clone());
+                self.touched(at);
             }
             Event::Authorised {} => {
                 self.stage = Stage::Authorised;
-                self.hands.push(at.actor.clone());
+                self.touched(at);
             }
             Event::Executed { booked_on, end_to_end_id } => {
                 self.stage = Stage::Executed;
-                self.hands.push(at.actor.clone());
+                self.touched(at);
+                self.paid_at = Some(at.effective_at);
                 self.booked_on = *booked_on;
                 self.end_to_end_id = Some(end_to_end_id.clone());
             }
@@ -322,6 +331,19 @@ impl<'a> Standing<'a> {
 }
 
 impl Payment {
+    fn touched(&mut self, at: &At<'_>) {
+        self.hands.push(at.actor.clone());
+        self.places.push(at.position);
+    }
+
+    /// The step that this person may have done, with its commit.
+    #[must_use]
+    pub fn step_of(&self, actor: &Actor) -> Option<(&'static str, u64)> {
+        let steps = STEPS.iter().zip(self.hands.iter().zip(&self.places));
+        let mut mine = steps.filter(|(_, (hand, _))| actor.may_be(hand));
+        mine.next().map(|(step, (_, place))| (*step, *place))
+    }
+
     /// What is to be paid.
     ///
     /// # Errors
@@ -332,8 +354,7 @@ impl Payment {
     }
 
     fn check_other_person(&self, meta: &Meta) -> Result<(), Refusal> {
-        let steps = ["initiated it", "verified it", "authorised it"];
-        for (hand, step) in self.hands.iter().zip(steps) {
+        for (hand, step) in self.hands.iter().zip(STEPS) {
             if meta.actor.may_be(hand) {
                 return Err(Rejection::SamePerson(step).into());
             }

@@ -4,7 +4,7 @@
 
 use crate::command::{Actor, Command, Role};
 use crate::commit::{Commit, Recorded};
-use crate::ids::{CommandId, ProcessId, ProposalId, StreamKey, TimerId};
+use crate::ids::{CommandId, LogId, ProcessId, ProposalId, StreamKey, TimerId};
 use crate::rejection::{Common, Refusal};
 use crate::timer::Wish;
 use crate::world::{Event, World};
@@ -59,7 +59,8 @@ pub fn check_outside(actor: &Actor, command_id: &CommandId) -> Result<(), Refusa
         return Err(Common::Reserved(format!("the actor {ENGINE}")).into());
     }
     let first = command_id.as_str().split_once('/').map_or("", |(first, _)| first);
-    let derived = first == TimerId::CATEGORY || MANAGERS.iter().any(|one| one.name == first);
+    let derived = [TimerId::CATEGORY, LogId::CATEGORY].contains(&first)
+        || MANAGERS.iter().any(|one| one.name == first);
     if derived {
         return Err(Common::Reserved(format!("a command id that begins with {first}/")).into());
     }

@@ -2,7 +2,7 @@
 
 use crate::canonical::Sha256Hex;
 use crate::command::{Actor, Confidence, Evidence, Meta, Parsed, Role};
-use crate::commit::{Commit, CommitId, Recorded, SCHEMA_VERSION};
+use crate::commit::{Commit, CommitId, Recorded};
 use crate::ids::StreamId;
 use crate::rejection::Refusal;
 use crate::world::{Event, World};
@@ -116,6 +116,7 @@ impl Scenario {
         let at = self.world.recorded_at.checked_add(1.microsecond()).expect("a near instant");
         let (position, version) = (self.world.position + 1, self.world.version(&stream) + 1);
         let command_id = format!("given/{position}").parse().expect("a literal command id");
+        let event = event.into();
         let commit = Commit {
             actor: self.actor.clone(),
             causation_id: None,
@@ -127,8 +128,8 @@ impl Scenario {
             decided_on: BTreeMap::new(),
             events: vec![Recorded {
                 effective_at: at,
-                event: event.into(),
-                schema_version: SCHEMA_VERSION,
+                schema_version: event.schema_version(),
+                event,
                 stream,
                 version,
             }],

@@ -2,9 +2,10 @@
 //! it: decide, commit, apply. Pure and synchronous; cloning is cheap (persistent maps).
 
 use crate::command::{Actor, Declaration, Entry, Meta, NewEvent, Parsed, Role};
-use crate::commit::{COMMIT_BYTES_MAX, Commit, CommitId, Recorded, SCHEMA_VERSION};
+use crate::commit::{COMMIT_BYTES_MAX, Commit, CommitId, Recorded};
 use crate::ids::{CommandId, StreamId, StreamKey};
 use crate::rejection::{Common, Refusal};
+use crate::upcast::Upcaster;
 use crate::*;
 use imbl::OrdMap;
 use jiff::Timestamp;
@@ -29,6 +30,10 @@ pub trait Decider: Clone + Debug + Default + PartialEq + Serialize {
     type Id: StreamKey;
     /// What can have happened to it.
     type Event;
+
+    /// What its events of before are read by, the steps of each type in order: a step gives the type
+    /// a new version.
+    const UPCASTERS: &'static [Upcaster] = &[];
 
     /// Where it is in its life; the phases that declarations name.
     fn phase(&self) -> &'static str;
@@ -89,7 +94,17 @@ macro_rules! deciders {
                 }
             }
 
-            /// Reads a stored event; `None` when no decider has such a type.
+            /// The version of the shape of its data: the newest of its type.
+            #[must_use]
+            pub fn schema_version(&self) -> u32 {
+                match self {
+                    $(Self::$variant(event) => {
+                        upcast::newest(<$module::$state as Decider>::UPCASTERS, event.into())
+                    })*
+                }
+            }
+
+            /// Reads a stored event of the newest version; `None` when no decider has such a type.
             pub(crate) fn decode<'de>(
                 kind: &'de str,
                 data: &'de RawValue,
@@ -151,6 +166,15 @@ macro_rules! deciders {
         /// Every category of stream, in the order of the table.
         pub const CATEGORIES: &[&str] = &[$(<$module::$state as Decider>::Id::CATEGORY),*];
 
+        /// What the events of a category are read by.
+        #[must_use]
+        pub fn upcasters(category: &str) -> &'static [Upcaster] {
+            $(if category == <$module::$state as Decider>::Id::CATEGORY {
+                return <$module::$state as Decider>::UPCASTERS;
+            })*
+            &[]
+        }
+
         /// The JSON Schema of the events of each category, in the order of the table: a choice of
         /// objects of `type` and `data`.
         #[must_use]
@@ -184,6 +208,8 @@ deciders! {
     Pledge: pledge::Pledge in pledges;
     Statement: statement::Statement in statements;
     Claim: claim::Claim in claims;
+    Audit: audit::Audit in audits;
+    Checkpoint: checkpoint::Checkpoints in checkpoints;
     System: system::System in systems;
     Allocation: allocation::Allocation in allocations;
     Timer: timer::Timer in timers;
@@ -299,8 +325,8 @@ impl World {
             *version += 1;
             recorded.push(Recorded {
                 effective_at: effective_at.unwrap_or_else(|| meta.effective()),
+                schema_version: event.schema_version(),
                 event,
-                schema_version: SCHEMA_VERSION,
                 version: *version,
                 stream,
             });

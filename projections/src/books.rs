@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// A round of a call, by its cut-off; none for what was committed beside rounds.
+type RoundOf<'a> = (&'a CallId, Option<&'a Key>);
+
 /// Figures as they were recorded; sums are made when asked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Books {
@@ -279,11 +282,18 @@ impl Books {
         parts
     }
 
-    /// How sure the commitments are whose purpose is so, whatever the grants draw on them.
-    pub fn committed(&self, of: impl Fn(&Purpose) -> bool) -> Option<Confidence> {
-        let globals = self.funds.values().flat_map(|fund| fund.commitments.values());
-        let mine = globals.filter(|global| global.purpose.as_ref().is_some_and(&of));
-        mine.filter_map(|global| global.confidence).max()
+    /// What is committed for each round of each call, and how sure that is, whatever the grants draw on it.
+    pub fn committed(&self) -> BTreeMap<RoundOf<'_>, (Money, Option<Confidence>)> {
+        let mut committed: BTreeMap<_, (Money, Option<Confidence>)> = BTreeMap::new();
+        for global in self.funds.values().flat_map(|fund| fund.commitments.values()) {
+            if let Some(purpose) = &global.purpose {
+                let round = (&purpose.call, purpose.round.as_ref());
+                let (sum, sure) = committed.entry(round).or_default();
+                sum.add(global.amount);
+                *sure = (*sure).max(global.confidence);
+            }
+        }
+        committed
     }
 
     /// The sums of the commitments whose purpose is so, and of the grants that draw on them.
@@ -455,6 +465,17 @@ impl Fund {
             sources.iter().map(move |(source, it)| ((line, source), Some(*it)))
         });
         committed.chain(voted).collect()
+    }
+
+    /// The sums of the grants that draw on each global commitment.
+    pub fn drawn(&self) -> BTreeMap<&Key, Sums> {
+        let mut drawn: BTreeMap<&Key, Sums> = BTreeMap::new();
+        for individual in self.grants.values() {
+            if let Some(commitment) = &individual.commitment {
+                drawn.entry(commitment).or_default().add(&individual.sums());
+            }
+        }
+        drawn
     }
 
     /// `None` when there is no such commitment.

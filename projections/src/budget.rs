@@ -71,22 +71,34 @@ impl Projection for Budget {
             .note("A mark names the least sure of what a row rests on, its envelope included.")
             .note("Of claims about one thing, the latest published is shown.")
     }
+
+    fn table(&self, key: &str, _: &Query) -> Option<Table> {
+        match key {
+            "calls" => Some(self.calls()),
+            "rounds" => Some(self.rounds_table()),
+            "lines" => Some(self.lines()),
+            "commitments" => Some(self.commitments()),
+            "grants" => Some(self.grants()),
+            "claims" => Some(self.claims.table()),
+            _ => None,
+        }
+    }
 }
 
 impl Budget {
     /// Every round of every call; the key is absent for what is for the call as a whole.
     #[must_use]
     pub fn rounds(&self) -> BTreeMap<(CallId, Option<Key>), RoundFigures> {
-        let national = self.national();
+        let (national, all_committed) = (self.national(), self.books.committed());
         let figures = |key: &(CallId, Option<Key>)| {
             let (call, cut_off) = key;
             let round = self.books.calls.get(call).zip(cut_off.as_ref());
             let round = round.and_then(|(call, cut_off)| call.rounds.get(cut_off));
-            let at = |purpose: &Purpose| purpose.call == *call && purpose.round == *cut_off;
-            let committed = self.books.sums(at).map(|sums| sums.committed);
+            let committed = all_committed.get(&(call, cut_off.as_ref())).copied();
+            let (committed, committed_sure) = committed.unzip();
             let (promised, sure) = national.get(key).copied().unzip();
             let marks =
-                [self.books.committed(at), round.and_then(|it| it.confidence), sure.flatten()];
+                [committed_sure.flatten(), round.and_then(|it| it.confidence), sure.flatten()];
             let funded = round.map_or(0, |round| round.funded.len());
             // A round in which nobody is funded needs no money.
             let nothing = (funded == 0 && committed.is_none()).then_some(Money::ZERO);
@@ -256,11 +268,13 @@ impl Budget {
             ],
         );
         for (id, fund) in &self.books.funds {
+            let drawn = fund.drawn();
             for (key, global) in &fund.commitments {
                 let Global { amount: committed, confidence, .. } = **global;
                 let mut sums = Sums { committed, confidence, ..Sums::default() };
-                let mine = fund.grants.values().filter(|it| it.commitment.as_ref() == Some(key));
-                mine.for_each(|individual| sums.add(&individual.sums()));
+                if let Some(drawn) = drawn.get(key) {
+                    sums.add(drawn);
+                }
                 let purpose = global.purpose.as_ref();
                 let word =
                     |of: fn(&Purpose) -> &str| purpose.map_or(Cell::Unknown, |it| of(it).into());

@@ -4,6 +4,7 @@ use crate::sample::RULES;
 use crate::{AsOf, CommitSource, History, Query, Report};
 use domain::Commit;
 use jiff::{Timestamp, ToSpan};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// When it was true (a day means noon), stream, type (`?` before it: a fixture), data.
@@ -13,7 +14,10 @@ pub type Line<'a> = (&'a str, &'a str, &'a str, &'a str);
 /// for [`RULES`], `H` in quotes for a hash.
 pub fn commits(lines: &[Line<'_>]) -> Vec<Arc<Commit>> {
     let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+    let mut versions = BTreeMap::new();
     let encoded = (1_i64..).zip(lines).map(|(position, (at, stream, kind, data))| {
+        let version = versions.entry(*stream).or_insert(0_u64);
+        *version += 1;
         let recorded_at = start + position.minutes();
         let at = if at.contains('T') { (*at).to_owned() } else { format!("{at}T12:00:00Z") };
         let (kind, confidence) = match kind.strip_prefix('?') {
@@ -24,7 +28,7 @@ pub fn commits(lines: &[Line<'_>]) -> Vec<Arc<Commit>> {
         let data = data.replace("RULES", RULES).replace("\"H\"", &format!("\"{zeros}\""));
         let category = stream.split('-').next().unwrap();
         format!(
-            r#"{{"actor":{{"id":"someone","role":"programme_officer"}},"command":"test.do","command_hash":"{zeros}","command_id":"test/{position}","commit_id":"0191dbf2-3c00-7a1b-8000-000000000000","decided_on":{{}},"events":[{{"data":{data},"effective_at":"{at}","schema_version":1,"stream":"{stream}","type":"{category}.{kind}","version":1}}],"evidence":{{"confidence":"{confidence}","source":"src"}},"position":{position},"received_at":"{recorded_at}","recorded_at":"{recorded_at}"}}"#,
+            r#"{{"actor":{{"id":"someone","role":"programme_officer"}},"command":"test.do","command_hash":"{zeros}","command_id":"test/{position}","commit_id":"0191dbf2-3c00-7a1b-8000-000000000000","decided_on":{{}},"events":[{{"data":{data},"effective_at":"{at}","schema_version":1,"stream":"{stream}","type":"{category}.{kind}","version":{version}}}],"evidence":{{"confidence":"{confidence}","source":"src"}},"position":{position},"received_at":"{recorded_at}","recorded_at":"{recorded_at}"}}"#,
         )
     });
     let decode = |json: String| match Commit::decode(json.as_bytes()) {

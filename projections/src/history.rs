@@ -31,6 +31,17 @@ pub trait CommitSource {
     /// # Errors
     /// When the log cannot be read.
     fn read(&self, from: u64, to: u64) -> Result<Vec<Arc<Commit>>, SourceError>;
+
+    /// The commits of some positions, which grow.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or has no such commit.
+    fn pick(&self, positions: &[u64]) -> Result<Vec<Arc<Commit>>, SourceError> {
+        let one = |position: &u64| {
+            self.read(*position, *position)?.pop().ok_or(SourceError::Missing(*position))
+        };
+        positions.iter().map(one).collect()
+    }
 }
 
 /// Why the past cannot be read.
@@ -58,16 +69,19 @@ struct Block {
     last: u64,
     recorded_min: Timestamp,
     effective_min: Timestamp,
+    effective_max: Timestamp,
 }
 
 impl Block {
     fn of(commit: &Commit) -> Self {
         let effective_min = commit.events.iter().map(|event| event.effective_at).min();
+        let effective_max = commit.events.iter().map(|event| event.effective_at).max();
         Self {
             first: commit.position,
             last: commit.position,
             recorded_min: commit.recorded_at,
             effective_min: effective_min.unwrap_or(Timestamp::MAX),
+            effective_max: effective_max.unwrap_or(Timestamp::MIN),
         }
     }
 
@@ -75,6 +89,7 @@ impl Block {
         self.last = next.last;
         self.recorded_min = self.recorded_min.min(next.recorded_min);
         self.effective_min = self.effective_min.min(next.effective_min);
+        self.effective_max = self.effective_max.max(next.effective_max);
     }
 }
 
@@ -259,11 +274,50 @@ impl History {
         source: &dyn CommitSource,
     ) -> Result<Report, SourceError> {
         let view: P = self.as_of(&query.moment, source)?;
-        Ok(answer(&view, query, self.views.position, self.views.recorded_at))
+        let query = self.fixed(query, source)?;
+        Ok(answer(&view, &query, self.views.position, self.views.recorded_at))
+    }
+
+    /// The question with the instant by which something is late. At an earlier position it is that of the
+    /// commit there: what was shown then is shown again, whatever came after.
+    pub(crate) fn fixed(
+        &self,
+        query: &Query,
+        source: &dyn CommitSource,
+    ) -> Result<Query, SourceError> {
+        let head = self.views.position;
+        let recorded_at = match (query.instant(), query.moment.position) {
+            (None, Some(position)) if position < head => {
+                let commit = source.pick(&[position].map(|it| it.max(1)))?.pop();
+                commit.filter(|_| position > 0).map(|commit| commit.recorded_at)
+            }
+            (instant, _) => instant.or((head > 0).then_some(self.views.recorded_at)),
+        };
+        Ok(Query { now: recorded_at, ..query.clone() })
     }
 
     /// The positions after `after` that can matter, as ranges of at most [`READ_MAX`].
     fn ranges(&self, after: u64, moment: &AsOf) -> Vec<(u64, u64)> {
+        self.ranges_of(after, moment, |_| true)
+    }
+
+    /// Those after `after` that can hold events within `to` and not within `from`.
+    pub(crate) fn ranges_later(&self, after: u64, from: &AsOf, to: &AsOf) -> Vec<(u64, u64)> {
+        self.ranges_of(after, to, |block| {
+            // The last instant of recording is not kept: the first one says as much, but for one block.
+            let is_known = from.knows(block.first, block.recorded_min)
+                && from.position.is_none_or(|limit| block.last <= limit)
+                && from.known_at.is_none();
+            !(is_known && from.was_true(block.effective_max))
+        })
+    }
+
+    fn ranges_of(
+        &self,
+        after: u64,
+        moment: &AsOf,
+        is_wanted: impl Fn(&Block) -> bool,
+    ) -> Vec<(u64, u64)> {
         let end = moment.position.map_or(self.views.position, |at| at.min(self.views.position));
         let unknown = (1..=self.before)
             .step_by(READ_STEP)
@@ -274,6 +328,7 @@ impl History {
         let known = self.blocks.focus().narrow(from_block..).into_iter();
         let known = known.take_while(|block| moment.knows(block.first, block.recorded_min));
         let known = known.filter(|block| moment.was_true(block.effective_min));
+        let known = known.filter(|block| is_wanted(block));
         let known = known.map(|block| (block.first, block.last));
         let mut ranges: Vec<(u64, u64)> = Vec::new();
         for (first, last) in unknown.chain(known) {
@@ -323,7 +378,8 @@ pub(crate) fn answer<P: Projection>(
     head: u64,
     recorded_at: Timestamp,
 ) -> Report {
-    let instant = query.instant().or((head > 0).then_some(recorded_at));
+    let instant =
+        query.instant().or((head > 0 && query.moment.position != Some(0)).then_some(recorded_at));
     let query = Query { now: instant, ..query.clone() };
     let mut report = view.report(&query);
     report.as_of = query.moment;

@@ -119,6 +119,16 @@ impl Projection for Ledger {
             .note("Awards, envelopes, prizes and claims move nothing.")
             .note(omitted)
     }
+
+    fn table(&self, key: &str, _: &Query) -> Option<Table> {
+        match key {
+            "ledgers" => Some(self.ledgers()),
+            "lines" => Some(self.lines_table()),
+            "pledges" => Some(self.pledges()),
+            "accounts" => Some(self.accounts()),
+            _ => None,
+        }
+    }
 }
 
 impl Ledger {

@@ -1,23 +1,29 @@
 //! The read models. Each is a pure fold of the log: no clock, no input or output, no failure.
 //!
 //! Read in this order: [`projection`] (what a view is, and what one may ask of it), [`report`] (what
-//! it answers), [`history`] (how it answers for the past), then any view: one file each.
+//! it answers), [`history`] (how it answers for the past), [`lineage`] (why it answers so), then any view:
+//! one file each.
 //!
 //! A new view is its file, its `mod` line, and its line in the table below.
 
 pub mod history;
+pub mod lineage;
 pub mod projection;
 pub mod report;
+pub mod search;
 
 mod books;
 mod proposals;
 mod published;
 mod tasks;
 
+pub mod audit;
 pub mod budget;
+pub mod checkpoints;
 pub mod compute;
 pub mod deadlines;
 pub mod inbox;
+pub mod journal;
 pub mod ledger;
 pub mod matching;
 pub mod pipeline;
@@ -127,6 +133,41 @@ macro_rules! views {
             }
         }
 
+        impl History {
+            /// Where a figure of a view comes from (see [`lineage`]); `None` when there is no such view.
+            ///
+            /// # Errors
+            /// When the log cannot be read, or the pointer leads nowhere.
+            pub fn why(
+                &self,
+                name: &str,
+                asked: (&Query, &str),
+                candidates: lineage::Candidates<'_>,
+                source: &dyn CommitSource,
+            ) -> Result<Option<lineage::Lineage>, lineage::WhyError> {
+                $(if name == <$type as Projection>::NAME {
+                    return self.lineage::<$type>(asked, candidates, source).map(Some);
+                })*
+                Ok(None)
+            }
+
+            /// What changed in a view between two moments; `None` when there is no such view.
+            ///
+            /// # Errors
+            /// When the log cannot be read.
+            pub fn diff(
+                &self,
+                name: &str,
+                moments: (&Query, &Query),
+                source: &dyn CommitSource,
+            ) -> Result<Option<lineage::Diff>, SourceError> {
+                $(if name == <$type as Projection>::NAME {
+                    return self.difference::<$type>(moments, source).map(Some);
+                })*
+                Ok(None)
+            }
+        }
+
         /// The kept clones of every view.
         #[derive(Clone, Debug, Default)]
         pub struct AllKept {
@@ -151,10 +192,13 @@ macro_rules! views {
 }
 
 views! {
+    audit: audit::Audit;
+    checkpoints: checkpoints::Checkpoints;
     budget: budget::Budget;
     compute: compute::Compute;
     deadlines: deadlines::Deadlines;
     inbox: inbox::Inbox;
+    journal: journal::Journal;
     ledger: ledger::Ledger;
     matching: matching::Match;
     pipeline: pipeline::Pipeline;

@@ -1,6 +1,6 @@
 //! What a view is, and what one may ask of it.
 
-use crate::report::Report;
+use crate::report::{Report, Table};
 use domain::canonical::{self, Sha256Hex};
 use domain::command::Confidence;
 use domain::commit::Recorded;
@@ -31,6 +31,11 @@ pub trait Projection:
 
     /// What it answers. The state is already as of the moment that the query asks for.
     fn report(&self, query: &Query) -> Report;
+
+    /// One table of what it answers. A view that is asked for the why of a figure makes no others.
+    fn table(&self, key: &str, query: &Query) -> Option<Table> {
+        self.report(query).tables.into_iter().find(|table| table.key == key)
+    }
 
     /// The state as of a moment, when the view keeps enough to tell by itself.
     fn narrowed(&self, _: &AsOf) -> Option<Self> {

@@ -43,6 +43,38 @@ pub const TEMPLATES: &[(&str, &str, &str)] = &[
         r#"{"about":"grant-G{b}","published":"2025-03-1{b}","total":"EUR {n}","what":"w"}"#,
     ),
     ("claim-A{a}", "Withdrawn", r#"{"reason":"r"}"#),
+    (
+        "audit-U{a}",
+        "Opened",
+        r#"{"answer_days":30,"assurance":"95%","from":"2024-01-01","method":{"by":"monetary_unit","expected":"EUR 0","materiality":"EUR {n}"},"population":"payments","title":"t","to":"2025-12-31","zone":"UTC"}"#,
+    ),
+    (
+        "audit-U{a}",
+        "Opened",
+        r#"{"answer_days":30,"assurance":"90%","from":"2024-01-01","method":{"by":"attribute","expected_rate":"0/1","tolerable":"1/20"},"population":"commitments","title":"t","to":"2025-12-31","zone":"UTC"}"#,
+    ),
+    ("audit-U{a}", "NonceCommitted", r#"{"commitment":"HASH"}"#),
+    (
+        "audit-U{a}",
+        "SampleDrawn",
+        r#"{"checkpoint":{"root":"HASH","size":1},"count":{b},"items":[{"book":"EUR {n}","item":"Y{b}","top":false}],"nonce":"HASH","population_sha256":"HASH","seed":"HASH","size":{b},"total":"EUR {n}"}"#,
+    ),
+    (
+        "audit-U{a}",
+        "ItemTested",
+        r#"{"audited":"EUR {b}","book":"EUR {n}","error":"accuracy","item":"Y{b}","note":"n"}"#,
+    ),
+    (
+        "audit-U{a}",
+        "FindingRaised",
+        r#"{"answer_by":"2025-01-0{b}T00:00:00Z","finding":"{b}","holds":{"amount":"EUR {n}","evidence":"HASH","item":"Y{b}","rule":"r","what":"w"}}"#,
+    ),
+    ("audit-U{a}", "Answered", r#"{"accepts":true,"answer":"a","finding":"{b}"}"#),
+    ("audit-U{a}", "FindingConfirmed", r#"{"amount":"EUR {n}","finding":"{b}","reason":"r"}"#),
+    ("audit-U{a}", "FindingWithdrawn", r#"{"finding":"{b}","reason":"r"}"#),
+    ("audit-U{a}", "Corrected", r#"{"amount":"EUR {n}","finding":"{b}","payment":"Y{b}"}"#),
+    ("audit-U{a}", "FollowedUp", r#"{"finding":"{b}","note":"n","outcome":"implemented"}"#),
+    ("audit-U{a}", "Closed", r#"{"conclusion":"c"}"#),
     ("timer-T{a}", "Set", r#"{"due":"2025-01-0{b}T00:00:00Z","wish":{"command":"c.x","data":{}}}"#),
     (
         "timer-T{a}",
@@ -291,6 +323,10 @@ pub const TEMPLATES: &[(&str, &str, &str)] = &[
         r#"{"on":"2025-12-31","report_by":"2026-02-0{b}","unused":{"partition":"L","seconds":{n}00,"unit":"gpu"}}"#,
     ),
     ("allocation-N{a}", "FinalReported", r#"{"late":false,"sha256":"HASH","summary":"s"}"#),
+    ("checkpoint-log", "KeyAdded", r#"{"key":"log.example+0000000{a}+AAAA"}"#),
+    ("checkpoint-log", "Requested", r#"{"reason":"a visit"}"#),
+    ("checkpoint-log", "Recorded", r#"{"note":"log.example\n{n}\n","root":"HASH","size":{n}}"#),
+    ("checkpoint-log", "KeyRetired", r#"{"key":"log.example+0000000{b}+AAAA","reason":"lost"}"#),
 ];
 
 /// One event to be: a line of [`TEMPLATES`] with its numbers (`a` and `b` from 1 to 9) and its instant.

@@ -8,7 +8,7 @@ use jiff::{Timestamp, ToSpan};
 use proptest::prelude::*;
 use std::sync::Arc;
 
-fn hour(hour: i64) -> Timestamp {
+pub(crate) fn hour(hour: i64) -> Timestamp {
     let start: Timestamp = "2024-09-10T08:00:00Z".parse().unwrap();
     start + hour.hours()
 }
@@ -21,7 +21,7 @@ fn picks(category: &str) -> impl Strategy<Value = Vec<(usize, u8, u8, u16, u64)>
     prop::collection::vec((template, 1_u8..4, 1_u8..4, 1_u16..1000, late), 1..4)
 }
 
-fn history() -> impl Strategy<Value = Vec<Arc<Commit>>> {
+pub(crate) fn history() -> impl Strategy<Value = Vec<Arc<Commit>>> {
     history_of("")
 }
 
@@ -39,7 +39,7 @@ fn history_of(category: &str) -> impl Strategy<Value = Vec<Arc<Commit>>> + use<>
     })
 }
 
-fn moment() -> impl Strategy<Value = AsOf> {
+pub(crate) fn moment() -> impl Strategy<Value = AsOf> {
     let axis = || prop_oneof![Just(None), (0_u64..130).prop_map(Some)];
     (axis(), axis(), axis()).prop_map(|(position, known, as_of)| AsOf {
         as_of: as_of.map(|at| hour(at as i64)),
@@ -59,7 +59,7 @@ fn naive(commits: &[Arc<Commit>], moment: &AsOf) -> Views {
     views
 }
 
-fn small(mut history: History) -> History {
+pub(crate) fn small(mut history: History) -> History {
     history.scale(4, 3, 5, 10);
     history
 }

@@ -1,7 +1,7 @@
 //! A call with two rounds: money, calendar, proposals, checks, evaluation, award, reserve; and what
 //! becomes of the awards is in `money`.
 
-use super::{Script, books, eur, merge, money, rules, sha};
+use super::{Script, audit, books, eur, merge, money, rules, sha};
 use domain::command::Role;
 use serde_json::{Value, json};
 
@@ -39,6 +39,7 @@ pub fn live(s: &mut Script) {
     second_round(s);
     books::unfunded(s);
     money::accounts(s, &plan);
+    audit::engagement(s, &plan);
     end(s);
 }
 

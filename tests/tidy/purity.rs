@@ -56,7 +56,7 @@ const BANNED_EXCEPT: &[(&str, &str)] = &[
 ];
 
 /// Deciders that are machinery of the engine itself and may be named in `services`.
-const KERNEL_DECIDERS: &[&str] = &["timer", "process"];
+const KERNEL_DECIDERS: &[&str] = &["timer", "process", "checkpoint"];
 
 /// Files of `services` that may name a decider or a phase, each with the reason.
 const SERVICES_EXCEPT: &[(&str, &str)] = &[

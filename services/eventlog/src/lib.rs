@@ -17,6 +17,7 @@ mod readme;
 mod remote;
 pub mod sqlite;
 mod tail;
+pub mod tlog;
 
 pub use faulty::Faulty;
 #[cfg(feature = "kurrent")]

@@ -4,6 +4,9 @@
 
 use crate::relay::message::{ALWAYS, CONTENT_TYPE, PREFIX, SOMETIMES};
 use domain::command::{Actor, Evidence};
+use domain::schemas::id;
+use domain::upcast::newest;
+use domain::world::upcasters;
 use schemars::schema_for;
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
@@ -55,7 +58,13 @@ impl Parts {
         let mut kinds = Vec::new();
         for choice in schema["oneOf"].as_array().into_iter().flatten() {
             let Some(kind) = choice["properties"]["type"]["const"].as_str() else { continue };
-            let of_kind = json!({ "properties": { "ce-type": { "const": kind } } });
+            let version = newest(upcasters(category), kind);
+            let of_kind = json!({ "properties": {
+                "ce-schemaversion": {
+                    "description": format!("Here {}; an older message has an older one.", id(kind, version)),
+                },
+                "ce-type": { "const": kind },
+            } });
             let message = json!({
                 "name": kind,
                 "summary": choice["description"],

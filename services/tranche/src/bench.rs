@@ -4,6 +4,7 @@
 //! are integers; the page in `ADR/measurements.md` is what a run wrote.
 
 mod client;
+mod lineage;
 mod machine;
 mod measure;
 #[cfg(feature = "nats")]
@@ -34,6 +35,8 @@ pub enum Question {
     Replay,
     /// How long a budget as of a moment takes.
     Past,
+    /// How long the why of a figure takes.
+    Why,
 }
 
 /// How much is measured.
@@ -69,7 +72,7 @@ impl Options {
             is_quick: false,
             turn: Duration::from_secs(1),
             turns: 5,
-            questions: vec![Question::Writing, Question::Replay, Question::Past],
+            questions: vec![Question::Writing, Question::Replay, Question::Past, Question::Why],
             clients: vec![1, 64, 256, 1_024],
             replayed: 100_000,
             lengths: vec![10_000, 100_000, 1_000_000],
@@ -167,6 +170,8 @@ pub async fn run(
         sections.extend(nats::run(options, &contest, &tell).await?);
     }
     let (asks_replay, asks_past) = (asks(Question::Replay), asks(Question::Past));
+    let asks_why = asks(Question::Why);
+    let longest = options.lengths.last().copied().unwrap_or(0);
     let (replayed, lengths) = (options.replayed, options.lengths.clone());
     let reading = tokio::task::spawn_blocking(move || {
         let mut sections = Vec::new();
@@ -175,6 +180,9 @@ pub async fn run(
         }
         if asks_past {
             sections.push(page::past(&reading::past(&lengths, turns, &tell)?));
+        }
+        if asks_why {
+            sections.push(page::why(&lineage::whys(longest, turns, &tell)));
         }
         Ok::<_, Refusal>(sections)
     });
@@ -199,7 +207,7 @@ mod tests {
         };
         let outcome = run(&options, Timestamp::UNIX_EPOCH, |_| ()).await.unwrap();
         let counts: Vec<usize> = outcome.sections.iter().map(|it| it.lines.len()).collect();
-        assert_eq!(counts, [9, 4, 2]);
+        assert_eq!(counts, [9, 4, 2, 10]);
         let lines = outcome.sections.iter().flat_map(|section| &section.lines);
         for line in lines.clone() {
             assert!(line.per_second > 0, "{line:?}");

@@ -1,21 +1,27 @@
 //! The command line: what may be said, who does it, and how it ends.
 
 mod act;
+mod audit;
 mod bench;
 mod catalogue;
 mod export;
 mod failure;
 mod log;
 mod out;
+mod proof;
 mod relay;
 mod replay;
 mod rules;
 mod schema;
+mod schemas;
 mod serve;
 mod show;
 mod source;
+mod stamp;
 mod times;
 mod verify;
+mod why;
+mod witness;
 mod words;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -55,18 +61,34 @@ enum Task {
     /// Gives a command: decides by the rules and records what follows
     Do(act::DoArgs),
     /// Shows the commits of the log, a line each (with --json the stored bytes)
-    Log(log::LogArgs),
+    Log(Box<log::LogArgs>),
     /// Shows a view, now or as of any moment of the past
     Show(Box<show::ShowArgs>),
+    /// Tells where a figure of a view comes from: the events that changed it, by whom, and their proofs
+    Why(Box<why::WhyArgs>),
+    /// Tells what changed in a view between two moments, and by which commands
+    Diff(Box<why::DiffArgs>),
     /// Folds the log from its first commit and compares with what is shown
     Replay(replay::ReplayArgs),
     /// Checks everything that the log can be checked for, and reports all that is wrong
-    Verify,
+    Verify(verify::VerifyArgs),
+    /// Proves to strangers what is in the log: keys, checkpoints, proofs, tiles
+    #[command(subcommand)]
+    Proof(proof::ProofTask),
+    /// Cosigns the checkpoints of logs, so that all readers are shown the same history
+    #[command(subcommand)]
+    Witness(witness::WitnessTask),
     /// Writes the stored commits byte for byte, or a view as CSV or JSON
     Export(Box<export::ExportArgs>),
+    /// Samples, projects, tests the journal and exports, for auditors
+    #[command(subcommand)]
+    Audit(audit::AuditTask),
     /// Checks, lists and prints rules documents
     #[command(subcommand)]
     Rules(rules::RulesTask),
+    /// Lists, prints and writes the JSON Schemas of the events, in every version
+    #[command(subcommand)]
+    Schema(schemas::SchemaTask),
     /// Takes commands and shows views over HTTP, until told to stop
     Serve(serve::ServeArgs),
     /// Publishes the events of a log over NATS one by one, as CloudEvents for other systems
@@ -114,11 +136,17 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             act::give(entry, &given, &source, &source::clock(clock), json).await
         }
         Task::Show(args) => show::show(&source, &args, json).await,
+        Task::Why(args) => why::why(&source, &args, json).await,
+        Task::Diff(args) => why::diff(&source, &args, json).await,
         Task::Replay(args) => replay::replay(&source, &args, json).await,
         Task::Log(args) => log::log(&source, &args, json).await,
-        Task::Verify => verify::verify(&source, json).await,
+        Task::Verify(args) => verify::verify(&source, &args, json).await,
+        Task::Proof(task) => proof::proof(&source, &task, source::clock(clock), json).await,
+        Task::Witness(task) => witness::witness(&task, source::clock(clock), json).await,
         Task::Export(args) => export::export(&source, &args).await,
+        Task::Audit(task) => audit::audit(&source, &task, json).await,
         Task::Rules(task) => rules::rules(&task, json),
+        Task::Schema(task) => schemas::schemas(&task, json),
         Task::Serve(args) => serve::serve(&source, &args, source::clock(clock), json).await,
         Task::Relay(args) => relay::relay(&source, &args, json).await,
         Task::Openapi => print(tranche::http::openapi().as_bytes()),

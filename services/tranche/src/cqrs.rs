@@ -15,7 +15,6 @@ use crate::engine::{Engine, Request};
 use cqrs_es::event_sink::EventSink;
 use cqrs_es::{Aggregate, DomainEvent};
 use domain::command::{Actor, Evidence, Meta, NewEvent, Parsed};
-use domain::commit::SCHEMA_VERSION;
 use domain::ids::{CommandId, StreamId, StreamKey};
 use domain::world::{At, InWorld};
 use domain::{Event, Refusal, World};
@@ -95,7 +94,8 @@ impl<E: Recordable> DomainEvent for Happened<E> {
     }
 
     fn event_version(&self) -> String {
-        SCHEMA_VERSION.to_string()
+        let event: Event = self.event.clone().into();
+        event.schema_version().to_string()
     }
 }
 

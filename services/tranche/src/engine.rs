@@ -25,6 +25,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod why;
 mod writer;
 
 pub use follower::Follower;
@@ -32,12 +33,15 @@ pub use follower::Follower;
 pub(crate) use follower::follow;
 pub use metrics::Metrics;
 pub use reader::{Digests, Published, ReadError, Reader, Stored};
-pub use replay::{OnProgress, OpenError, Progress, ReplayReport, check_snapshots, replay};
+pub use replay::{
+    OnProgress, OpenError, Progress, ReplayReport, check_snapshots, replay, replay_to,
+};
 pub use request::{Receipt, Request, SubmitError};
 #[cfg(feature = "nats")]
 pub(crate) use shown::Shown;
 pub use snapshot::{SnapshotCheck, TailLost};
 pub use state::Managers;
+pub use why::AskError;
 
 use crate::clock::Clock;
 use appender::{Appender, Batch, RETRY_AFTER_OUTAGE};
@@ -306,7 +310,7 @@ impl Parts {
     fn start(self, shown: Shown, group_commits_max: usize) -> Result<Engine, OpenError> {
         let Self { log, clock, runtime, inbox, metrics, snapshots } = self;
         let reader = shown.reader(&log, &runtime);
-        let Shown { loaded, readers: shown } = shown;
+        let Shown { loaded, readers: shown, index } = shown;
         let Loaded { state, ledger, history, lines, .. } = loaded;
         metrics.durable(state.world.position);
         metrics.shown(state.world.position);
@@ -337,6 +341,7 @@ impl Parts {
             history,
             lines,
             shown,
+            index,
             snapshots,
             metrics: metrics.clone(),
             is_stopping: Arc::clone(&is_stopping),

@@ -14,12 +14,15 @@ mod log;
 mod openapi;
 mod page;
 mod problem;
+mod proofs;
 mod request;
 mod sankey;
 mod views;
+mod why;
 
 use crate::engine::Reader;
 use crate::gateway::Gateway;
+use crate::proof::{Keeping, Prover};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, HOST};
@@ -33,7 +36,7 @@ use prometheus::{
     HistogramOpts, HistogramVec, IntGauge, IntGaugeVec, Opts, Registry, exponential_buckets,
 };
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
@@ -81,6 +84,8 @@ struct Shared {
     streams: Arc<Semaphore>,
     is_loopback: bool,
     calendar: Mutex<Option<Arc<page::calendar::Calendar>>>,
+    /// The tree of the log, if this instance has keys to sign it with.
+    prover: OnceLock<Arc<Prover>>,
 }
 
 /// Tells long answers that the server stops.
@@ -106,6 +111,7 @@ pub struct Server {
     others: Router,
     is_for_operators: bool,
     limits: Limits,
+    keeping: Option<Keeping>,
 }
 
 impl Server {
@@ -133,6 +139,7 @@ impl Server {
             others: Router::new(),
             is_for_operators: false,
             limits: Limits::default(),
+            keeping: None,
         })
     }
 
@@ -146,6 +153,15 @@ impl Server {
     #[must_use]
     pub fn for_operators_only(self) -> Self {
         Self { is_for_operators: true, ..self }
+    }
+
+    /// Serves proofs, and verifies everything while it runs.
+    #[must_use]
+    pub fn keeping(self, keeping: Keeping) -> Self {
+        if let Some(prover) = &keeping.prover {
+            self.shared.prover.get_or_init(|| Arc::clone(prover));
+        }
+        Self { keeping: Some(keeping), ..self }
     }
 
     /// With other limits than the usual ones.
@@ -166,28 +182,55 @@ impl Server {
     /// stops the engine, if there is one here, which writes its snapshot.
     ///
     /// # Errors
-    /// None at present: a listener that breaks is tried again.
+    /// When the figures of verification cannot be made.
     pub async fn run(
         self,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
-        let Self { listener, shared, stop, others, is_for_operators, limits } = self;
+        let Self { listener, shared, stop, others, is_for_operators, limits, keeping } = self;
         let gateway = shared.gateway.clone();
+        let kept = keeping.map(|keeping| keeping.start(&gateway, &shared.registry));
+        let kept = kept.transpose().map_err(std::io::Error::other)?;
         let (stopping, connections) = (shared.stopping.clone(), shared.connections.clone());
         let ours = if is_for_operators { operators(Router::new()) } else { everything() };
         let router = others.merge(finished(ours, shared));
         let server = connections::serve(listener, router, limits, connections, stopping);
-        let overdue = async move {
-            shutdown.await;
-            stop.send_replace(true);
-            tokio::time::sleep(DRAIN_MAX).await;
-        };
-        tokio::select! {
-            () = server => {}
-            () = overdue => tracing::warn!("some requests did not end in time and were cut off"),
-        }
+        drained(server, shutdown, stop).await;
+        drop(kept);
         gateway.stop().await;
         Ok(())
+    }
+}
+
+/// Answers these addresses alone, with the limits of the server, until `shutdown` is done; then ends what
+/// has begun, for at most [`DRAIN_MAX`].
+pub(crate) async fn serve_routes(
+    listener: TcpListener,
+    routes: Router,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let (stop, stopping) = watch::channel(false);
+    let figures = connections::Figures::new(&Registry::new()).map_err(std::io::Error::other)?;
+    let limits = Limits::default();
+    let server = connections::serve(listener, routes, limits, figures, Stopping(stopping));
+    drained(server, shutdown, stop).await;
+    Ok(())
+}
+
+/// Runs a server until `shutdown` is done, and for at most [`DRAIN_MAX`] more.
+async fn drained(
+    server: impl Future<Output = ()>,
+    shutdown: impl Future<Output = ()>,
+    stop: watch::Sender<bool>,
+) {
+    let overdue = async move {
+        shutdown.await;
+        stop.send_replace(true);
+        tokio::time::sleep(DRAIN_MAX).await;
+    };
+    tokio::select! {
+        () = server => {}
+        () = overdue => tracing::warn!("some requests did not end in time and were cut off"),
     }
 }
 
@@ -249,6 +292,7 @@ impl Shared {
             streams: Arc::new(Semaphore::new(LOG_READERS_MAX)),
             is_loopback,
             calendar: Mutex::default(),
+            prover: OnceLock::new(),
         })
     }
 }
@@ -280,8 +324,13 @@ fn everything() -> Routes {
         .route("/commands/{name}", post(commands::submit).get(commands::one))
         .route("/views", get(views::list))
         .route("/views/{view}", get(views::one))
+        .route("/views/{view}/why", get(why::why))
+        .route("/views/{view}/diff", get(why::diff))
         .route("/log", get(log::read))
         .route("/log/{position}", get(log::one))
+        .route("/checkpoint", get(proofs::checkpoint))
+        .route("/tile/{*path}", get(proofs::tile))
+        .route("/proofs/{position}", get(proofs::proof))
         .route("/streams/{stream}", get(views::stream))
         .route("/problems", get(about::problems))
         .route("/problems/{code}", get(about::problem))
@@ -322,6 +371,9 @@ const ROUTES: &[&str] = &[
     "views",
     "log",
     "streams",
+    "checkpoint",
+    "tile",
+    "proofs",
     "problems",
     "openapi.json",
     "asyncapi.json",

@@ -12,5 +12,9 @@ pub mod http;
 pub mod moment;
 #[cfg(feature = "nats")]
 pub mod node;
+pub mod post;
+pub mod proof;
 pub mod relay;
 pub mod roles;
+pub mod why;
+pub mod witness;

@@ -96,6 +96,20 @@ impl When {
     }
 }
 
+impl When {
+    /// The same, but of a date alone the beginning of that day: where a stretch of time begins.
+    ///
+    /// # Errors
+    /// As above.
+    pub fn beginning_in(self, zones: &[String]) -> Result<Timestamp, MomentError> {
+        let Self::Day(date) = self else { return self.instant_in(zones) };
+        let Ok(day_before) = date.yesterday() else { return Ok(Timestamp::MIN) };
+        let end = Self::Day(day_before).instant_in(zones)?;
+        // The end of a day is its last microsecond.
+        Ok(end.checked_add(jiff::SignedDuration::from_micros(1)).unwrap_or(end))
+    }
+}
+
 impl fmt::Display for When {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -155,6 +169,16 @@ mod tests {
     #[test]
     fn a_date_alone_is_the_end_of_that_day_in_the_zone() {
         assert_eq!(instant("2024-12-31"), "2024-12-31T22:59:59.999999Z");
+    }
+
+    #[test]
+    fn where_a_stretch_begins_a_date_alone_is_the_beginning_of_that_day() {
+        let beginning = |text: &str| {
+            let when: When = text.parse().unwrap();
+            when.beginning_in(&zones(&["Europe/Luxembourg"])).unwrap().to_string()
+        };
+        assert_eq!(beginning("2024-12-31"), "2024-12-30T23:00:00Z");
+        assert_eq!(beginning("2024-12-31T17:00:00"), "2024-12-31T16:00:00Z");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What was measured as tables, for the terminal and for the page that is kept.
 
+use super::lineage::Asked;
 use super::measure::{Turn, grouped, median, percent, short};
 use super::reading::{Past, Replay};
 use super::writing::{Crowd, Writing};
@@ -237,6 +238,28 @@ pub fn past(past: &[Past]) -> Section {
                top."
             .to_owned(),
         lines: lines.collect(),
+    }
+}
+
+/// The why of figures.
+#[must_use]
+pub fn why(asked: &[Asked]) -> Section {
+    let events = asked.first().map_or(0, |asked| asked.events as u64);
+    let line = |asked: &Asked| {
+        let median = asked.folded.get(asked.folded.len() / 2).copied().unwrap_or(0);
+        let name = format!("{}, {} commits", asked.name, grouped(median as u64));
+        Line::of(name, &asked.turns)
+    };
+    Section {
+        title: "The why of a figure",
+        note: format!(
+            "On a log of {} events in memory: 4 funds, 40 lines, 1 000 commitments, 10 000 grants, and \
+             the steps of their payments. Random figures of each kind; the number of commits is the \
+             median that one rests on, as far as they are folded. The index is there; making it from \
+             nothing is its own line, per event. On a disk, reading these commits comes on top.",
+            grouped(events)
+        ),
+        lines: asked.iter().map(line).collect(),
     }
 }
 

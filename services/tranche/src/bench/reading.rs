@@ -151,7 +151,7 @@ fn ask(history: &History, length: u64, entries: &Entries, seed: u64) -> Turn {
 
 /// The stored bytes, decoded when they are asked for, as from a log.
 #[derive(Default)]
-struct Entries(Vec<Box<[u8]>>);
+pub struct Entries(pub Vec<Box<[u8]>>);
 
 impl CommitSource for Entries {
     fn read(&self, from: u64, to: u64) -> Result<Vec<Arc<Commit>>, SourceError> {

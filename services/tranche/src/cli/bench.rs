@@ -26,7 +26,7 @@ pub struct BenchArgs {
     /// Numbers of clients
     #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=4_096))]
     clients: Vec<u16>,
-    /// One of the three questions instead of all
+    /// One of the questions instead of all
     #[arg(long, value_name = "QUESTION")]
     only: Option<Question>,
     /// Measures logs over NATS instead, at these addresses: streams are made there and deleted

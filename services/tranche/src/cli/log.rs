@@ -4,11 +4,18 @@ mod copy;
 
 use super::failure::Failure;
 use super::out::Out;
-use super::source::{Source, decode, each_entry};
+use super::source::{Source, decode};
+use super::words::word;
 use clap::{Args, Subcommand};
-use domain::Commit;
-use eventlog::{Position, tail};
+use domain::ids::{ActorId, CallId, GrantId, StreamId, StreamKey};
+use domain::{Commit, Role};
+use eventlog::{Group, Position, tail};
+use projections::search::{Search, Searching};
 use std::fmt;
+use tranche::moment::When;
+
+/// How much is read from the log at once, in bytes.
+const READ_BYTES: usize = 1 << 20;
 
 /// What `tranche log` is told.
 #[derive(Args, Debug)]
@@ -25,6 +32,98 @@ pub struct LogArgs {
     /// Go on with what is recorded from now on, until interrupted
     #[arg(long, short)]
     follow: bool,
+    #[command(flatten)]
+    filter: Filter,
+}
+
+/// Which commits are looked for.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Only some commits")]
+struct Filter {
+    /// Of this person, or for them by a stand-in
+    #[arg(long, value_name = "ID")]
+    actor: Option<ActorId>,
+    /// In this role
+    #[arg(long, value_parser = word::<Role>)]
+    role: Option<Role>,
+    /// Of this command, such as fund.commit_globally
+    #[arg(long, value_name = "NAME", value_parser = command)]
+    command: Option<String>,
+    /// With an event on this stream, such as fund-AI
+    #[arg(long, value_name = "ID")]
+    stream: Option<StreamId>,
+    /// With an event on a stream of this category, such as grant
+    #[arg(long, value_name = "NAME", value_parser = category)]
+    category: Option<String>,
+    /// With an event of this type, such as fund.Paid
+    #[arg(long = "type", value_name = "NAME", value_parser = kind)]
+    kind: Option<String>,
+    /// Recorded then or later: a date (from its beginning), a time, or an instant
+    #[arg(long, value_name = "TIME")]
+    since: Option<When>,
+    /// Recorded then or earlier: a date (to its end), a time, or an instant
+    #[arg(long, value_name = "TIME")]
+    until: Option<When>,
+    /// With an event that was true then or later
+    #[arg(long, value_name = "TIME")]
+    true_since: Option<When>,
+    /// With an event that was true then or earlier
+    #[arg(long, value_name = "TIME")]
+    true_until: Option<When>,
+    /// About this call: on it, naming it, or on a stream that began by naming it
+    #[arg(long, value_name = "ID", conflicts_with = "grant")]
+    call: Option<CallId>,
+    /// About this grant
+    #[arg(long, value_name = "ID")]
+    grant: Option<GrantId>,
+    /// The zone in which dates and times are meant, by IANA name
+    #[arg(long, value_name = "NAME", default_value = "Europe/Luxembourg")]
+    zone: Option<String>,
+}
+
+fn one_of(text: &str, what: &str, is_known: impl Fn(&str) -> bool) -> Result<String, String> {
+    if is_known(text) { Ok(text.to_owned()) } else { Err(format!("there is no such {what}")) }
+}
+
+fn command(text: &str) -> Result<String, String> {
+    one_of(text, "command", |name| domain::world::entry(name).is_some())
+}
+
+fn category(text: &str) -> Result<String, String> {
+    one_of(text, "category", |name| domain::world::CATEGORIES.contains(&name))
+}
+
+fn kind(text: &str) -> Result<String, String> {
+    one_of(text, "type of event", domain::schemas::is_known)
+}
+
+impl Filter {
+    fn search(&self) -> Result<Search, Failure> {
+        let zones: Vec<String> = self.zone.iter().cloned().collect();
+        let begins = |flag: &'static str, when: Option<When>| {
+            let instant = when.map(|when| when.beginning_in(&zones)).transpose();
+            instant.map_err(|error| Failure::Usage(format!("{flag} {error}")))
+        };
+        let ends = |flag: &'static str, when: Option<When>| {
+            let instant = when.map(|when| when.instant_in(&zones)).transpose();
+            instant.map_err(|error| Failure::Usage(format!("{flag} {error}")))
+        };
+        let scope = self.call.as_ref().map(StreamKey::stream);
+        Ok(Search {
+            actor: self.actor.clone(),
+            role: self.role,
+            command: self.command.clone(),
+            recorded: (begins("--since", self.since)?, ends("--until", self.until)?),
+            stream: self.stream.clone(),
+            category: self.category.clone(),
+            kind: self.kind.clone(),
+            effective: (
+                begins("--true-since", self.true_since)?,
+                ends("--true-until", self.true_until)?,
+            ),
+            scope: scope.or_else(|| self.grant.as_ref().map(StreamKey::stream)),
+        })
+    }
 }
 
 /// What else can be done with a log.
@@ -54,43 +153,92 @@ pub async fn log(source: &Source, args: &LogArgs, json: bool) -> Result<(), Fail
     if let Some(LogTask::Copy(args)) = &args.task {
         return copy::copy(source, args, json).await;
     }
+    let mut wanted = Wanted {
+        searching: args.filter.search()?.begin(),
+        from: args.from.max(1),
+        left: args.limit.unwrap_or(u64::MAX),
+        json,
+    };
     let log = source.open_to_read().await?;
     let mut out = Out::stdout();
-    let from = args.from.max(1);
-    let last = args.limit.map_or(Position::MAX, |limit| from.saturating_add(limit) - 1);
-    if last < from {
+    if wanted.left == 0 {
         return Ok(());
     }
-    let head = log.head().await?;
+    let (head, from) = (log.head().await?, wanted.from);
     // The position behind the last one is what a reader who has all asks for.
     if from > head + 1 {
         return Err(Failure::NotFound(format!("position {from}: the log ends at {head}")));
     }
+    let mut next = wanted.first();
+    while !args.follow && next <= head && !wanted.is_done() {
+        let groups = log.read(next, READ_BYTES).await?;
+        let Some(group) = groups.last() else { break };
+        next = group.last() + 1;
+        for (position, entry) in groups.iter().flat_map(Group::iter) {
+            if position <= head {
+                wanted.take(&mut out, position, entry)?;
+            }
+        }
+    }
     if !args.follow {
-        let to = head.min(last);
-        each_entry(&*log, from, to, |position, entry| show(&mut out, position, entry, json))
-            .await?;
         return out.finish();
     }
-    let mut tail = tail(log, from);
-    loop {
+    let mut tail = tail(log, next);
+    while !wanted.is_done() {
         let group = tail.next_group().await?;
-        for (position, entry) in group.iter().take_while(|(position, _)| *position <= last) {
-            show(&mut out, position, entry, json)?;
+        for (position, entry) in group.iter() {
+            wanted.take(&mut out, position, entry)?;
         }
         out.flush()?;
-        if group.last() >= last {
-            return out.finish();
-        }
     }
+    out.finish()
 }
 
-fn show(out: &mut Out, position: Position, entry: &[u8], json: bool) -> Result<(), Failure> {
-    if json {
-        out.bytes(entry)?;
-        out.bytes(b"\n")
-    } else {
-        out.line(format_args!("{}", Line(&decode(position, entry)?)))
+/// What is still to be shown.
+struct Wanted {
+    searching: Searching,
+    from: Position,
+    left: u64,
+    json: bool,
+}
+
+impl Wanted {
+    /// Where to begin to read.
+    fn first(&self) -> Position {
+        if self.searching.search().needs_all() { 1 } else { self.from }
+    }
+
+    fn is_done(&self) -> bool {
+        self.left == 0
+    }
+
+    fn take(&mut self, out: &mut Out, position: Position, entry: &[u8]) -> Result<(), Failure> {
+        if self.is_done() {
+            return Ok(());
+        }
+        // Stored bytes are shown as they are, also those that this program cannot read.
+        let is_any = self.searching.search().is_any();
+        let commit = if is_any && self.json { None } else { Some(decode(position, entry)?) };
+        if let Some(commit) = &commit {
+            if self.searching.search().is_over(commit) {
+                self.left = 0;
+                return Ok(());
+            }
+            if !is_any && !self.searching.takes(commit) {
+                return Ok(());
+            }
+        }
+        if position < self.from {
+            return Ok(());
+        }
+        self.left -= 1;
+        match commit.filter(|_| !self.json) {
+            Some(commit) => out.line(format_args!("{}", Line(&commit))),
+            None => {
+                out.bytes(entry)?;
+                out.bytes(b"\n")
+            }
+        }
     }
 }
 

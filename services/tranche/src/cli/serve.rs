@@ -2,22 +2,30 @@
 
 use super::failure::Failure;
 use super::out::{Out, say};
+use super::proof::open_tree;
 use super::show::print_view;
 use super::source::{Place, Source};
 use clap::Args;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tranche::clock::Clock;
 use tranche::demo::{self, Milestone};
 use tranche::engine::Engine;
 use tranche::gateway::Gateway;
 use tranche::http::{Server, told_to_stop};
+use tranche::proof::{Keeping, OpenAgain};
 use tranche::roles::{Role, Roles};
 
 /// Where the demo is kept when the call does not say.
 const DEMO_DIRECTORY: &str = "demo.tranche";
 /// Where the money is, and the compute time: what the demo shows at its end.
 const DEMO_VIEWS: &[&str] = &["budget", "compute"];
+
+/// How often everything is verified, in seconds.
+const VERIFY_EVERY: u64 = 3600;
 
 /// What `tranche serve` is told.
 #[derive(Args)]
@@ -28,6 +36,46 @@ pub struct ServeArgs {
     /// nats: log; of those that may write one does, the others follow and forward commands to it
     #[arg(long, value_name = "ROLES", default_value_t = Roles::default())]
     roles: Roles,
+    #[command(flatten)]
+    proof: ProofArgs,
+}
+
+/// What is proven and verified while the log is served.
+#[derive(Args)]
+struct ProofArgs {
+    /// The secret keys that sign checkpoints of the log (see `tranche proof key`), a line each: with them
+    /// /checkpoint, /tile and /proofs are served, and a checkpoint is recorded daily
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Where the tree is kept; in the directory of an embedded log when absent
+    #[arg(long, value_name = "DIR", requires = "key")]
+    tree: Option<PathBuf>,
+    /// All that is stored is verified again so long after the last time, in seconds; 0 for never
+    #[arg(long, value_name = "SECONDS", default_value_t = VERIFY_EVERY)]
+    verify_every: u64,
+}
+
+impl ProofArgs {
+    async fn keeping(&self, source: &Source) -> Result<Keeping, Failure> {
+        let prover = match &self.key {
+            Some(key) => Some(Arc::new(open_tree(source, key, self.tree.as_deref()).await?)),
+            None => None,
+        };
+        let again = source.clone();
+        let open: OpenAgain = Arc::new(move || {
+            let source = again.clone();
+            Box::pin(async move {
+                source.open_to_read().await.map_err(|failure| match failure {
+                    Failure::Log(error) => error,
+                    other => eventlog::Error::Unavailable(other.to_string()),
+                })
+            })
+        });
+        // A log in memory is another one each time it is opened.
+        let is_kept = !matches!(source.required()?, Place::Memory);
+        let every = Some(self.verify_every).filter(|every| *every > 0 && is_kept);
+        Ok(Keeping { prover, open, every: every.map(Duration::from_secs) })
+    }
 }
 
 /// Where a server listens.
@@ -93,20 +141,32 @@ pub async fn serve(
         // Whoever comes first need not be told that nobody decides yet.
         gateway.ready().await;
     }
-    listen(gateway, listener, args.listen.listen, &args.roles, json).await
+    // Before anybody is answered: a log that is not what was signed is not served.
+    let keeping = match args.proof.keeping(source).await {
+        Ok(keeping) => keeping,
+        Err(failure) => {
+            gateway.stop().await;
+            return Err(failure);
+        }
+    };
+    listen(gateway, listener, args.listen.listen, (&args.roles, Some(keeping)), json).await
 }
 
 async fn listen(
     gateway: Gateway,
     listener: TcpListener,
     address: SocketAddr,
-    roles: &Roles,
+    (roles, keeping): (&Roles, Option<Keeping>),
     json: bool,
 ) -> Result<(), Failure> {
     let failure = |error| Failure::File { what: address.to_string(), error };
     let stop = told_to_stop().map_err(failure)?;
     let server = Server::on(listener, gateway).map_err(failure)?;
     let server = if roles.has(Role::Web) { server } else { server.for_operators_only() };
+    let server = match keeping {
+        Some(keeping) => server.keeping(keeping),
+        None => server,
+    };
     let url = format!("http://{}", server.address().map_err(failure)?);
     let mut out = Out::stdout();
     if json {
@@ -137,7 +197,7 @@ pub async fn play(source: &Source, args: &DemoArgs, json: bool) -> Result<(), Fa
     // From here on the time is that of the machine.
     let roles = Roles::default();
     let gateway = place.gateway(Clock::system(), &roles).await?;
-    listen(gateway, listener, args.listen.listen, &roles, json).await
+    listen(gateway, listener, args.listen.listen, (&roles, None), json).await
 }
 
 async fn tell(engine: &Engine, milestones: &[Milestone], json: bool) -> Result<(), Failure> {

@@ -182,12 +182,22 @@ impl Question {
         report.ok_or_else(|| Failure::NotFound(format!("no view is called {view:?}")))
     }
 
+    /// Everything up to a position.
+    pub fn at(moment: AsOf) -> Self {
+        Self { at_position: moment.position, ..Self::default() }
+    }
+
     fn query(&self, now: &Published) -> Result<Query, Failure> {
-        if let Some(position) = self.at_position.filter(|position| *position > now.position()) {
-            let head = now.position();
+        self.of_world(now.world())
+    }
+
+    /// The question, with its times in the zones of the calls of a world.
+    pub fn of_world(&self, world: &World) -> Result<Query, Failure> {
+        let head = world.position;
+        if let Some(position) = self.at_position.filter(|position| *position > head) {
             return Err(Failure::NotFound(format!("position {position}: the log ends at {head}")));
         }
-        let (as_of, known_at) = self.instants(now.world())?;
+        let (as_of, known_at) = self.instants(world)?;
         Ok(Query {
             actor: self.actor.clone(),
             category: self.category.clone(),

@@ -19,7 +19,7 @@ use tranche::roles::{Role, Roles};
 const READ_BYTES: usize = 1 << 20;
 
 /// Which log.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct Source {
     /// Directory of the embedded log, made by the first command that writes; beside a --log
     /// on servers: a directory for snapshots, so that a start need not read everything

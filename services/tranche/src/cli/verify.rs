@@ -3,19 +3,40 @@
 use super::failure::Failure;
 use super::out::{Out, counted, progress};
 use super::source::{Place, Source, each_entry, must_exist};
+use super::witness::QuorumArgs;
+use clap::Args;
 use domain::Commit;
 use domain::commit::CommitId;
 use domain::ids::{CommandId, StreamId};
 use domain::invariants::Invariants;
+use eventlog::tlog::Checkpoint;
+use eventlog::tlog::note::Note;
 use eventlog::{Position, sqlite};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use tranche::engine::{self, SnapshotCheck};
+use tranche::proof::{self, Check, Found, Shelf, keys};
+
+/// What `tranche verify` is told.
+#[derive(Args)]
+pub struct VerifyArgs {
+    /// A checkpoint that was kept elsewhere: the log must contain what it is about
+    #[arg(long, value_name = "FILE", requires = "public")]
+    checkpoint: Vec<PathBuf>,
+    /// The public keys that checkpoints are signed with, a line each
+    #[arg(long, value_name = "FILE")]
+    public: Option<PathBuf>,
+    #[command(flatten)]
+    quorum: QuorumArgs,
+}
 
 /// What was checked, and what was found.
 #[derive(Debug, Default, Serialize)]
 struct Report {
+    /// Signed checkpoints that the log fits to.
+    checkpoints: usize,
     commits: u64,
     events: u64,
     findings: Vec<Finding>,
@@ -34,11 +55,11 @@ struct Finding {
 }
 
 /// Checks the log.
-pub async fn verify(source: &Source, json: bool) -> Result<(), Failure> {
+pub async fn verify(source: &Source, args: &VerifyArgs, json: bool) -> Result<(), Failure> {
     let mut report = Report::default();
     let is_readable = check_rows(&source.required()?, &mut report)?;
     if is_readable {
-        check_commits(source, &mut report).await?;
+        check_commits(source, args, &mut report).await?;
         check_snapshots(source, &mut report).await?;
     }
     let mut out = Out::stdout();
@@ -51,7 +72,7 @@ pub async fn verify(source: &Source, json: bool) -> Result<(), Failure> {
                 None => out.line(format_args!("{what}"))?,
             }
         }
-        let Report { commits, events, head, snapshots, streams, .. } = &report;
+        let Report { checkpoints, commits, events, head, snapshots, streams, .. } = &report;
         let counted_u64 =
             |count: &u64, what| counted(usize::try_from(*count).unwrap_or(usize::MAX), what);
         let (commits, events) = (counted_u64(commits, "commit"), counted_u64(events, "event"));
@@ -59,7 +80,11 @@ pub async fn verify(source: &Source, json: bool) -> Result<(), Failure> {
         out.line(format_args!(
             "last position {head}: {}",
             if is_readable {
-                format!("checked {commits}, {events}, {streams}, {snapshots}")
+                let fits = match checkpoints {
+                    0 => String::new(),
+                    count => format!(", {}", counted(*count, "signed checkpoint")),
+                };
+                format!("checked {commits}, {events}, {streams}, {snapshots}{fits}")
             } else {
                 "the commits were not checked, since rows are damaged".to_owned()
             }
@@ -85,7 +110,12 @@ fn check_rows(place: &Place, report: &mut Report) -> Result<bool, Failure> {
     Ok(rows.damages.is_empty())
 }
 
-async fn check_commits(source: &Source, report: &mut Report) -> Result<(), Failure> {
+async fn check_commits(
+    source: &Source,
+    args: &VerifyArgs,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let mut tree = tree(source, args)?;
     let log = source.open_to_read().await?;
     report.head = log.head().await?;
     let bar = progress("verifying", report.head);
@@ -100,9 +130,64 @@ async fn check_commits(source: &Source, report: &mut Report) -> Result<(), Failu
     })
     .await?;
     bar.finish_and_clear();
+    // Once more, since what is recorded about the tree stands behind what it is about.
+    tree.expect_all(std::mem::take(&mut checker.recorded.checkpoints));
+    each_entry(&*log, 1, report.head, |_, entry| {
+        tree.take(entry);
+        Ok(())
+    })
+    .await?;
+    let (found, held) = tree.finish();
+    report.checkpoints = held;
+    report.findings.extend(found.into_iter().map(|found| Finding {
+        position: match found {
+            Found::Entry(position) => Some(position),
+            Found::Root { position, .. } => position,
+            Found::Shorter { .. } => None,
+        },
+        what: found.to_string(),
+    }));
     report.events = checker.events;
     report.streams = checker.versions.len();
     Ok(())
+}
+
+/// What the tree of the log must fit to: what was signed and kept here, and what the caller has kept.
+fn tree(source: &Source, args: &VerifyArgs) -> Result<Check, Failure> {
+    let kept = match source.required()? {
+        Place::Directory(dir) => Some(dir.join(proof::DIRECTORY)).filter(|dir| dir.exists()),
+        _ => None,
+    };
+    let kept = kept.map(|dir| Shelf::open(&dir)).transpose()?;
+    let known = args.public.as_deref().map(keys::read_verifiers).transpose()?;
+    let mut notes = Vec::new();
+    if let Some(shelf) = &kept {
+        notes.extend(
+            shelf.checkpoint()?.map(|note| ("the checkpoint of this log".to_owned(), note)),
+        );
+    }
+    let quorum = args.quorum.read()?;
+    if quorum.is_some() && args.checkpoint.is_empty() {
+        let what = "--witness is about a --checkpoint, and there is none";
+        return Err(Failure::Usage(what.to_owned()));
+    }
+    for path in &args.checkpoint {
+        let text = std::fs::read_to_string(path).map_err(|error| Failure::file(path, error))?;
+        let wrong = |error| Failure::Found(format!("{}: {error}", path.display()));
+        let (name, note) = (path.display().to_string(), Note::parse(&text).map_err(wrong)?);
+        quorum.as_ref().map_or(Ok(()), |quorum| quorum.check(&name, &note))?;
+        notes.push((name, note));
+    }
+    let mut check = Check::new(kept);
+    for (name, note) in notes {
+        // Without keys, what is kept here is held against the log all the same.
+        let checkpoint = match &known {
+            Some(known) => Checkpoint::open(&note, known, known[0].name()),
+            None => Checkpoint::parse(&note.text),
+        };
+        check.expect_all([checkpoint.map_err(|error| Failure::Found(format!("{name}: {error}")))?]);
+    }
+    Ok(check)
 }
 
 /// Each snapshot is what a replay gives, and none holds more than the log.
@@ -129,6 +214,7 @@ struct Checker {
     versions: BTreeMap<StreamId, u64>,
     commands: BTreeMap<CommandId, Position>,
     invariants: Invariants,
+    recorded: proof::Recorded,
     events: u64,
 }
 
@@ -144,6 +230,7 @@ impl Checker {
         self.check_command(position, &commit, &mut found);
         self.check_versions(&commit, &mut found);
         found.extend(self.invariants.apply(&commit));
+        found.extend(self.recorded.check(&commit));
         self.events += commit.events.len() as u64;
         found
     }
@@ -158,9 +245,9 @@ impl Checker {
         if commit.position != position {
             found.push(format!("it says that its position is {}", commit.position));
         }
-        match commit.encode() {
-            Ok(bytes) if bytes == entry => {}
-            Ok(_) => found.push("its bytes are not in canonical form".to_owned()),
+        match commit.is_canonical(entry) {
+            Ok(true) => {}
+            Ok(false) => found.push("its bytes are not in canonical form".to_owned()),
             Err(error) => found.push(format!("it has no canonical form: {error}")),
         }
         if commit.events.is_empty() {

@@ -10,6 +10,7 @@ use super::replay::Loaded;
 use super::shown::Shown;
 use super::snapshot::{Content, Snapshots};
 use super::state::State;
+use super::why::Keeper;
 use imbl::Vector;
 use projections::History;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub(crate) struct Publisher {
     pub history: History,
     pub lines: Vector<Line>,
     pub shown: watch::Sender<Arc<Published>>,
+    pub index: Arc<Keeper>,
     pub snapshots: Option<Snapshots>,
     pub metrics: Metrics,
     /// Whether somebody waits for a last snapshot.
@@ -48,7 +50,7 @@ impl Publisher {
         let state = self.shown.borrow().state.clone();
         let (ledger, history, lines) = (content.ledger(), self.history, content.lines);
         let loaded = Loaded { state, ledger, history, lines, from_snapshot };
-        Shown { loaded, readers: self.shown }
+        Shown { loaded, readers: self.shown, index: self.index }
     }
 
     fn publish(&mut self, batch: Batch) {

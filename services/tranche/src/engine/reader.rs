@@ -2,6 +2,7 @@
 //! deciding thread.
 
 use super::state::State;
+use super::why::Keeper;
 use domain::canonical::{self, Sha256Hex};
 use domain::commit::DecodeError;
 use domain::{Commit, World};
@@ -15,6 +16,8 @@ use tokio::sync::watch;
 
 /// How much is read from the log at once, in bytes.
 const READ_BYTES: usize = 1 << 20;
+/// Positions at most so far apart, on average, are read in one stretch.
+const CLOSE: u64 = 32;
 
 /// The state and the views of one durable position: never changes, and costs nothing to keep.
 #[derive(Clone)]
@@ -117,6 +120,7 @@ pub struct Reader {
     pub(crate) shown: watch::Receiver<Arc<Published>>,
     pub(crate) log: Arc<dyn Log>,
     pub(crate) runtime: Handle,
+    pub(crate) index: Arc<Keeper>,
 }
 
 impl Reader {
@@ -231,9 +235,9 @@ async fn read(log: &dyn Log, from: u64, limit: usize) -> Result<Vec<Stored>, Rea
 }
 
 /// The log as the views want it, for a thread that may block.
-struct Source {
-    log: Arc<dyn Log>,
-    runtime: Handle,
+pub(super) struct Source {
+    pub log: Arc<dyn Log>,
+    pub runtime: Handle,
 }
 
 impl CommitSource for Source {
@@ -243,4 +247,31 @@ impl CommitSource for Source {
         let stored = read.map_err(|error| SourceError::Log(Box::new(error)))?;
         Ok(stored.into_iter().map(|stored| stored.commit).collect())
     }
+
+    fn pick(&self, positions: &[u64]) -> Result<Vec<Arc<Commit>>, SourceError> {
+        let picked = self.runtime.block_on(pick(&*self.log, positions));
+        picked.map_err(|error| SourceError::Log(Box::new(error)))
+    }
+}
+
+/// Reads the commits of some positions. Where they lie close together, whole stretches are read, and
+/// what nobody asked for is not decoded.
+async fn pick(log: &dyn Log, positions: &[u64]) -> Result<Vec<Arc<Commit>>, ReadError> {
+    let span = positions.first().zip(positions.last()).map_or(0, |(first, last)| last - first);
+    let is_dense = span / CLOSE <= positions.len() as u64;
+    let bytes_max = if is_dense { READ_BYTES } else { 1 };
+    let mut picked = Vec::with_capacity(positions.len());
+    let mut read: Vec<eventlog::Group> = Vec::new();
+    for position in positions {
+        let holds = |group: &&eventlog::Group| (group.first..=group.last()).contains(position);
+        if !read.iter().any(|group| holds(&group)) {
+            read = log.read(*position, bytes_max).await?;
+        }
+        let group = read.iter().find(holds);
+        let index = |group: &eventlog::Group| usize::try_from(position - group.first).ok();
+        let entry = group.and_then(|group| group.entries.get(index(group)?));
+        let entry = entry.ok_or(ReadError::Source(SourceError::Missing(*position)))?;
+        picked.push(Arc::new(decode(*position, entry)?));
+    }
+    Ok(picked)
 }

@@ -151,11 +151,26 @@ pub async fn replay(
     progress: Option<OnProgress>,
 ) -> Result<ReplayReport, OpenError> {
     let head = log.head().await?;
+    replay_to(log, head, progress).await
+}
+
+/// Folds the log from its first commit to a position, without any snapshot.
+///
+/// # Errors
+/// When the log cannot be read that far.
+pub async fn replay_to(
+    log: Arc<dyn Log>,
+    head: u64,
+    progress: Option<OnProgress>,
+) -> Result<ReplayReport, OpenError> {
     blocking(move |runtime| {
         let (mut world, mut views) = (domain::World::default(), Views::default());
         let mut events = 0;
         let tell = |position| tell(progress.as_ref(), position, head);
         fold(&*log, runtime, 0, tell, |Decoded { commit, .. }| {
+            if commit.position > head {
+                return;
+            }
             events += commit.events.len() as u64;
             world.apply(&commit);
             views.apply(&commit);
@@ -188,6 +203,10 @@ pub(crate) struct Decoded {
 impl Decoded {
     pub fn of(commit: Commit) -> Self {
         Self { line: Line::of(&commit), commit: Arc::new(commit) }
+    }
+
+    pub fn commit(&self) -> &Commit {
+        &self.commit
     }
 }
 

@@ -4,6 +4,7 @@
 use super::Options;
 use super::reader::{Published, ReadError, Reader, decode};
 use super::replay::{Decoded, Loaded, OpenError, load};
+use super::why::Keeper;
 use eventlog::{Group, Log};
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -17,6 +18,7 @@ const READ_BYTES: usize = 1 << 20;
 pub(crate) struct Shown {
     pub loaded: Loaded,
     pub readers: watch::Sender<Arc<Published>>,
+    pub index: Arc<Keeper>,
 }
 
 impl Shown {
@@ -24,12 +26,14 @@ impl Shown {
     pub async fn open(log: &Arc<dyn Log>, options: &Options) -> Result<Self, OpenError> {
         let shelf = options.shelf(log, &Handle::current());
         let (managers, progress) = (options.managers, options.progress.clone());
-        load(Arc::clone(log), shelf, managers, progress).await.map(Self::new)
+        let loaded = load(Arc::clone(log), shelf, managers, progress).await?;
+        let index = Arc::new(Keeper::new(options.snapshots.clone()));
+        Ok(Self { index, ..Self::new(loaded) })
     }
 
     pub fn new(loaded: Loaded) -> Self {
         let readers = watch::Sender::new(Arc::new(loaded.published()));
-        Self { loaded, readers }
+        Self { loaded, readers, index: Arc::default() }
     }
 
     pub fn position(&self) -> u64 {
@@ -38,7 +42,7 @@ impl Shown {
 
     pub fn reader(&self, log: &Arc<dyn Log>, runtime: &Handle) -> Reader {
         let (shown, log) = (self.readers.subscribe(), Arc::clone(log));
-        Reader { shown, log, runtime: runtime.clone() }
+        Reader { shown, log, runtime: runtime.clone(), index: Arc::clone(&self.index) }
     }
 
     /// Takes the next group in and shows it. When a commit in it is not understood, nothing of it is

@@ -28,7 +28,7 @@ use tokio::runtime::Handle;
 /// So many snapshots are kept: the newest, and one for the case that it is damaged.
 const KEPT: usize = 2;
 /// The hash of the sources that define the shapes of the folds (see `build.rs`).
-const SHAPES: &str = env!("TRANCHE_SHAPES");
+pub(super) const SHAPES: &str = env!("TRANCHE_SHAPES");
 const EXTENSION: &str = "snapshot";
 
 /// What a snapshot holds, at one position.
@@ -207,11 +207,7 @@ impl Shelf {
     }
 
     fn commit_hash(&self, position: u64) -> Result<Sha256Hex, String> {
-        let read = self.runtime.block_on(self.log.read(position, 1));
-        let groups = read.map_err(|error| error.to_string())?;
-        let entry = groups.first().filter(|group| group.first == position);
-        let entry = entry.and_then(|group| group.entries.first());
-        Ok(Sha256Hex::of(entry.ok_or("the log has no such commit")?))
+        commit_hash(&self.log, &self.runtime, position)
     }
 
     /// Writes a snapshot: whole, under its name, or not at all. Blocks.
@@ -250,6 +246,18 @@ impl Shelf {
         let mut old = files.iter().rev().skip(KEPT);
         old.try_for_each(fs::remove_file)
     }
+}
+
+/// SHA-256 of the commit at a position. Blocks.
+pub(super) fn commit_hash(
+    log: &Arc<dyn Log>,
+    runtime: &Handle,
+    position: u64,
+) -> Result<Sha256Hex, String> {
+    let groups = runtime.block_on(log.read(position, 1)).map_err(|error| error.to_string())?;
+    let entry = groups.first().filter(|group| group.first == position);
+    let entry = entry.and_then(|group| group.entries.first());
+    Ok(Sha256Hex::of(entry.ok_or("the log has no such commit")?))
 }
 
 fn name(position: u64) -> String {

@@ -5,7 +5,7 @@ use super::problem::Problem;
 use super::request;
 use super::views::unreadable;
 use super::{Shared, Stopping};
-use crate::engine::{ReadError, Reader};
+use crate::engine::{ReadError, Reader, Stored};
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
@@ -13,6 +13,9 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
+use domain::World;
+use domain::ids::{CallId, GrantId, StreamKey};
+use projections::search::{Search, Searching};
 use serde::Deserialize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +34,75 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub(super) struct Asked {
     from: Option<String>,
     limit: Option<String>,
+    actor: Option<String>,
+    call: Option<String>,
+    category: Option<String>,
+    command: Option<String>,
+    grant: Option<String>,
+    role: Option<String>,
+    since: Option<String>,
+    stream: Option<String>,
+    true_since: Option<String>,
+    true_until: Option<String>,
+    r#type: Option<String>,
+    until: Option<String>,
+    zone: Option<String>,
+}
+
+impl Asked {
+    fn search(&self, world: &World) -> Result<Search, Problem> {
+        let zones = request::zones(world, None, self.zone.as_deref())?;
+        let stretch = |[first, last]: [&'static str; 2], [begins, ends]: [&Option<String>; 2]| {
+            let begins = begins.as_deref().map(|text| request::beginning(first, text, &zones));
+            let ends = ends.as_deref().map(|text| request::moment(last, text, &zones));
+            Ok::<_, Problem>((begins.transpose()?, ends.transpose()?))
+        };
+        let effective = [&self.true_since, &self.true_until];
+        let scope = match (&self.call, &self.grant) {
+            (Some(_), Some(_)) => return Err(Problem::query("grant", "does not go with call")),
+            (Some(id), None) => Some(parsed::<CallId>("call", Some(id))?),
+            (None, _) => None,
+        };
+        let scope = scope.flatten().map(|call| call.stream());
+        let grant = parsed::<GrantId>("grant", self.grant.as_ref())?.map(|grant| grant.stream());
+        Ok(Search {
+            actor: parsed("actor", self.actor.as_ref())?,
+            role: parsed("role", self.role.as_ref())?,
+            command: known("command", self.command.as_ref(), |name| {
+                domain::world::entry(name).is_some()
+            })?,
+            recorded: stretch(["since", "until"], [&self.since, &self.until])?,
+            stream: parsed("stream", self.stream.as_ref())?,
+            category: known("category", self.category.as_ref(), |name| {
+                domain::world::CATEGORIES.contains(&name)
+            })?,
+            kind: known("type", self.r#type.as_ref(), domain::schemas::is_known)?,
+            effective: stretch(["true_since", "true_until"], effective)?,
+            scope: scope.or(grant),
+        })
+    }
+}
+
+fn parsed<T: std::str::FromStr>(name: &str, text: Option<&String>) -> Result<Option<T>, Problem>
+where
+    T::Err: std::fmt::Display,
+{
+    text.map(|text| text.parse()).transpose().map_err(|error| Problem::query(name, error))
+}
+
+/// A name of ours. One that is none finds nothing, and is more likely a slip.
+fn known(
+    name: &str,
+    text: Option<&String>,
+    is_known: impl Fn(&str) -> bool,
+) -> Result<Option<String>, Problem> {
+    match text {
+        Some(text) if !is_known(text) => {
+            let shown: String = text.chars().take(40).collect();
+            Err(Problem::query(name, format!("there is none called {shown:?}")))
+        }
+        text => Ok(text.cloned()),
+    }
 }
 
 /// `GET /log`.
@@ -46,12 +118,17 @@ pub(super) async fn read(
     if limit == Some(0) {
         return Err(Problem::query("limit", "is at least 1"));
     }
+    let search = asked.search(shared.reader.now().world())?;
     let permit = shared.streams.clone().try_acquire_owned().map_err(|_| {
         Problem::own("http.busy", "too many callers are reading the log; try again")
     })?;
     if media == "text/event-stream" {
         if limit.is_some() {
             return Err(Problem::query("limit", "does not go with text/event-stream"));
+        }
+        if !search.is_any() {
+            let what = "does not go with text/event-stream, which has everything";
+            return Err(Problem::query("a restriction", what));
         }
         let head = shared.reader.now().position();
         let from = match last_event(&headers)? {
@@ -62,8 +139,8 @@ pub(super) async fn read(
     }
     let head = shared.reader.now().position();
     let from = begins_within(from, head)?;
-    let last = limit.map_or(head, |limit| head.min(from.saturating_add(limit - 1)));
-    Ok(lines(&shared, from, last, head, permit))
+    let wanted = Wanted { from, head, limit: limit.unwrap_or(u64::MAX), searching: search.begin() };
+    Ok(lines(&shared, wanted, permit))
 }
 
 /// Refuses what begins beyond the log. The position behind the last one is what a reader who has all
@@ -79,19 +156,22 @@ fn last_event(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
         .map_err(|problem| Problem::own("http.bad_header", problem.detail()))
 }
 
-/// Commits of a range, one per line.
-fn lines(
-    shared: &Shared,
+/// Which commits are sent.
+struct Wanted {
     from: u64,
-    last: u64,
     head: u64,
-    permit: OwnedSemaphorePermit,
-) -> Response {
+    limit: u64,
+    searching: Searching,
+}
+
+/// Commits, one per line.
+fn lines(shared: &Shared, wanted: Wanted, permit: OwnedSemaphorePermit) -> Response {
+    let head = wanted.head;
     let (to, body) = mpsc::channel::<Result<Bytes, ReadError>>(2);
     let reader = shared.reader.clone();
     tokio::spawn(async move {
         let _permit = permit;
-        if let Err(error) = send_lines(&reader, from, last, &to).await {
+        if let Err(error) = send_lines(&reader, wanted, &to).await {
             // The connection breaks off, so that nobody takes a part for the whole.
             let _ = to.send(Err(error)).await;
         }
@@ -105,24 +185,30 @@ fn lines(
 
 async fn send_lines(
     reader: &Reader,
-    from: u64,
-    last: u64,
+    Wanted { from, head, limit, mut searching }: Wanted,
     to: &Sender<Result<Bytes, ReadError>>,
 ) -> Result<(), ReadError> {
-    let mut next = from;
-    while next <= last {
-        let left = usize::try_from(last - next + 1).unwrap_or(PAGE).min(PAGE);
-        let commits = reader.read_commits(next, left).await?;
-        if commits.is_empty() {
-            break;
+    let is_any = searching.search().is_any();
+    let mut next = if searching.search().needs_all() { 1 } else { from };
+    let mut left = limit;
+    while next <= head && left > 0 {
+        // What is looked for may be rare: then everything is read, a page at a time.
+        let most = if is_any { left.min(head - next + 1) } else { head - next + 1 };
+        let count = usize::try_from(most).unwrap_or(PAGE).min(PAGE);
+        let commits = reader.read_commits(next, count).await?;
+        let Some(last) = commits.last() else { break };
+        next = last.commit.position + 1;
+        let is_over = searching.search().is_over(&last.commit);
+        let mut page = Vec::new();
+        for Stored { bytes, commit } in &commits {
+            if searching.takes(commit) && commit.position >= from && left > 0 {
+                page.extend_from_slice(bytes);
+                page.push(b'\n');
+                left -= 1;
+            }
         }
-        next += commits.len() as u64;
-        let mut page = Vec::with_capacity(commits.iter().map(|one| one.bytes.len() + 1).sum());
-        for commit in &commits {
-            page.extend_from_slice(&commit.bytes);
-            page.push(b'\n');
-        }
-        if to.send(Ok(page.into())).await.is_err() {
+        // Sent even when it is empty, so that a caller who has left is noticed.
+        if to.send(Ok(page.into())).await.is_err() || is_over {
             break;
         }
     }

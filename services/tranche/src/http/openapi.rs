@@ -55,6 +55,7 @@ fn tags() -> Vec<Value> {
         .collect();
     tags.extend([
         json!({ "name": "read", "description": "Views, the log, streams." }),
+        json!({ "name": "proof", "description": "The Merkle tree of the log, in the formats of C2SP." }),
         json!({ "name": "about", "description": "The program itself." }),
     ]);
     tags

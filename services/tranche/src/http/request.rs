@@ -180,17 +180,25 @@ pub fn zones(
 
 /// A moment: an instant, or a date or a time in a zone.
 pub fn moment(name: &str, text: &str, zones: &[String]) -> Result<Timestamp, Problem> {
+    when(name, text)?.instant_in(zones).map_err(|error| Problem::query(name, error))
+}
+
+/// Where a stretch of time begins: a date is the beginning of that day.
+pub fn beginning(name: &str, text: &str, zones: &[String]) -> Result<Timestamp, Problem> {
+    when(name, text)?.beginning_in(zones).map_err(|error| Problem::query(name, error))
+}
+
+fn when(name: &str, text: &str) -> Result<When, Problem> {
     if text.len() > MOMENT_CHARS_MAX {
         return Err(Problem::query(name, format!("is longer than {MOMENT_CHARS_MAX} characters")));
     }
     // A plus sign in an address is a space, unless it was written as %2B.
     let offset = text.split_once('T').filter(|(_, time)| time.contains(' '));
     let repaired = offset.and_then(|_| text.replace(' ', "+").parse().ok().map(When::Instant));
-    let when = match repaired {
-        Some(when) => when,
-        None => text.parse().map_err(|error: String| Problem::query(name, error))?,
-    };
-    when.instant_in(zones).map_err(|error| Problem::query(name, error))
+    match repaired {
+        Some(when) => Ok(when),
+        None => text.parse().map_err(|error: String| Problem::query(name, error)),
+    }
 }
 
 /// A position or another whole number of an address, at most 2^53 - 1.

@@ -100,11 +100,7 @@ pub(super) async fn one(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Query(asked) = asked.map_err(|error| Problem::query("the address", error.body_text()))?;
-    if !projections::names().any(|name| name == view) {
-        let detail =
-            format!("there is no such view; GET /views lists {}", projections::VIEWS.len());
-        return Err(Problem::own("http.not_found", detail));
-    }
+    known(&view)?;
     let media = request::choose(&headers, &["application/json", "text/csv"])?;
     wait(&shared, asked.wait_for.as_deref()).await?;
     let query = asked.query(shared.reader.now().world())?;
@@ -119,8 +115,22 @@ pub(super) async fn one(
     Ok(tagged(&headers, media, report.position, body))
 }
 
+/// Refuses a name that no view has.
+pub(super) fn known(view: &str) -> Result<(), Problem> {
+    if projections::names().any(|name| name == view) {
+        return Ok(());
+    }
+    let detail = format!("there is no such view; GET /views lists {}", projections::VIEWS.len());
+    Err(Problem::own("http.not_found", detail))
+}
+
 /// An answer with the digest of its bytes, or none when the caller has these bytes.
-fn tagged(headers: &HeaderMap, media: &'static str, position: u64, body: Vec<u8>) -> Response {
+pub(super) fn tagged(
+    headers: &HeaderMap,
+    media: &'static str,
+    position: u64,
+    body: Vec<u8>,
+) -> Response {
     let tag = format!("\"{}\"", Sha256Hex::of(&body));
     let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     let same = known

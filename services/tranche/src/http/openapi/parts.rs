@@ -93,8 +93,10 @@ fn role() -> Value {
 /// All parameters.
 pub(super) fn parameters() -> Value {
     let mut all = of_commands();
-    if let (Some(all), Value::Object(reading)) = (all.as_object_mut(), of_reading()) {
-        all.extend(reading);
+    for more in [of_reading(), of_asking()] {
+        if let (Some(all), Value::Object(more)) = (all.as_object_mut(), more) {
+            all.extend(more);
+        }
     }
     all
 }
@@ -127,11 +129,53 @@ fn of_commands() -> Value {
     })
 }
 
-fn of_reading() -> Value {
-    let moment = json!({
+fn moment() -> Value {
+    json!({
         "type": "string", "minLength": 10, "maxLength": 64,
         "pattern": r"^\d{4}-\d{2}-\d{2}([T ].*)?$",
-    });
+    })
+}
+
+/// What a why, a difference and a search in the log are asked with.
+fn of_asking() -> Value {
+    let moment = moment();
+    let position = json!({ "type": "integer", "minimum": 0, "maximum": POSITION_MAX });
+    let name = json!({ "type": "string", "maxLength": 64 });
+    json!({
+        "Pointer": of("query", "pointer", &json!({ "type": "string", "maxLength": 1_024 }), true,
+            "The figure: /TABLE/ROW/COLUMN, where the row is its name, its number from 0, or `totals`; or \
+             its place in the JSON of the view."),
+        "Newest": of("query", "newest",
+            &json!({ "type": "integer", "minimum": 1, "maximum": crate::why::SHOWN_MAX }), false,
+            "The newest so many events that changed it, 100 unless said; earlier ones are one sum."),
+        "Earlier": of("query", "from", &moment, false,
+            "The earlier moment; before everything unless said."),
+        "Later": of("query", "to", &moment, false, "The later moment; now unless said."),
+        "Clock": of("query", "clock", &json!({ "type": "string", "enum": ["recorded", "effective"] }),
+            false, "The clock of both: what was recorded by then, unless said, or what was true by then."),
+        "EarlierPosition": of("query", "from_position", &position, false,
+            "The earlier moment as a position of the log; not with from or to."),
+        "LaterPosition": of("query", "to_position", &position, false, "The later one."),
+        "WhoseActor": of("query", "actor", &token(), false,
+            "Only commits of this person, or for them by a stand-in."),
+        "WhoseRole": of("query", "role", &role(), false, "Only commits in this role."),
+        "OfCommand": of("query", "command", &name, false, "Only commits of this command."),
+        "OfType": of("query", "type", &name, false, "Only commits with an event of this type."),
+        "Since": of("query", "since", &moment, false,
+            "Only what was recorded at this moment or later; a date alone is the beginning of that day."),
+        "Until": of("query", "until", &moment, false, "The same, at this moment or earlier."),
+        "TrueSince": of("query", "true_since", &moment, false,
+            "Only commits with an event that was true at this moment or later."),
+        "TrueUntil": of("query", "true_until", &moment, false, "The same, at this moment or earlier."),
+        "ScopeCall": of("query", "call", &token(), false,
+            "Only what is about this call: on it, naming it, or on a stream that began by naming it, and \
+             so on from these."),
+        "ScopeGrant": of("query", "grant", &token(), false, "The same for a grant; not with call."),
+    })
+}
+
+fn of_reading() -> Value {
+    let moment = moment();
     let position = json!({ "type": "integer", "minimum": 0, "maximum": POSITION_MAX });
     json!({
         "AsOf": of("query", "as_of", &moment, false,
@@ -163,6 +207,9 @@ fn of_reading() -> Value {
             "Only streams of this category."),
         "Position": of("path", "position",
             &json!({ "type": "integer", "minimum": 1, "maximum": POSITION_MAX }), true, "Its place."),
+        "TilePath": of("path", "path",
+            &json!({ "type": "string", "pattern": "^(entries|[0-9]{1,2})(/x[0-9]{3})*/[0-9]{3}(\\.p/[0-9]{1,3})?$" }),
+            true, "Which tile: its level or `entries`, its index, and its width if it is not full."),
         "Stream": of("path", "stream", &stream(), true,
             "Its name: `category-id`."),
         "Code": of("path", "code", &json!({ "type": "string", "enum": crate::http::about::codes() }), true,
@@ -219,6 +266,8 @@ pub(super) fn schemas() -> Map<String, Value> {
                 },
             }),
         ),
+        ("Why", why()),
+        ("Difference", difference()),
         (
             "Stream",
             json!({
@@ -242,4 +291,37 @@ pub(super) fn schemas() -> Map<String, Value> {
         ),
     ];
     schemas.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+}
+
+fn why() -> Value {
+    json!({
+        "type": "object",
+        "required": ["as_of", "complete", "contributions", "folded", "from", "pointer", "value", "view"],
+        "properties": {
+            "as_of": { "type": "object" },
+            "complete": { "type": "boolean", "description": "Whether nothing else ever changed it." },
+            "contributions": { "type": "array", "items": { "type": "object" } },
+            "folded": { "type": "object" },
+            "from": { "type": "integer", "description": "All from this position on are told." },
+            "opening": { "description": "What it was before the first of them." },
+            "pointer": { "type": "string" },
+            "sum": { "description": "Of opening and contributions: the figure." },
+            "value": { "description": "The figure." },
+            "view": { "type": "string" },
+        },
+    })
+}
+
+fn difference() -> Value {
+    json!({
+        "type": "object", "required": ["changes", "events", "from", "to", "view"],
+        "properties": {
+            "changes": { "type": "array", "items": { "type": "object" } },
+            "events": { "type": "integer" },
+            "from": { "type": "object" },
+            "to": { "type": "object" },
+            "untold": { "type": "string", "description": "Why causes are missing." },
+            "view": { "type": "string" },
+        },
+    })
 }

@@ -53,12 +53,58 @@ const GETS: &[Get] = &[
         problems: &[BAD, MISSING, ("406", "NotAcceptable"), NOT_READY, ("504", "Timeout")],
     },
     Get {
+        path: "/views/{view}/why",
+        id: "views.why",
+        tag: "read",
+        summary: "Where a figure comes from: every event that changed it, with command, actor, rules, \
+                  documents and how to prove it",
+        parameters: &["View", "Pointer", "Newest", "AsOf", "KnownAt", "AtPosition", "Zone", "Call"],
+        media: &[(JSON, Some("Why"))],
+        problems: &[BAD, MISSING, ("406", "NotAcceptable"), NOT_READY],
+    },
+    Get {
+        path: "/views/{view}/diff",
+        id: "views.diff",
+        tag: "read",
+        summary: "What changed between two moments, and what changed it",
+        parameters: &[
+            "View",
+            "Earlier",
+            "Later",
+            "Clock",
+            "EarlierPosition",
+            "LaterPosition",
+            "Zone",
+            "Call",
+        ],
+        media: &[(JSON, Some("Difference"))],
+        problems: &[BAD, MISSING, ("406", "NotAcceptable"), NOT_READY],
+    },
+    Get {
         path: "/log",
         id: "log.read",
         tag: "read",
-        summary: "The commits, one per line, byte for byte as they are hashed; as text/event-stream \
-                  it goes on with those to come, and Last-Event-ID resumes",
-        parameters: &["From", "Limit", "LastEventId"],
+        summary: "The commits, one per line, byte for byte as they are hashed: all, or those that are \
+                  asked for; as text/event-stream all, going on with those to come, and \
+                  Last-Event-ID resumes",
+        parameters: &[
+            "From",
+            "Limit",
+            "LastEventId",
+            "WhoseActor",
+            "WhoseRole",
+            "OfCommand",
+            "OfStream",
+            "OfCategory",
+            "OfType",
+            "Since",
+            "Until",
+            "TrueSince",
+            "TrueUntil",
+            "ScopeCall",
+            "ScopeGrant",
+            "Zone",
+        ],
         media: &[("application/jsonl", None), ("text/event-stream", None)],
         problems: &[BAD, MISSING, ("406", "NotAcceptable"), NOT_READY],
     },
@@ -69,6 +115,34 @@ const GETS: &[Get] = &[
         summary: "One commit, byte for byte as it is hashed",
         parameters: &["Position"],
         media: &[(JSON, Some("Commit"))],
+        problems: &[BAD, MISSING, NOT_READY],
+    },
+    Get {
+        path: "/checkpoint",
+        id: "proof.checkpoint",
+        tag: "proof",
+        summary: "The newest signed checkpoint of the log (c2sp.org/tlog-checkpoint), if this instance has \
+                  keys",
+        parameters: &[],
+        media: &[("text/plain", None)],
+        problems: &[MISSING, NOT_READY],
+    },
+    Get {
+        path: "/tile/{path}",
+        id: "proof.tile",
+        tag: "proof",
+        summary: "A tile of the Merkle tree, or a bundle of entries (c2sp.org/tlog-tiles)",
+        parameters: &["TilePath"],
+        media: &[("application/octet-stream", None)],
+        problems: &[BAD, MISSING, NOT_READY],
+    },
+    Get {
+        path: "/proofs/{position}",
+        id: "proof.commit",
+        tag: "proof",
+        summary: "That a commit is in the log, as a .tlog-proof (c2sp.org/tlog-proof)",
+        parameters: &["Position"],
+        media: &[("text/plain", None)],
         problems: &[BAD, MISSING, NOT_READY],
     },
     Get {
@@ -193,7 +267,7 @@ impl Get {
                 "content": content,
             }),
         );
-        if self.id == "views.read" {
+        if self.id.starts_with("views.") && self.id != "views.list" {
             let unchanged = json!({ "description": "It is as If-None-Match says." });
             responses.insert("304".to_owned(), unchanged);
         }

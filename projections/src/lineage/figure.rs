@@ -1,0 +1,260 @@
+//! Figures and their names: a JSON pointer (RFC 6901) to a cell of a report.
+//!
+//! The short form is `/table/row/column`, where the row is its name (`/lines/AI:L1:DEP/committed`), its
+//! number from 0, or `totals`. The long form is the place in the JSON of the report:
+//! `/tables/0/rows/0/committed`, `/tables/0/totals/committed`.
+
+use crate::projection::{Projection, Query};
+use crate::report::{Cell, Kind, Report, Table};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// How the row of sums is called.
+const TOTALS: &str = "totals";
+/// So much of a name that a caller made up is said again.
+const SHOWN_MAX: usize = 80;
+
+/// One cell of a table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Figure {
+    /// Key of the table.
+    pub table: &'static str,
+    /// The name of the row; `None`: the row of sums.
+    pub row: Option<String>,
+    /// Key of the column.
+    pub column: &'static str,
+    /// How many columns name the row; 0 when rows of one name are numbered.
+    key_columns: usize,
+}
+
+/// Why a pointer leads to no figure.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PointerError {
+    /// It has no three parts.
+    #[error("pointer {0:?}: expected /table/row/column, such as /lines/0/committed")]
+    Form(String),
+    /// There is no such table.
+    #[error("pointer: no table is called {0:?}; there are {1}")]
+    Table(String, String),
+    /// There is no such row at that moment.
+    #[error("pointer: table {0} has no row {1:?} at that moment; it has {2}")]
+    Row(&'static str, String, usize),
+    /// There is no such column.
+    #[error("pointer: table {0} has no column {1:?}; there are {2}")]
+    Column(&'static str, String, String),
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(SHOWN_MAX).collect()
+}
+
+impl Figure {
+    /// The figure that a pointer leads to in what a view answers, and what it is. Only its table is made,
+    /// where the pointer says which.
+    ///
+    /// # Errors
+    /// [`PointerError`] names the part that leads nowhere.
+    pub fn find<P: Projection>(
+        view: &P,
+        query: &Query,
+        pointer: &str,
+    ) -> Result<(Self, Cell), PointerError> {
+        let form = || PointerError::Form(shown(pointer));
+        let parts = pointer.strip_prefix('/').ok_or_else(form)?.split('/');
+        let parts: Vec<String> =
+            parts.map(|part| part.replace("~1", "/").replace("~0", "~")).collect();
+        let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+        let (table, row, column) = match parts[..] {
+            ["tables", table, "rows", row, column] => (table, row, column),
+            ["tables", table, TOTALS, column] | [table, TOTALS, column] => (table, TOTALS, column),
+            [table, row, column] => (table, row, column),
+            _ => return Err(form()),
+        };
+        let table = match view.table(table, query) {
+            Some(table) => table,
+            None => by_number(view.report(query), table)?,
+        };
+        Self::in_view(P::NAME, &table, row, column)
+    }
+
+    fn in_view(
+        view: &str,
+        table: &Table,
+        row: &str,
+        column: &str,
+    ) -> Result<(Self, Cell), PointerError> {
+        let at = table.columns.iter().position(|it| it.key == column).ok_or_else(|| {
+            let keys: Vec<&str> = table.columns.iter().map(|column| column.key).collect();
+            PointerError::Column(table.key, shown(column), keys.join(", "))
+        })?;
+        let no_row = || PointerError::Row(table.key, shown(row), table.rows.len());
+        let (row, cells) = if row == TOTALS {
+            (None, table.totals.as_ref().ok_or_else(no_row)?)
+        } else {
+            let names = names(view, table);
+            let index = names.iter().position(|name| name == row).or_else(|| number(row));
+            let found = index.and_then(|index| Some((names.get(index)?, table.rows.get(index)?)));
+            let (name, cells) = found.ok_or_else(no_row)?;
+            (Some(name.clone()), cells)
+        };
+        let key_columns = key_columns(view, table.key);
+        let figure = Self { table: table.key, row, column: table.columns[at].key, key_columns };
+        Ok((figure, cells.get(at).cloned().unwrap_or(Cell::Empty)))
+    }
+
+    /// Every figure of a report that has a value.
+    #[must_use]
+    pub fn all(report: &Report) -> BTreeMap<Self, Cell> {
+        let mut all = BTreeMap::new();
+        for table in &report.tables {
+            let named = names(report.view, table).into_iter().map(Some).zip(&table.rows);
+            let key_columns = key_columns(report.view, table.key);
+            for (row, cells) in named.chain(table.totals.iter().map(|totals| (None, totals))) {
+                for (column, cell) in table.columns.iter().zip(cells) {
+                    if *cell != Cell::Empty {
+                        let (row, column) = (row.clone(), column.key);
+                        all.insert(
+                            Self { table: table.key, row, column, key_columns },
+                            cell.clone(),
+                        );
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// What it is in a table of another moment; `None` when there is none.
+    pub(crate) fn in_table(&self, table: &Table) -> Option<Cell> {
+        let at = table.columns.iter().position(|column| column.key == self.column)?;
+        let cells = match &self.row {
+            None => table.totals.as_ref()?,
+            Some(name) if self.key_columns > 0 => {
+                let is_named = |row: &&Vec<Cell>| is_called(name, &row[..self.key_columns]);
+                table.rows.iter().find(is_named)?
+            }
+            Some(name) => {
+                let index = numbered(table).iter().position(|it| it == name)?;
+                &table.rows[index]
+            }
+        };
+        cells.get(at).filter(|cell| **cell != Cell::Empty).cloned()
+    }
+}
+
+fn number(text: &str) -> Option<usize> {
+    text.parse().ok()
+}
+
+fn by_number(mut report: Report, table: &str) -> Result<Table, PointerError> {
+    match number(table).filter(|index| *index < report.tables.len()) {
+        Some(index) => Ok(report.tables.swap_remove(index)),
+        None => {
+            let keys: Vec<&str> = report.tables.iter().map(|table| table.key).collect();
+            Err(PointerError::Table(shown(table), keys.join(", ")))
+        }
+    }
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let row = self.row.as_deref().unwrap_or(TOTALS).replace('~', "~0").replace('/', "~1");
+        write!(f, "/{}/{row}/{}", self.table, self.column)
+    }
+}
+
+/// How many columns name a row of a table for good; 0 where that is not said.
+fn key_columns(view: &str, table: &str) -> usize {
+    match (view, table) {
+        ("budget", "calls") | ("ledger", "ledgers" | "pledges" | "accounts") => 1,
+        ("budget", "rounds" | "commitments" | "grants" | "claims") => 2,
+        ("budget" | "ledger", "lines") => 3,
+        _ => 0,
+    }
+}
+
+/// The names of the rows, in order.
+fn names(view: &str, table: &Table) -> Vec<String> {
+    match key_columns(view, table.key) {
+        0 => numbered(table),
+        many => table.rows.iter().map(|row| name(&row[..many.min(row.len())])).collect(),
+    }
+}
+
+/// Rows of other tables are named by their first words; those of one name are numbered.
+fn numbered(table: &Table) -> Vec<String> {
+    let words = table.columns.iter().take_while(|column| column.kind == Kind::Text).count().max(1);
+    let mut seen: BTreeMap<String, u64> = BTreeMap::new();
+    let named = table.rows.iter().map(|row| {
+        let name = name(&row[..words.min(row.len())]);
+        let times = seen.entry(name.clone()).or_default();
+        *times += 1;
+        if *times == 1 { name } else { format!("{name}#{times}") }
+    });
+    named.collect()
+}
+
+fn name(cells: &[Cell]) -> String {
+    let texts: Vec<String> = cells.iter().map(text).collect();
+    texts.join(":")
+}
+
+fn text(cell: &Cell) -> String {
+    match cell {
+        Cell::Text(text) => text.clone(),
+        Cell::Unknown => "unknown".to_owned(),
+        other => other.to_text(),
+    }
+}
+
+/// The same as comparing the name, without making it: this is asked for every row after every event.
+fn is_called(name: &str, cells: &[Cell]) -> bool {
+    let mut rest = Some(name);
+    for (index, cell) in cells.iter().enumerate() {
+        let after = if index == 0 { rest } else { rest.and_then(|rest| rest.strip_prefix(':')) };
+        rest = match cell {
+            Cell::Text(text) => after.and_then(|rest| rest.strip_prefix(text.as_str())),
+            other => after.and_then(|rest| rest.strip_prefix(text(other).as_str())),
+        };
+    }
+    rest == Some("")
+}
+
+/// What was added; unknown and absent are nothing. `None` when neither is an amount or a count.
+pub(super) fn difference(before: Option<&Cell>, after: Option<&Cell>) -> Option<Cell> {
+    let money = |cell: Option<&Cell>| match cell {
+        Some(Cell::Money(money)) => Some(*money),
+        _ => None,
+    };
+    let count = |cell: Option<&Cell>| match cell {
+        Some(Cell::Count(count)) => i64::try_from(*count).ok(),
+        Some(Cell::Decimal { units, decimals: 0 }) => Some(*units),
+        _ => None,
+    };
+    match (money(before), money(after)) {
+        (None, None) => {}
+        (before, after) => {
+            let difference = after.unwrap_or_default().minus(before.unwrap_or_default());
+            return difference.ok().map(Cell::Money);
+        }
+    }
+    match (count(before), count(after)) {
+        (None, None) => None,
+        (before, after) => {
+            let units = after.unwrap_or(0).saturating_sub(before.unwrap_or(0));
+            Some(Cell::Decimal { units, decimals: 0 })
+        }
+    }
+}
+
+pub(super) fn sum(one: Cell, other: Cell) -> Cell {
+    match (one, other) {
+        (Cell::Money(one), Cell::Money(other)) => {
+            one.plus(other).map_or(Cell::Unknown, Cell::Money)
+        }
+        (Cell::Decimal { units: one, .. }, Cell::Decimal { units: other, .. }) => {
+            Cell::Decimal { units: one.saturating_add(other), decimals: 0 }
+        }
+        _ => Cell::Unknown,
+    }
+}

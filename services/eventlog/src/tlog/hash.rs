@@ -1,0 +1,49 @@
+//! Hashes of leaves and nodes: RFC 6962, section 2.1, with SHA-256.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use sha2::{Digest, Sha256};
+use std::fmt;
+
+/// The hash of a leaf, a node or a whole tree.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Hash(pub [u8; Hash::BYTES]);
+
+impl Hash {
+    /// The length of a hash, in bytes.
+    pub const BYTES: usize = 32;
+
+    /// The root of a tree without leaves.
+    pub fn empty() -> Hash {
+        Hash(Sha256::digest([]).into())
+    }
+
+    /// The hash of an entry. The byte before it keeps it from being taken for a node.
+    pub fn leaf(entry: &[u8]) -> Hash {
+        Hash(Sha256::new().chain_update([0]).chain_update(entry).finalize().into())
+    }
+
+    /// The hash of two subtrees side by side.
+    pub fn node(left: Hash, right: Hash) -> Hash {
+        let hash = Sha256::new().chain_update([1]).chain_update(left.0).chain_update(right.0);
+        Hash(hash.finalize().into())
+    }
+
+    /// Reads Base64 of exactly 32 bytes.
+    pub(super) fn parse(text: &str) -> Option<Hash> {
+        Some(Hash(BASE64_STANDARD.decode(text).ok()?.try_into().ok()?))
+    }
+}
+
+/// Base64, as in checkpoints and proofs.
+impl fmt::Display for Hash {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&BASE64_STANDARD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for Hash {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, out)
+    }
+}

@@ -1,0 +1,232 @@
+//! `tranche proof`: the Merkle tree of a log, for people who check it with programs that are not ours:
+//! keys, checkpoints, proofs of single commits, and plain files to publish.
+
+use super::failure::Failure;
+use super::out::Out;
+use super::source::{Place, Source};
+use super::stamp::{self, StampArgs};
+use super::witness::{Quorum, QuorumArgs, read_witnesses};
+use clap::{Args, Subcommand};
+use eventlog::Position;
+use eventlog::tlog::note::{Algorithm, Verifier};
+use eventlog::tlog::{self, Proof};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tranche::clock::Clock;
+use tranche::gateway::Gateway;
+use tranche::proof::{self, NotRecorded, Prover, keys};
+use tranche::witness::{self, Asked};
+
+/// What `tranche proof` is told.
+#[derive(Subcommand)]
+pub enum ProofTask {
+    /// Makes a secret key that signs checkpoints, and prints its public half
+    Key {
+        /// The name of the log, such as eurohpc.example/tranche: for ever, and no other log's
+        name: String,
+        /// The new file, for its owner only
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+    /// Signs the log up to its head, and prints the checkpoint
+    Checkpoint(TreeArgs),
+    /// Signs the log up to its head and records that in the log, as a server with --key does by itself
+    Record(TreeArgs),
+    /// Proves that a commit is in the log: a .tlog-proof, which needs neither the log nor us
+    Commit {
+        /// The position of the commit
+        position: Position,
+        #[command(flatten)]
+        tree: TreeArgs,
+    },
+    /// Writes checkpoint, tiles and entries (c2sp.org/tlog-tiles) for a server of plain files
+    Publish {
+        /// The directory, which is made if it is missing
+        dir: PathBuf,
+        #[command(flatten)]
+        tree: TreeArgs,
+    },
+    /// Has a witness cosign the newest checkpoint, and prints that with all signatures
+    Witness {
+        /// The address of the witness, http://...
+        url: String,
+        /// The public keys of the witness, a line each
+        #[arg(long, value_name = "FILE")]
+        public: PathBuf,
+        #[command(flatten)]
+        tree: TreeArgs,
+    },
+    /// Has an authority (RFC 3161) sign when the newest checkpoint was there
+    Timestamp(StampArgs),
+    /// Checks a .tlog-proof of a commit, without the log
+    Check {
+        /// The proof
+        proof: PathBuf,
+        /// The commit, byte for byte; one newline at the end is not of it
+        commit: PathBuf,
+        /// The public keys of the log, a line each
+        #[arg(long, value_name = "FILE")]
+        public: PathBuf,
+        #[command(flatten)]
+        quorum: QuorumArgs,
+    },
+}
+
+/// Where the tree is, and who signs.
+#[derive(Args)]
+pub struct TreeArgs {
+    /// The secret keys, a line each; all of them sign
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// Where the tree is kept; in the directory of an embedded log when absent
+    #[arg(long, value_name = "DIR")]
+    tree: Option<PathBuf>,
+}
+
+impl TreeArgs {
+    /// Opens the tree, and takes in what the log has.
+    pub async fn open(&self, source: &Source) -> Result<Prover, Failure> {
+        open_tree(source, &self.key, self.tree.as_deref()).await
+    }
+}
+
+/// Opens the tree of a log, which is in the directory of an embedded log unless another is named.
+pub async fn open_tree(
+    source: &Source,
+    key: &Path,
+    tree: Option<&Path>,
+) -> Result<Prover, Failure> {
+    let keys = keys::read(key)?;
+    let dir = match (tree, source.required()?) {
+        (Some(dir), _) => dir.to_owned(),
+        (None, Place::Directory(dir)) => dir.join(proof::DIRECTORY),
+        (None, _) => {
+            let what = "--tree DIR: where the tree of this log is kept";
+            return Err(Failure::Usage(what.to_owned()));
+        }
+    };
+    Ok(Prover::open(source.open_to_read().await?, &dir, keys).await?)
+}
+
+/// Does it.
+pub async fn proof(
+    source: &Source,
+    task: &ProofTask,
+    clock: Clock,
+    json: bool,
+) -> Result<(), Failure> {
+    match task {
+        ProofTask::Key { name, to } => {
+            let key = keys::new(name, Algorithm::Ed25519)?;
+            keys::save(to, &key)?;
+            let public = key.verifier().to_string();
+            told(json, &public, || serde_json::json!({ "public": public }))
+        }
+        ProofTask::Checkpoint(tree) => {
+            let (head, note) = tree.open(source).await?.checkpoint()?;
+            let note = note.to_string();
+            let (size, root) = (head.size, head.root.to_string());
+            let as_json = || serde_json::json!({ "note": note, "root": root, "size": size });
+            told(json, note.trim_end(), as_json)
+        }
+        ProofTask::Record(tree) => {
+            let (gateway, _engine) = source.required()?.engine_alone(clock).await?;
+            let recorded = record(source, tree, &gateway).await;
+            gateway.stop().await;
+            let size = recorded?;
+            told(
+                json,
+                &format!("recorded a checkpoint of {size} commits"),
+                || serde_json::json!({ "size": size }),
+            )
+        }
+        ProofTask::Commit { position, tree } => {
+            let prover = tree.open(source).await?;
+            let Some(proof) = prover.proof(*position)? else {
+                let what = format!("position {position}: the log ends at {}", prover.size());
+                return Err(Failure::NotFound(what));
+            };
+            let proof = proof.to_string();
+            told(json, proof.trim_end(), || serde_json::json!({ "proof": proof }))
+        }
+        ProofTask::Publish { dir, tree } => {
+            let size = tree.open(source).await?.publish(dir).await?.size;
+            let text = format!("published {size} commits in {}", dir.display());
+            told(json, &text, || serde_json::json!({ "size": size }))
+        }
+        ProofTask::Witness { url, public, tree } => {
+            let known = read_witnesses(public)?;
+            let asked = witness::ask(&tree.open(source).await?, url, &known).await?;
+            let Asked { note, size, time, witness } = asked;
+            let note = note.to_string();
+            let as_json = || serde_json::json!({ "note": note, "size": size, "time": time, "witness": witness });
+            told(json, note.trim_end(), as_json)
+        }
+        ProofTask::Timestamp(args) => stamp::stamp(source, args, json).await,
+        ProofTask::Check { proof, commit, public, quorum } => {
+            let quorum = quorum.read()?;
+            let size = check(proof, commit, &keys::read_verifiers(public)?, quorum.as_ref())?;
+            let text = format!("it is in the log, as of {size} commits");
+            told(json, &text, || serde_json::json!({ "size": size }))
+        }
+    }
+}
+
+async fn record(source: &Source, tree: &TreeArgs, gateway: &Gateway) -> Result<u64, Failure> {
+    let prover = Arc::new(tree.open(source).await?);
+    match proof::record(&prover, gateway).await {
+        Ok(size) => Ok(size),
+        Err(NotRecorded::Proof(error)) => Err(error.into()),
+        Err(NotRecorded::Command(refusal)) => Err(refusal.into()),
+        Err(NotRecorded::Submit(error)) => Err(error.into()),
+    }
+}
+
+/// Prints text, or JSON.
+pub fn told(
+    json: bool,
+    text: &str,
+    value: impl FnOnce() -> serde_json::Value,
+) -> Result<(), Failure> {
+    let mut out = Out::stdout();
+    if json {
+        out.json(&value())?;
+    } else {
+        out.line(format_args!("{text}"))?;
+    }
+    out.finish()
+}
+
+/// Gives the size of the checkpoint that the proof leads to.
+fn check(
+    proof: &Path,
+    commit: &Path,
+    known: &[Verifier],
+    quorum: Option<&Quorum>,
+) -> Result<u64, Failure> {
+    let read = |path: &Path| std::fs::read(path).map_err(|error| Failure::file(path, error));
+    let text = String::from_utf8(read(proof)?);
+    let text = text.map_err(|_| Failure::Usage(format!("{}: not text", proof.display())))?;
+    let wrong = |error: tlog::Error| Failure::Found(format!("{}: {error}", proof.display()));
+    let entry = read(commit)?;
+    let entry = entry.strip_suffix(b"\n").unwrap_or(&entry);
+    let origin = known.first().map(Verifier::name).unwrap_or_default();
+    let name = proof.display().to_string();
+    let proof = Proof::parse(&text).map_err(wrong)?;
+    let size = proof.verify(entry, known, origin).map_err(wrong)?.size;
+    quorum.map_or(Ok(()), |quorum| quorum.check(&name, &proof.checkpoint))?;
+    Ok(size)
+}
+
+impl From<proof::Error> for Failure {
+    fn from(error: proof::Error) -> Self {
+        match error {
+            proof::Error::Log(error) => error.into(),
+            proof::Error::File { path, error } => Failure::file(&path, error),
+            proof::Error::Keys(_) | proof::Error::OtherKeys(_) => Failure::Usage(error.to_string()),
+            proof::Error::Tlog(_) | proof::Error::Shorter { .. } | proof::Error::Rewritten(_) => {
+                Failure::Corrupt(error.to_string())
+            }
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! `tranche witness`: cosigns checkpoints of logs that are anybody's; and what readers of checkpoints ask
+//! of witnesses.
+
+use super::failure::Failure;
+use super::out::Out;
+use super::proof::told;
+use clap::{Args, Subcommand};
+use eventlog::tlog::cosign;
+use eventlog::tlog::note::{Algorithm, Note, Verifier};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use tokio::net::TcpListener;
+use tranche::clock::Clock;
+use tranche::http::told_to_stop;
+use tranche::proof::keys;
+use tranche::witness::{self, AskError, Logs, Witness, must_cosign};
+
+/// What `tranche witness` is told.
+#[derive(Subcommand)]
+pub enum WitnessTask {
+    /// Makes a secret key that cosigns checkpoints, and prints its public half
+    Key {
+        /// The name of the witness, such as court.example/witness: for ever, and no other's
+        name: String,
+        /// The new file, for its owner only
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+    /// Answers logs over HTTP (c2sp.org/tlog-witness), until told to stop
+    Serve(ServeArgs),
+}
+
+/// What `tranche witness serve` is told.
+#[derive(Args)]
+pub struct ServeArgs {
+    /// Where it remembers what it has seen: a witness that forgets can be made to sign two histories
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// The secret keys of the witness, a line each; all of them sign
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+    /// The public keys of a log to watch, a line each. The origin of the log is the name of its keys,
+    /// unless it stands before
+    #[arg(long, value_name = "[ORIGIN=]FILE", required = true, num_args = 1..)]
+    watch: Vec<Watched>,
+    /// The address. Anybody may reach it: only what a log has signed is looked at
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7411")]
+    listen: SocketAddr,
+}
+
+/// A log to watch.
+#[derive(Clone)]
+struct Watched {
+    origin: Option<String>,
+    file: PathBuf,
+}
+
+impl FromStr for Watched {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (origin, file) = match text.split_once('=') {
+            Some((origin, file)) => (Some(origin.to_owned()), file),
+            None => (None, text),
+        };
+        if file.is_empty() || origin.as_deref() == Some("") {
+            return Err("not of the form FILE or ORIGIN=FILE".to_owned());
+        }
+        Ok(Self { origin, file: file.into() })
+    }
+}
+
+/// Which witnesses must have cosigned a checkpoint before it is believed.
+#[derive(Args)]
+pub struct QuorumArgs {
+    /// The public keys of witnesses, a line each: each checkpoint must have their cosignatures, so that
+    /// it is of the history that everybody else is shown
+    #[arg(long, value_name = "FILE")]
+    witness: Option<PathBuf>,
+    /// So many of the witnesses are enough; all of them when absent
+    #[arg(long, value_name = "NUMBER", requires = "witness")]
+    quorum: Option<u16>,
+}
+
+/// The same, read.
+pub struct Quorum {
+    witnesses: Vec<Verifier>,
+    needed: usize,
+}
+
+impl QuorumArgs {
+    /// `None` when no witness is asked for.
+    pub fn read(&self) -> Result<Option<Quorum>, Failure> {
+        let Some(path) = &self.witness else { return Ok(None) };
+        let witnesses = read_witnesses(path)?;
+        let mut names: Vec<_> = witnesses.iter().map(Verifier::name).collect();
+        names.sort_unstable();
+        names.dedup();
+        let needed = self.quorum.map_or(names.len(), usize::from);
+        if needed == 0 || needed > names.len() {
+            let all = names.len();
+            return Err(Failure::Usage(format!("--quorum {needed}: there are {all} witnesses")));
+        }
+        Ok(Some(Quorum { witnesses, needed }))
+    }
+}
+
+impl Quorum {
+    /// Refuses a note that too few have cosigned.
+    pub fn check(&self, name: &str, note: &Note) -> Result<(), Failure> {
+        let found = cosign::quorum(note, &self.witnesses, self.needed);
+        found.map(drop).map_err(|error| Failure::Found(format!("{name}: {error}")))
+    }
+}
+
+/// Public keys that can cosign.
+pub fn read_witnesses(path: &Path) -> Result<Vec<Verifier>, Failure> {
+    let known = keys::read_verifiers(path)?;
+    must_cosign(&known)?;
+    Ok(known)
+}
+
+/// Does it.
+pub async fn witness(task: &WitnessTask, clock: Clock, json: bool) -> Result<(), Failure> {
+    match task {
+        WitnessTask::Key { name, to } => {
+            let key = keys::new(name, Algorithm::Cosignature)?;
+            keys::save(to, &key)?;
+            let public = key.verifier().to_string();
+            told(json, &public, || serde_json::json!({ "public": public }))
+        }
+        WitnessTask::Serve(args) => serve(args, clock, json).await,
+    }
+}
+
+async fn serve(args: &ServeArgs, clock: Clock, json: bool) -> Result<(), Failure> {
+    let logs = read_logs(&args.watch)?;
+    let keys = keys::read(&args.key)?;
+    let failure = |error| Failure::File { what: args.listen.to_string(), error };
+    let listener = TcpListener::bind(args.listen).await.map_err(failure)?;
+    let witness = Witness::open(&args.dir, keys, logs, clock)?;
+    let stop = told_to_stop().map_err(failure)?;
+    let url = format!("http://{}", listener.local_addr().map_err(failure)?);
+    let mut out = Out::stdout();
+    if json {
+        out.json(&serde_json::json!({ "url": url, "witness": witness.name() }))?;
+    } else {
+        out.line(format_args!("witness {} on {url}", witness.name()))?;
+    }
+    out.finish()?;
+    witness::serve(listener, witness, stop).await.map_err(failure)
+}
+
+fn read_logs(watched: &[Watched]) -> Result<Logs, Failure> {
+    let mut logs = Logs::new();
+    for Watched { origin, file } in watched {
+        let known = keys::read_verifiers(file)?;
+        let name = known.first().map(Verifier::name).unwrap_or_default();
+        if origin.is_none() && known.iter().any(|key| key.name() != name) {
+            let what = "the keys have several names: say ORIGIN=FILE";
+            return Err(Failure::Usage(format!("{}: {what}", file.display())));
+        }
+        if known.iter().any(|key| key.algorithm() != Algorithm::Ed25519) {
+            let what = "a key of a witness, where one of a log is wanted";
+            return Err(Failure::Usage(format!("{}: {what}", file.display())));
+        }
+        let origin = origin.clone().unwrap_or_else(|| name.to_owned());
+        if logs.insert(origin.clone(), known).is_some() {
+            return Err(Failure::Usage(format!("the log {origin} is named twice")));
+        }
+    }
+    Ok(logs)
+}
+
+impl From<AskError> for Failure {
+    fn from(error: AskError) -> Self {
+        let said = error.to_string();
+        match error {
+            AskError::Proof(error) => error.into(),
+            AskError::Post(error) => error.into(),
+            AskError::Ahead { .. } | AskError::Split { .. } | AskError::Wrong(_) => {
+                Self::Found(said)
+            }
+            AskError::Overtaken(_) | AskError::Refused { .. } => Self::Conflict(said),
+        }
+    }
+}
+
+impl From<tranche::post::Error> for Failure {
+    fn from(error: tranche::post::Error) -> Self {
+        match error {
+            tranche::post::Error::Address { .. } => Self::Usage(error.to_string()),
+            tranche::post::Error::Unreachable { url, why } => {
+                Self::File { what: url, error: std::io::Error::other(why) }
+            }
+        }
+    }
+}

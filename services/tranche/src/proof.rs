@@ -1,0 +1,352 @@
+//! The Merkle tree of a log, kept beside it: it grows with the log, signs checkpoints of it, and proves
+//! that a commit is in it. Strangers check that with programs that are not ours (ADR/0018).
+//!
+//! The tree is a cache of the log, but for the newest checkpoint: what was signed once must stay true.
+//! So a log that does not fit to it is not served.
+
+mod check;
+mod keeper;
+pub mod keys;
+mod recorded;
+mod shelf;
+pub mod stamp;
+#[cfg(test)]
+mod tests;
+
+pub use check::{Check, Found};
+pub use keeper::{Keeping, NotRecorded, OpenAgain, Opening, record};
+pub use recorded::Recorded;
+pub use shelf::{Shelf, hex_name};
+
+use bytes::Bytes;
+use eventlog::tlog::note::{Note, NoteSignature, Signer, Verifier};
+use eventlog::tlog::tile::{self, Kind, Tile, Tiles, WIDTH};
+use eventlog::tlog::{self, Builder, Checkpoint, Hash, Proof, Tree};
+use eventlog::{Log, Position};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// The directory of the tree beside an embedded log.
+pub const DIRECTORY: &str = "proof";
+/// Where the newest checkpoint that a witness has cosigned is kept, under the SHA-256 of its key.
+const COSIGNED: &str = "cosigned";
+/// How much is read from the log at once, in bytes.
+const READ_BYTES: usize = 1 << 20;
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The log cannot be read.
+    #[error(transparent)]
+    Log(#[from] eventlog::Error),
+    /// A text or a proof is wrong.
+    #[error(transparent)]
+    Tlog(#[from] tlog::Error),
+    /// A file.
+    #[error("{path}: {error}")]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A file of keys.
+    #[error("{0}")]
+    Keys(String),
+    /// The log ends before what was signed.
+    #[error(
+        "the log ends at position {head}, and a checkpoint of {size} commits was signed: commits are \
+         missing, as after an old back-up was restored"
+    )]
+    Shorter {
+        /// The last position of the log.
+        head: Position,
+        /// What was signed.
+        size: u64,
+    },
+    /// The log is another one than was signed.
+    #[error("the log is not the one that was signed: {0}")]
+    Rewritten(Found),
+    /// The signed checkpoint is of another log, or by another key.
+    #[error("the checkpoint that was signed here is not by the keys that are given: {0}")]
+    OtherKeys(String),
+}
+
+impl Error {
+    pub(crate) fn file(path: &Path, error: std::io::Error) -> Self {
+        Error::File { path: path.to_owned(), error }
+    }
+}
+
+/// The tree of a log, with its keys. It grows when it is told to catch up.
+pub struct Prover {
+    log: Arc<dyn Log>,
+    shelf: Shelf,
+    keys: Vec<Signer>,
+    grown: RwLock<Builder>,
+    signed: Mutex<Option<(Checkpoint, Note)>>,
+}
+
+impl Prover {
+    /// Reads the tree in a directory, goes on with it up to the end of the log, and checks that the log
+    /// is still what was signed.
+    ///
+    /// # Errors
+    /// [`Error::Shorter`] and [`Error::Rewritten`] when it is not; others when something cannot be read.
+    pub async fn open(log: Arc<dyn Log>, dir: &Path, keys: Vec<Signer>) -> Result<Self, Error> {
+        let shelf = Shelf::open(dir)?;
+        let signed = shelf.checkpoint()?;
+        let signed = signed.map(|note| opened(note, &keys)).transpose()?;
+        let head = log.head().await?;
+        let grown = Builder::resume(shelf.size(head), |tile| shelf.read(tile));
+        let is_readable = grown.is_ok();
+        let grown = RwLock::new(grown.unwrap_or_default());
+        let signed = Mutex::new(signed);
+        let mut prover = Self { log, shelf, keys, grown, signed };
+        if is_readable {
+            prover.catch_up().await?;
+        }
+        if !is_readable || prover.check_signed().is_err() {
+            prover.again().await?;
+            prover.check_signed()?;
+        }
+        Ok(prover)
+    }
+
+    /// Makes all tiles again from the log, if that is what was signed.
+    async fn again(&mut self) -> Result<(), Error> {
+        if let Some(found) = self.check().await?.first_root() {
+            return Err(Error::Rewritten(found));
+        }
+        self.shelf.clear()?;
+        *self.grown.write().unwrap_or_else(PoisonError::into_inner) = Builder::default();
+        self.catch_up().await.map(drop)
+    }
+
+    /// Reads the whole log and holds it against the newest checkpoint and the hashes that were kept.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn check(&self) -> Result<Check, Error> {
+        let mut check = Check::new(Some(self.shelf.clone()));
+        check.expect_all(self.newest().map(|(checkpoint, _)| checkpoint));
+        let head = self.log.head().await?;
+        let mut next = 1;
+        while next <= head {
+            let groups = self.log.read(next, READ_BYTES).await?;
+            let Some(last) = groups.last().map(eventlog::Group::last) else { break };
+            groups.iter().flat_map(eventlog::Group::iter).for_each(|(_, entry)| check.take(entry));
+            next = last + 1;
+        }
+        Ok(check)
+    }
+
+    fn check_signed(&self) -> Result<(), Error> {
+        let Some((Checkpoint { size, root, .. }, _)) = self.newest() else { return Ok(()) };
+        let head = self.size();
+        if head < size {
+            return Err(Error::Shorter { head, size });
+        }
+        let found = self.root(size)?;
+        let other = Found::Root { size, expected: root, found, position: None };
+        if found == root { Ok(()) } else { Err(Error::Rewritten(other)) }
+    }
+
+    /// Takes in what the log has and the tree has not, and gives the size of the tree.
+    ///
+    /// # Errors
+    /// When the log cannot be read, or a tile not be written.
+    pub async fn catch_up(&self) -> Result<u64, Error> {
+        let head = self.log.head().await?;
+        while self.size() < head {
+            let groups = self.log.read(self.size() + 1, READ_BYTES).await?;
+            if groups.is_empty() {
+                break;
+            }
+            for (position, entry) in groups.iter().flat_map(eventlog::Group::iter) {
+                self.take(position, entry)?;
+            }
+        }
+        Ok(self.size())
+    }
+
+    fn take(&self, position: Position, entry: &Bytes) -> Result<(), Error> {
+        // Hashed before the lock is taken, since readers wait for it.
+        let leaf = Hash::leaf(entry);
+        let mut grown = self.grown.write().unwrap_or_else(PoisonError::into_inner);
+        if position == grown.size() + 1 {
+            grown.push(leaf, |tile, hashes| self.shelf.write(tile, hashes))?;
+        }
+        Ok(())
+    }
+
+    /// The number of commits in the tree.
+    pub fn size(&self) -> u64 {
+        self.grown.read().unwrap_or_else(PoisonError::into_inner).size()
+    }
+
+    /// The name of the log, which is that of its keys.
+    pub fn origin(&self) -> &str {
+        self.keys[0].verifier().name()
+    }
+
+    /// The public keys.
+    pub fn verifiers(&self) -> Vec<Verifier> {
+        self.keys.iter().map(|key| key.verifier().clone()).collect()
+    }
+
+    /// The directory of the tree.
+    pub fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    fn newest(&self) -> Option<(Checkpoint, Note)> {
+        self.signed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The newest checkpoint, signed if the tree has grown since the last one. What is returned is on
+    /// the disk, so that nothing is ever signed that contradicts it.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub fn checkpoint(&self) -> Result<(Checkpoint, Note), Error> {
+        let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        let (size, root) = {
+            let grown = self.grown.read().unwrap_or_else(PoisonError::into_inner);
+            (grown.size(), grown.root())
+        };
+        if let Some(newest) = signed.as_ref().filter(|(newest, _)| newest.size == size) {
+            return Ok(newest.clone());
+        }
+        let checkpoint = Checkpoint { origin: self.origin().to_owned(), size, root };
+        let mut note = Note::new(checkpoint.to_string())?;
+        self.keys.iter().for_each(|key| note.sign(key));
+        self.shelf.keep_checkpoint(&note)?;
+        *signed = Some((checkpoint.clone(), note.clone()));
+        Ok((checkpoint, note))
+    }
+
+    /// The size of the newest checkpoint that the witness with these keys has cosigned for us; 0 when
+    /// there is none. The witness itself may know a newer one.
+    ///
+    /// # Errors
+    /// When what was kept cannot be read.
+    pub fn cosigned_size(&self, witness: &[Verifier]) -> Result<u64, Error> {
+        let mut newest = 0;
+        for key in witness {
+            let Some(note) = self.shelf.note(&cosigned_path(key))? else { continue };
+            if !tlog::cosign::cosigned(&note, witness).is_empty() {
+                newest = newest.max(Checkpoint::parse(&note.text)?.size);
+            }
+        }
+        Ok(newest)
+    }
+
+    /// Keeps a checkpoint with the cosignatures of a witness, and gives it with those of all others
+    /// that have cosigned the same.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub fn keep_cosigned(&self, mut note: Note, witness: &[Verifier]) -> Result<Note, Error> {
+        for key in witness.iter().filter(|key| note.signatures.iter().any(|one| key.is_of(one))) {
+            self.shelf.put(&cosigned_path(key), note.to_string().as_bytes(), true)?;
+        }
+        let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another process may have signed more in the meantime, or brought another cosignature.
+        let kept = self.shelf.checkpoint()?.filter(|kept| kept.text == note.text);
+        let Some(kept) = kept else { return Ok(note) };
+        for signature in kept.signatures {
+            let is_like =
+                |one: &NoteSignature| (&one.name, one.id) == (&signature.name, signature.id);
+            if !note.signatures.iter().any(is_like) {
+                note.add(signature)?;
+            }
+        }
+        self.shelf.keep_checkpoint(&note)?;
+        if let Some((_, newest)) = signed.as_mut().filter(|(_, newest)| newest.text == note.text) {
+            newest.clone_from(&note);
+        }
+        Ok(note)
+    }
+
+    /// That the commit at a position is in the log, as of the newest checkpoint; `None` when it is not.
+    ///
+    /// # Errors
+    /// When a tile cannot be read.
+    pub fn proof(&self, position: Position) -> Result<Option<Proof>, Error> {
+        let (head, checkpoint) = self.checkpoint()?;
+        let Some(index) = position.checked_sub(1).filter(|index| *index < head.size) else {
+            return Ok(None);
+        };
+        let path = self.inclusion(index, head.size)?;
+        Ok(Some(Proof { index, path, checkpoint }))
+    }
+
+    /// The bytes of a tile or of a bundle of entries; `None` when the tree does not have it yet.
+    ///
+    /// # Errors
+    /// When the log or a tile cannot be read.
+    pub async fn tile(&self, tile: Tile) -> Result<Option<Bytes>, Error> {
+        if !tile.is_in(self.size()) {
+            return Ok(None);
+        }
+        if tile.kind != Kind::Entries {
+            return Ok(Some(tile::encode(&self.hashes(tile)?).into()));
+        }
+        let (first, count) = (tile.index * WIDTH + 1, usize::try_from(tile.width).unwrap_or(0));
+        let mut entries: Vec<Bytes> = Vec::with_capacity(count);
+        while entries.len() < count {
+            let groups = self.log.read(first + entries.len() as u64, READ_BYTES).await?;
+            if groups.is_empty() {
+                return Ok(None);
+            }
+            entries.extend(groups.into_iter().flat_map(|group| group.entries));
+        }
+        Ok(Some(tile::encode_bundle(entries.iter().take(count)).into()))
+    }
+
+    /// Writes the whole tree for plain file hosting: checkpoint, tiles and bundles, under their paths.
+    ///
+    /// # Errors
+    /// When something cannot be read or written.
+    pub async fn publish(&self, dir: &Path) -> Result<Checkpoint, Error> {
+        let (head, note) = self.checkpoint()?;
+        let target = Shelf::open(dir)?;
+        for tile in Tile::all(head.size) {
+            if let Some(bytes) = self.tile(tile).await? {
+                target.put(&tile.to_string(), &bytes, false)?;
+            }
+        }
+        // Last, so that whoever sees it finds what it is about.
+        target.keep_checkpoint(&note)?;
+        Ok(head)
+    }
+
+    fn hashes(&self, tile: Tile) -> Result<Vec<Hash>, Error> {
+        let grown = self.grown.read().unwrap_or_else(PoisonError::into_inner);
+        match grown.open(tile) {
+            Some(hashes) => Ok(hashes.to_vec()),
+            None => self.shelf.read(tile),
+        }
+    }
+}
+
+impl Tree for Prover {
+    type Error = Error;
+
+    fn subtree(&self, height: u32, index: u64) -> Result<Hash, Error> {
+        Tiles(|tile| self.hashes(tile)).subtree(height, index)
+    }
+}
+
+fn cosigned_path(key: &Verifier) -> String {
+    format!("{COSIGNED}/{}", hex_name(&key.to_string()))
+}
+
+/// A checkpoint that one of these keys has signed.
+fn opened(note: Note, keys: &[Signer]) -> Result<(Checkpoint, Note), Error> {
+    let known: Vec<_> = keys.iter().map(|key| key.verifier().clone()).collect();
+    let origin = known.first().map(Verifier::name).unwrap_or_default();
+    let checkpoint = Checkpoint::open(&note, &known, origin)
+        .map_err(|error| Error::OtherKeys(error.to_string()))?;
+    Ok((checkpoint, note))
+}

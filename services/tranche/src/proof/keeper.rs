@@ -1,0 +1,258 @@
+//! What a running service does about proof: its tree follows the log, a checkpoint is signed and recorded
+//! when one is due, and everything that is stored is read again and again and held against what it was.
+
+use super::{Check, Prover};
+use crate::engine::{Published, Reader, Request, SubmitError, replay_to};
+use crate::gateway::Gateway;
+use domain::checkpoint::Record;
+use domain::command::{Actor, Parsed};
+use domain::{Refusal, Role};
+use eventlog::tlog::{Checkpoint, Hash};
+use eventlog::{Log, Position};
+use jiff::{SignedDuration, Timestamp};
+use prometheus::{IntCounter, IntGauge, Registry};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// After so long without one a checkpoint is recorded: a day, less what a restart may take.
+pub const CHECKPOINT_EVERY: SignedDuration = SignedDuration::from_hours(23);
+/// How often it is seen whether a checkpoint is due.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// After a failure it is tried again after so long.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
+/// How much is read at once when all is verified, in bytes.
+const READ_BYTES: usize = 1 << 20;
+
+/// How a log is opened anew to verify it, so that what is read comes from the disk and not from memory of
+/// ours.
+pub type OpenAgain = Arc<dyn Fn() -> Opening + Send + Sync>;
+/// A log that is being opened.
+pub type Opening = Pin<Box<dyn Future<Output = Result<Arc<dyn Log>, eventlog::Error>> + Send>>;
+
+/// What a running service does beside serving.
+pub struct Keeping {
+    /// The tree, if there are keys to sign it with.
+    pub prover: Option<Arc<Prover>>,
+    /// Opens the log to verify it.
+    pub open: OpenAgain,
+    /// How long to wait before everything is verified again; never when `None`.
+    pub every: Option<Duration>,
+}
+
+impl Keeping {
+    /// Starts what is to be done. It ends when the answer is dropped.
+    ///
+    /// # Errors
+    /// When the figures cannot be made.
+    pub fn start(
+        self,
+        gateway: &Gateway,
+        registry: &Registry,
+    ) -> Result<JoinSet<()>, prometheus::Error> {
+        let figures = Figures::new(registry)?;
+        let mut tasks = JoinSet::new();
+        if let Some(prover) = self.prover.clone() {
+            tasks.spawn(keep(prover, gateway.clone(), figures.clone()));
+        }
+        if let Some(every) = self.every {
+            let (reader, prover) = (gateway.reader(), self.prover);
+            tasks.spawn(verify_again_and_again(self.open, reader, prover, every, figures));
+        }
+        Ok(tasks)
+    }
+}
+
+/// The figures of verification, for Prometheus.
+#[derive(Clone)]
+struct Figures {
+    verified: IntGauge,
+    findings: IntGauge,
+    rounds: IntCounter,
+    signed: IntGauge,
+}
+
+impl Figures {
+    fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let figures = Self {
+            verified: IntGauge::new(
+                "tranche_verified_position",
+                "The last commit that the running service has verified: bytes, tree and views",
+            )?,
+            findings: IntGauge::new(
+                "tranche_verification_findings",
+                "What the last verification found wrong; anything but 0 is an alarm",
+            )?,
+            rounds: IntCounter::new(
+                "tranche_verifications_total",
+                "How often the running service has verified everything",
+            )?,
+            signed: IntGauge::new(
+                "tranche_checkpoint_commits",
+                "How many commits the newest recorded checkpoint covers",
+            )?,
+        };
+        registry.register(Box::new(figures.verified.clone()))?;
+        registry.register(Box::new(figures.findings.clone()))?;
+        registry.register(Box::new(figures.rounds.clone()))?;
+        registry.register(Box::new(figures.signed.clone()))?;
+        Ok(figures)
+    }
+}
+
+/// Why a checkpoint was not recorded.
+#[derive(Debug, thiserror::Error)]
+pub enum NotRecorded {
+    /// It could not be signed.
+    #[error(transparent)]
+    Proof(#[from] super::Error),
+    /// It makes no command.
+    #[error(transparent)]
+    Command(#[from] Refusal),
+    /// The log did not take it.
+    #[error(transparent)]
+    Submit(#[from] SubmitError),
+}
+
+/// Lets a tree follow the log, and records checkpoints, until it is dropped.
+async fn keep(prover: Arc<Prover>, gateway: Gateway, figures: Figures) {
+    loop {
+        let next = prover.size() + 1;
+        match timeout(LOOK_EVERY, prover.log.wait_for(next)).await {
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "the tree does not follow the log");
+                sleep(PAUSE_AFTER_FAILURE).await;
+            }
+            Ok(Ok(_)) => {
+                if let Err(error) = prover.catch_up().await {
+                    tracing::error!(%error, "the tree does not follow the log");
+                    sleep(PAUSE_AFTER_FAILURE).await;
+                }
+            }
+            Err(_) => {}
+        }
+        let shown = gateway.reader().now();
+        if let Some((_, size)) = shown.views().checkpoints.newest() {
+            figures.signed.set(i64::try_from(size).unwrap_or(i64::MAX));
+        }
+        let is_writer = gateway.writer().is_some_and(|writer| writer == "here");
+        if is_writer && is_due(&shown, prover.size(), gateway.clock().now()) {
+            match record(&prover, &gateway).await {
+                Ok(size) => tracing::info!(size, "a checkpoint was recorded"),
+                Err(error) => {
+                    tracing::error!(%error, "a checkpoint is due and was not recorded");
+                    sleep(PAUSE_AFTER_FAILURE).await;
+                }
+            }
+        }
+    }
+}
+
+/// Whether a checkpoint of a tree of this size is to be recorded now.
+fn is_due(shown: &Published, size: u64, now: Timestamp) -> bool {
+    let checkpoints = &shown.views().checkpoints;
+    // What waits must be covered by it.
+    if size == 0 || size < shown.position() {
+        return false;
+    }
+    let Some((at, newest)) = checkpoints.newest() else { return true };
+    let is_old = now.duration_since(at) >= CHECKPOINT_EVERY;
+    size > newest && (checkpoints.is_awaited() || is_old)
+}
+
+/// Signs the tree as it is, and records that. Gives the number of commits that are signed.
+///
+/// # Errors
+/// When it cannot be signed, or the log does not take it.
+pub async fn record(prover: &Arc<Prover>, gateway: &Gateway) -> Result<u64, NotRecorded> {
+    let signing = Arc::clone(prover);
+    let signed = tokio::task::spawn_blocking(move || signing.checkpoint()).await;
+    let (head, note) = signed.map_err(|error| super::Error::Keys(error.to_string()))??;
+    let request = recording(prover, head.size, head.root.0, note.to_string())?;
+    gateway.submit(request).await?;
+    Ok(head.size)
+}
+
+fn recording(prover: &Prover, size: u64, root: [u8; 32], note: String) -> Result<Request, Refusal> {
+    let keys = prover.verifiers().iter().map(ToString::to_string).collect();
+    let record = Record { keys, note, root: domain::canonical::Sha256Hex(root), size };
+    let actor = Actor {
+        id: domain::react::ENGINE.parse().expect("a literal id"),
+        on_behalf_of: None,
+        role: Role::System,
+    };
+    // A second instance that tries the same records it once.
+    let id = format!("checkpoint/{size}").parse().expect("a number makes an id");
+    Ok(Request::new(Parsed::of(record)?, actor, id))
+}
+
+/// Verifies everything that is stored, again and again: bytes against their hashes, the tree against what
+/// was signed, and the views against a fold from the first commit. What it finds is told as an error and
+/// as a figure.
+async fn verify_again_and_again(
+    open: OpenAgain,
+    reader: Reader,
+    prover: Option<Arc<Prover>>,
+    every: Duration,
+    figures: Figures,
+) {
+    loop {
+        sleep(every).await;
+        let findings = match verify(&open, &reader, prover.as_deref()).await {
+            Ok((position, findings)) => {
+                if findings.is_empty() {
+                    figures.verified.set(i64::try_from(position).unwrap_or(i64::MAX));
+                }
+                findings
+            }
+            Err(error) => vec![error],
+        };
+        for finding in &findings {
+            tracing::error!(%finding, "VERIFICATION FAILED: history is not what it was");
+        }
+        figures.findings.set(i64::try_from(findings.len()).unwrap_or(i64::MAX));
+        figures.rounds.inc();
+    }
+}
+
+async fn verify(
+    open: &OpenAgain,
+    reader: &Reader,
+    prover: Option<&Prover>,
+) -> Result<(Position, Vec<String>), String> {
+    let log = open().await.map_err(|error| error.to_string())?;
+    let shown = reader.now();
+    let head = shown.position();
+    let mut check = Check::new(prover.map(|prover| prover.shelf.clone()));
+    check.expect_all(prover.and_then(|prover| prover.newest()).map(|(checkpoint, _)| checkpoint));
+    let recorded = shown.views().checkpoints.roots();
+    check.expect_all(recorded.map(|(size, root)| {
+        let origin = String::new();
+        Checkpoint { origin, size, root: Hash(root.0) }
+    }));
+    let mut next = 1;
+    while next <= head {
+        let groups = log.read(next, READ_BYTES).await.map_err(|error| error.to_string())?;
+        let Some(last) = groups.last().map(eventlog::Group::last) else { break };
+        groups.iter().flat_map(eventlog::Group::iter).for_each(|(_, entry)| check.take(entry));
+        next = last + 1;
+        // Readers and the writer go first.
+        tokio::task::yield_now().await;
+    }
+    let (found, _) = check.finish();
+    let mut findings: Vec<String> = found.iter().map(ToString::to_string).collect();
+    let folded = replay_to(log, head, None).await.map_err(|error| error.to_string())?;
+    let expected = folded.digests;
+    let live = shown.digests().map_err(|error| error.to_string())?;
+    if expected.world != live.world {
+        findings.push(format!("the state at position {head} is not what a replay gives"));
+    }
+    for (view, digest) in &live.views {
+        if expected.views.get(view) != Some(digest) {
+            findings.push(format!("the view {view} at position {head} is not what a replay gives"));
+        }
+    }
+    Ok((head, findings))
+}

@@ -1,0 +1,127 @@
+//! The directory of a tree: its full tiles under the paths that they are published at, and the newest
+//! signed checkpoint. Tiles are a cache of the log. The checkpoint is a promise, and not made anew.
+
+use super::Error;
+use eventlog::tlog::note::{self, Note};
+use eventlog::tlog::tile::{self, Kind, Tile, WIDTH};
+use eventlog::tlog::{Hash, Tree};
+use sha2::{Digest, Sha256};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// The newest signed checkpoint.
+const CHECKPOINT: &str = "checkpoint";
+
+/// A directory with tiles.
+#[derive(Clone, Debug)]
+pub struct Shelf {
+    dir: PathBuf,
+}
+
+impl Shelf {
+    /// Takes a directory, which is made if it is missing.
+    pub fn open(dir: &Path) -> Result<Shelf, Error> {
+        fs::create_dir_all(dir).map_err(|error| Error::file(dir, error))?;
+        Ok(Shelf { dir: dir.to_owned() })
+    }
+
+    /// How many leaves of a log of `head` entries are in full tiles here, without a gap.
+    pub fn size(&self, head: u64) -> u64 {
+        let is_there = |index: u64| self.dir.join(Tile::full(0, index).to_string()).exists();
+        let (mut some, mut none) = (0, head / WIDTH + 1);
+        while some + 1 < none {
+            let middle = u64::midpoint(some, none);
+            if is_there(middle - 1) { some = middle } else { none = middle }
+        }
+        some * WIDTH
+    }
+
+    /// The first hashes of a full tile.
+    pub fn read(&self, tile: Tile) -> Result<Vec<Hash>, Error> {
+        let full = Tile { width: WIDTH, ..tile };
+        let path = self.dir.join(full.to_string());
+        let bytes = fs::read(&path).map_err(|error| Error::file(&path, error))?;
+        let mut hashes = tile::decode(&bytes, WIDTH)?;
+        hashes.truncate(usize::try_from(tile.width).unwrap_or(usize::MAX));
+        Ok(hashes)
+    }
+
+    /// Keeps a full tile. It appears whole or not at all; whether it survives a loss of power does not
+    /// matter, since it is made again from the log.
+    pub fn write(&self, tile: Tile, hashes: &[Hash]) -> Result<(), Error> {
+        self.put(&tile.to_string(), &tile::encode(hashes), false)
+    }
+
+    /// Writes a file of the tree by its path, such as a bundle for plain file hosting.
+    pub fn put(&self, name: &str, bytes: &[u8], is_synced: bool) -> Result<(), Error> {
+        let path = self.dir.join(name);
+        let parent = path.parent().unwrap_or(&self.dir);
+        let write = || -> io::Result<()> {
+            fs::create_dir_all(parent)?;
+            let partial = path.with_extension(format!("{}.partial", std::process::id()));
+            let mut file = File::create(&partial)?;
+            file.write_all(bytes)?;
+            if is_synced {
+                file.sync_all()?;
+            }
+            fs::rename(&partial, &path)?;
+            if is_synced { File::open(parent)?.sync_all() } else { Ok(()) }
+        };
+        write().map_err(|error| Error::file(&path, error))
+    }
+
+    /// Forgets all tiles.
+    pub fn clear(&self) -> Result<(), Error> {
+        let dir = self.dir.join("tile");
+        match fs::remove_dir_all(&dir) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file(&dir, error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The newest checkpoint that was signed.
+    pub fn checkpoint(&self) -> Result<Option<Note>, Error> {
+        self.note(CHECKPOINT)
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// A note by its path, if there is one.
+    pub fn note(&self, name: &str) -> Result<Option<Note>, Error> {
+        let path = self.dir.join(name);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(Note::parse(&text)?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::file(&path, error)),
+        }
+    }
+
+    /// Keeps a checkpoint. It is on the disk when this returns.
+    pub fn keep_checkpoint(&self, note: &Note) -> Result<(), Error> {
+        debug_assert!(note.to_string().len() <= note::BYTES_MAX);
+        self.put(CHECKPOINT, note.to_string().as_bytes(), true)
+    }
+}
+
+/// Only what is in full tiles.
+impl Tree for Shelf {
+    type Error = Error;
+
+    fn subtree(&self, height: u32, index: u64) -> Result<Hash, Error> {
+        tile::Tiles(|tile| self.read(tile)).subtree(height, index)
+    }
+}
+
+/// The level of a tile of hashes.
+pub fn is_leaves(tile: Tile) -> bool {
+    tile.kind == Kind::Hashes(0)
+}
+
+/// A name of a file for any text: its SHA-256.
+pub fn hex_name(text: &str) -> String {
+    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,165 @@
+//! The tree beside a log: that it goes on after a stop, and that a log which was changed is refused.
+
+use super::*;
+use eventlog::contract::Scratch;
+use eventlog::tlog::note::Algorithm;
+use eventlog::{Memory, Sqlite};
+
+fn key(number: u8) -> Vec<Signer> {
+    vec![Signer::from_seed("log.example/a", Algorithm::Ed25519, &[number; 32]).unwrap()]
+}
+
+fn entry(number: u64) -> Bytes {
+    format!("entry {number}").into()
+}
+
+async fn append(log: &dyn Log, to: u64) {
+    let head = log.head().await.unwrap();
+    log.append(head, (head + 1..=to).map(entry).collect()).await.unwrap();
+}
+
+async fn memory(size: u64) -> Arc<dyn Log> {
+    let log = Arc::new(Memory::default());
+    append(&*log, size).await;
+    log
+}
+
+#[tokio::test]
+async fn a_tree_goes_on_where_it_was() {
+    let scratch = Scratch::new();
+    let log = memory(700).await;
+    let first = Prover::open(log.clone(), scratch.path(), key(1)).await.unwrap();
+    let (checkpoint, note) = first.checkpoint().unwrap();
+    assert_eq!((checkpoint.size, first.checkpoint().unwrap().1), (700, note.clone()));
+    let mut check = Check::new(None);
+    check.expect_all([checkpoint.clone()]);
+    (1..=700).for_each(|number| check.take(&entry(number)));
+    assert_eq!(check.finish(), (Vec::new(), 1));
+    drop(first);
+    append(&*log, 1_300).await;
+    let again = Prover::open(log.clone(), scratch.path(), key(1)).await.unwrap();
+    assert_eq!(again.checkpoint().unwrap().0.size, 1_300);
+    for position in [1, 256, 257, 1_280, 1_281, 1_300] {
+        let proof = again.proof(position).unwrap().unwrap();
+        proof.verify(&entry(position), &again.verifiers(), "log.example/a").unwrap();
+    }
+    assert_eq!(again.proof(0).unwrap(), None);
+    assert_eq!(again.proof(1_301).unwrap(), None);
+    let path = again.consistency(700, 1_300).unwrap();
+    let (old, new) = ((700, checkpoint.root), (1_300, again.checkpoint().unwrap().0.root));
+    tlog::verify_consistency(old, new, &path).unwrap();
+}
+
+#[tokio::test]
+async fn damaged_and_missing_tiles_are_made_again() {
+    let scratch = Scratch::new();
+    let log = memory(1_000).await;
+    let root = {
+        let prover = Prover::open(log.clone(), scratch.path(), key(1)).await.unwrap();
+        prover.checkpoint().unwrap().0.root
+    };
+    for damage in [&b"short"[..], &[7; tile::BYTES]] {
+        std::fs::write(scratch.path().join("tile/0/001"), damage).unwrap();
+        let prover = Prover::open(log.clone(), scratch.path(), key(1)).await.unwrap();
+        assert_eq!(prover.checkpoint().unwrap().0.root, root);
+    }
+    std::fs::remove_dir_all(scratch.path().join("tile")).unwrap();
+    let prover = Prover::open(log, scratch.path(), key(1)).await.unwrap();
+    assert_eq!(prover.root(1_000).unwrap(), root);
+}
+
+/// The same log but for one entry, in a directory of its own.
+async fn with_change(size: u64, changed: u64) -> Arc<dyn Log> {
+    let log = Arc::new(Memory::default());
+    let entries =
+        (1..=size).map(|number| if number == changed { "x".into() } else { entry(number) });
+    log.append(0, entries.collect()).await.unwrap();
+    log
+}
+
+#[tokio::test]
+async fn a_log_that_was_changed_is_found_with_the_position() {
+    for changed in [1, 300, 768] {
+        let scratch = Scratch::new();
+        let prover = Prover::open(memory(1_000).await, scratch.path(), key(1)).await.unwrap();
+        prover.checkpoint().unwrap();
+        let other = with_change(1_000, changed).await;
+        // Its full tiles are taken as they are at the start, and held against the log by the check.
+        let prover = Prover::open(other, scratch.path(), key(1)).await.unwrap();
+        let (found, held) = prover.check().await.unwrap().finish();
+        assert_eq!((found[0].clone(), held), (Found::Entry(changed), 0));
+        let Found::Root { size: 1_000, position, .. } = found[1] else { panic!("{found:?}") };
+        assert_eq!(position, Some(changed));
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_was_changed_at_its_end_is_not_served() {
+    let scratch = Scratch::new();
+    let prover = Prover::open(memory(1_000).await, scratch.path(), key(1)).await.unwrap();
+    prover.checkpoint().unwrap();
+    let other = with_change(1_000, 990).await;
+    let error = Prover::open(other, scratch.path(), key(1)).await.err().unwrap();
+    let Error::Rewritten(found) = error else { panic!("{error}") };
+    assert!(found.to_string().contains("at or before position 1000"), "{found}");
+}
+
+#[tokio::test]
+async fn a_shorter_log_and_another_key_are_refused() {
+    let scratch = Scratch::new();
+    let prover = Prover::open(memory(1_000).await, scratch.path(), key(1)).await.unwrap();
+    prover.checkpoint().unwrap();
+    let error = Prover::open(memory(999).await, scratch.path(), key(1)).await.err().unwrap();
+    assert!(matches!(error, Error::Shorter { head: 999, size: 1_000 }), "{error}");
+    let error = Prover::open(memory(1_000).await, scratch.path(), key(2)).await.err().unwrap();
+    assert!(matches!(error, Error::OtherKeys(_)), "{error}");
+    // A new key beside the old one signs, too.
+    let both = key(2).into_iter().chain(key(1)).collect();
+    let log = memory(1_001).await;
+    let prover = Prover::open(log, scratch.path(), both).await.unwrap();
+    assert_eq!(prover.checkpoint().unwrap().1.signatures.len(), 2);
+}
+
+#[tokio::test]
+async fn a_published_tree_is_complete() {
+    let scratch = Scratch::new();
+    let log: Arc<dyn Log> = Arc::new(Sqlite::open(&scratch.path().join("log")).unwrap());
+    append(&*log, 600).await;
+    let prover = Prover::open(log, &scratch.path().join("proof"), key(1)).await.unwrap();
+    let site = scratch.path().join("site");
+    let head = prover.publish(&site).await.unwrap();
+    let mut check = Check::new(None);
+    check.expect_all([head]);
+    for (index, width) in [(0, 256), (1, 256), (2, 88)] {
+        let tile = Tile { kind: Kind::Entries, index, width };
+        let bundle = Bytes::from(std::fs::read(site.join(tile.to_string())).unwrap());
+        for entry in tile::decode_bundle(&bundle, width).unwrap() {
+            check.take(&entry);
+        }
+    }
+    assert_eq!(check.finish(), (Vec::new(), 1));
+    for path in ["checkpoint", "tile/0/000", "tile/0/001", "tile/0/002.p/88", "tile/1/000.p/2"] {
+        assert!(site.join(path).exists(), "{path}");
+    }
+    assert_eq!(
+        prover.tile(Tile { kind: Kind::Hashes(0), index: 2, width: 89 }).await.unwrap(),
+        None
+    );
+}
+
+#[test]
+fn a_key_is_for_its_owner() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = Scratch::new();
+    let path = scratch.path().join("key");
+    let made = keys::new("log.example/a", Algorithm::Ed25519).unwrap();
+    keys::save(&path, &made).unwrap();
+    assert_eq!(keys::read(&path).unwrap()[0].verifier(), made.verifier());
+    assert!(keys::save(&path, &made).is_err(), "nothing is overwritten");
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(keys::read(&path).unwrap_err().to_string().contains("its mode is 644"));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::write(&path, "PRIVATE+KEY+a+00000000+AAAA\n").unwrap();
+    let error = keys::read(&path).unwrap_err().to_string();
+    assert!(error.contains("key") && !error.contains("AAAA"), "{error}");
+}

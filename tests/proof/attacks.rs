@@ -1,0 +1,127 @@
+//! What an administrator of the machine can do to a log who knows its format, and drops the triggers and
+//! makes the checksums anew: `verify` finds each with its position, by the tree that was kept, and by a
+//! checkpoint that somebody else has.
+
+use super::{CORRUPT, FOUND, Published, done, rewrite, said};
+use crate::cli::program::tranche;
+use serde_json::Value;
+use std::path::Path;
+
+/// Opens the log and lets its rows be changed; `entries()` reads them, `store(entries)` writes one
+/// commit in each row, with checksums that are right.
+const TOOLS: &str = r#"
+import sqlite3, zlib, json
+log = sqlite3.connect('log/log.sqlite')
+for name, in log.execute("select name from sqlite_master where type='trigger'").fetchall():
+    log.execute(f'drop trigger {name}')
+def entries():
+    rows = log.execute('select body from groups order by first').fetchall()
+    return [entry for body, in rows for entry in (body if isinstance(body, bytes) else body.encode()).split(b'\n')]
+def store(entries):
+    is_text = isinstance(log.execute('select body from groups').fetchone()[0], str)
+    log.execute('delete from groups')
+    for first, entry in enumerate(entries, 1):
+        crc = zlib.crc32(f'{first}\n'.encode() + entry)
+        log.execute('insert into groups values (?, ?, ?, ?)', (first, first, crc, entry.decode() if is_text else entry))
+    log.commit()
+"#;
+
+/// What `verify` finds, with the positions that it names.
+fn found(dir: &Path, more: &[&str]) -> (String, Vec<u64>) {
+    let args = [&["--data", "log", "verify", "--public", "public", "--json"], more].concat();
+    let output = tranche(dir, &args);
+    assert!(matches!(output.status.code(), Some(FOUND | CORRUPT)), "{}", said(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let findings = report["findings"].as_array().expect("findings");
+    let positions = findings.iter().filter_map(|finding| finding["position"].as_u64());
+    (report.to_string(), positions.collect())
+}
+
+/// The demo's log, of which an auditor has kept a checkpoint; then this is done to it.
+fn attacked(script: &str) -> Published {
+    let published = Published::new();
+    let dir = published.dir();
+    std::fs::copy(dir.join("site/checkpoint"), dir.join("kept")).unwrap();
+    rewrite(dir, &format!("{TOOLS}\n{script}"));
+    // Snapshots would tell, too; here they are gone, as they may be any day.
+    std::fs::remove_dir_all(dir.join("log/snapshots")).ok();
+    published
+}
+
+const KEPT: &[&str] = &["--checkpoint", "kept"];
+
+#[test]
+fn an_edited_commit_is_named() {
+    let edit = r#"
+all = entries()
+before = all[99]
+all[99] = before.replace(b'"actor":{"id":"', b'"actor":{"id":"x', 1)
+assert all[99] != before
+store(all)"#;
+    let published = attacked(edit);
+    let (report, positions) = found(published.dir(), KEPT);
+    assert!(positions.contains(&100), "{report}");
+    assert!(report.contains("is not what it was when it was hashed"), "{report}");
+    // Without the tree that was kept beside it, a checkpoint from outside still tells.
+    std::fs::remove_dir_all(published.dir().join("log/proof")).unwrap();
+    let (report, _) = found(published.dir(), KEPT);
+    assert!(report.contains("has the root"), "{report}");
+}
+
+#[test]
+fn a_removed_commit_and_a_swapped_pair_are_named() {
+    let published = attacked("all = entries()\ndel all[149]\nstore(all)");
+    let (report, positions) = found(published.dir(), KEPT);
+    assert!(positions.contains(&150) && report.contains("the log ends at"), "{report}");
+    let published = attacked("all = entries()\nall[9], all[10] = all[10], all[9]\nstore(all)");
+    let (report, positions) = found(published.dir(), KEPT);
+    assert!(positions.contains(&10) && positions.contains(&11), "{report}");
+}
+
+/// The worst: everything is made to fit, and the attacker has the key that signs.
+#[test]
+fn a_rewritten_tail_with_a_fresh_signature_is_told_by_the_checkpoint_that_somebody_kept() {
+    // The note of the last commit's actor is another: canonical, and with its own checksum.
+    let edit = r#"
+all = entries()
+last = json.loads(all[-1])
+last['command_hash'] = '0' * 64
+all[-1] = json.dumps(last, sort_keys=True, separators=(',', ':'), ensure_ascii=False).encode()
+store(all)"#;
+    let published = attacked(edit);
+    let dir = published.dir();
+    std::fs::remove_dir_all(dir.join("log/proof")).unwrap();
+    // A fresh signature over the rewritten history: by itself it is whole.
+    done(dir, &["--data", "log", "proof", "checkpoint", "--key", "key"]);
+    let whole = tranche(dir, &["--data", "log", "verify", "--public", "public"]);
+    assert_eq!(whole.status.code(), Some(0), "{}", said(&whole));
+    let (report, _) = found(dir, KEPT);
+    let at = format!("at or before position {}", published.size());
+    assert!(report.contains(&at), "{report}");
+}
+
+#[test]
+fn a_restored_old_back_up_is_refused_by_the_service_and_found_by_verify() {
+    let published = Published::new();
+    let dir = published.dir();
+    done(dir, &["log", "copy", "sqlite:log", "sqlite:backup"]);
+    let clock = ["--clock", "2027-01-01T00:00:00Z"];
+    let more =
+        ["do", "checkpoint.request", "--actor", "ann", "--role", "auditor", r#"{"reason":"x"}"#];
+    done(dir, &[&["--data", "log"], &more[..], &clock].concat());
+    done(dir, &["--data", "log", "proof", "checkpoint", "--key", "key"]);
+    for name in ["log.sqlite", "log.sqlite-wal", "log.sqlite-shm"] {
+        std::fs::remove_file(dir.join("log").join(name)).ok();
+        if dir.join("backup").join(name).exists() {
+            std::fs::copy(dir.join("backup").join(name), dir.join("log").join(name)).unwrap();
+        }
+    }
+    std::fs::remove_dir_all(dir.join("log/snapshots")).ok();
+    let (report, _) = found(dir, &[]);
+    let ends = format!("the log ends at {}", published.size());
+    assert!(report.contains(&ends), "{report}");
+    let serve = ["--data", "log", "serve", "--listen", "127.0.0.1:0", "--key", "key"];
+    let refused = tranche(dir, &serve);
+    assert_eq!(refused.status.code(), Some(CORRUPT), "{}", said(&refused));
+    assert!(said(&refused).contains("commits are missing"), "{}", said(&refused));
+}
