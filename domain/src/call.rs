@@ -225,6 +225,9 @@ pub struct Round {
 pub struct RoundDecision {
     /// The global commitment that it draws on.
     pub commitment: Option<Key>,
+    /// When it was taken.
+    #[serde(default)]
+    pub decided_at: Option<Timestamp>,
     /// Union total as decided.
     pub union: Option<Money>,
     /// Awards, reserve activations included.
@@ -410,7 +413,7 @@ impl Decider for Call {
         self.phase.into()
     }
 
-    fn evolve(&mut self, event: &Event, _: &At<'_>) {
+    fn evolve(&mut self, event: &Event, at: &At<'_>) {
         match event {
             Event::Opened { budget, cut_offs, opens_until, rules, rules_sha256, title } => {
                 self.budget.clone_from(budget);
@@ -447,6 +450,7 @@ impl Decider for Call {
                 self.awarded.add(known_total(*union, funded));
                 let decision = RoundDecision {
                     commitment: commitment.clone(),
+                    decided_at: Some(at.effective_at),
                     union: *union,
                     funded: funded.clone(),
                     reserve: reserve.clone(),

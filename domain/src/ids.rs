@@ -139,6 +139,8 @@ stream_keys! {
     ClaimId = "claim", "SLAIF-2025-03-12";
     /// An audit engagement.
     AuditId = "audit", "ECA-2026-1";
+    /// A natural person: the id under which they act, which says nothing about them.
+    SubjectId = "subject", "p0123456789abcdef";
     /// A durable timer.
     TimerId = "timer", "EUROHPC-2024-CEI-AI-cutoff-1";
     /// A process manager.

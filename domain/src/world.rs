@@ -209,6 +209,7 @@ deciders! {
     Statement: statement::Statement in statements;
     Claim: claim::Claim in claims;
     Audit: audit::Audit in audits;
+    Subject: subject::Subject in subjects;
     System: system::System in systems;
     Allocation: allocation::Allocation in allocations;
     Timer: timer::Timer in timers;

@@ -15,3 +15,4 @@ pub mod node;
 pub mod proof;
 pub mod relay;
 pub mod roles;
+pub mod vault;
