@@ -11,7 +11,7 @@ use crate::personal::{Purpose, Sealed, check_not_erased};
 use crate::proposal::Phase;
 use crate::rejection::{Common, Kind, Reason, Refusal, Rule};
 use crate::rules::{self, Comparator, Stage};
-use crate::text::{check_round_reason};
+use crate::text::check_round_reason;
 use crate::upcast::Upcaster;
 use crate::world::{At, Decider, World};
 use imbl::{OrdMap, OrdSet};

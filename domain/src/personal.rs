@@ -2,16 +2,21 @@
 //! rule never reads a sealed value, and no key comes here. Keys and clear text are at the edge (ADR 0021).
 
 use crate::canonical::Sha256Hex;
-use crate::ids::{ActorId, StreamId, SubjectId};
+use crate::commit::Recorded;
+use crate::ids::{ActorId, CallId, Key, StreamId, StreamKey, SubjectId};
+use crate::payment::Payment;
 use crate::rejection::Refusal;
-use crate::subject::{Rejection, Subject};
+use crate::subject::{Erasure, Opening, Rejection, Subject};
 use crate::text::as_text;
+use crate::time;
 use crate::world::World;
+use imbl::OrdMap;
 use jiff::{Timestamp, ToSpan};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// What every derivation and every associated datum begins with: names this format for ever.
 pub const FORMAT: &str = "tranche/sealed/v1";
@@ -22,7 +27,8 @@ pub const TAG_BYTES: usize = 16;
 /// The longest clear text, in bytes of UTF-8.
 pub const CLEAR_BYTES_MAX: usize = 8_000;
 /// The longest ciphertext, in bytes: padded, with its tag.
-pub const CIPHER_BYTES_MAX: usize = CLEAR_BYTES_MAX / BLOCK_BYTES * BLOCK_BYTES + BLOCK_BYTES + TAG_BYTES;
+pub const CIPHER_BYTES_MAX: usize =
+    CLEAR_BYTES_MAX / BLOCK_BYTES * BLOCK_BYTES + BLOCK_BYTES + TAG_BYTES;
 /// How many hexadecimal digits of a random number follow the `p` of a person's id, at least.
 pub const OPAQUE_DIGITS_MIN: usize = 16;
 
@@ -177,12 +183,7 @@ impl fmt::Debug for Nonce {
 }
 
 as_text!(Ciphertext, "Ciphertext", "^([0-9a-f]{128})+[0-9a-f]{32}$", "00");
-as_text!(
-    Nonce,
-    "Nonce",
-    "^[0-9a-f]{48}$",
-    "000000000000000000000000000000000000000000000000"
-);
+as_text!(Nonce, "Nonce", "^[0-9a-f]{48}$", "000000000000000000000000000000000000000000000000");
 
 /// How long a value is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -266,6 +267,87 @@ pub const REGISTER: &[Processing] = &[
 /// The lines of the register that a command brings values for.
 pub fn brought_by(command: &str) -> impl Iterator<Item = &'static Processing> {
     REGISTER.iter().filter(move |line| line.command == command)
+}
+
+/// Whether an event is about a person, or was caused by them.
+#[must_use]
+pub fn concerns(commit: &crate::Commit, recorded: &Recorded, person: &ActorId) -> bool {
+    fn names(value: &serde_json::Value, person: &str) -> bool {
+        match value {
+            serde_json::Value::String(text) => text == person,
+            serde_json::Value::Array(items) => items.iter().any(|item| names(item, person)),
+            serde_json::Value::Object(members) => members.values().any(|item| names(item, person)),
+            _ => false,
+        }
+    }
+    let is_subject =
+        SubjectId::of_stream(&recorded.stream).is_some_and(|id| id.as_str() == person.as_str());
+    is_subject
+        || commit.actor.id == *person
+        || commit.actor.on_behalf_of.as_ref() == Some(person)
+        || serde_json::to_value(&recorded.event).is_ok_and(|data| names(&data, person.as_str()))
+}
+
+/// What a used opening lets its holder see.
+#[must_use]
+pub fn opened(world: &World, id: &SubjectId, opening: &Key) -> Vec<Purpose> {
+    let found = world.subjects.get(id).and_then(|subject| subject.openings.get(opening));
+    found.filter(|opening| opening.is_used).map(|found| found.purposes.clone()).unwrap_or_default()
+}
+
+/// What is kept about a person, and until when: computed from the log, never stored.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Facts {
+    /// What was erased lawfully.
+    pub erased: OrdMap<Purpose, Erasure>,
+    /// Legal holds.
+    pub holds: Vec<Key>,
+    /// What can still be opened.
+    pub kept: Vec<Purpose>,
+    /// Openings that were asked for.
+    pub openings: OrdMap<Key, Opening>,
+    /// Until when contact data is kept.
+    pub retention: Retention,
+    /// The person.
+    pub subject: SubjectId,
+}
+
+impl Facts {
+    /// The facts about a person who is registered.
+    #[must_use]
+    pub fn of(world: &World, id: &SubjectId) -> Option<Self> {
+        let subject = world.subjects.get(id)?;
+        Some(Self {
+            erased: subject.erased.clone(),
+            holds: subject.holds.iter().cloned().collect(),
+            kept: subject.live.keys().copied().collect(),
+            openings: subject.openings.clone(),
+            retention: Retention::of(world, &id.as_str().parse().ok()?),
+            subject: id.clone(),
+        })
+    }
+}
+
+/// For a person to read.
+impl fmt::Display for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.subject)?;
+        for purpose in &self.kept {
+            writeln!(f, "  {purpose}: sealed")?;
+        }
+        for (purpose, Erasure { at, basis, case }) in &self.erased {
+            let basis: &str = basis.into();
+            writeln!(f, "  {purpose}: erased lawfully {at}, {basis}, case {case}")?;
+        }
+        for hold in &self.holds {
+            writeln!(f, "  on hold: {hold}")?;
+        }
+        match &self.retention {
+            Retention::Free => writeln!(f, "  took part in nothing: no date of retention"),
+            Retention::Until(until, because) => writeln!(f, "  kept until {until}, for {because}"),
+            Retention::Open(stream) => writeln!(f, "  kept: {stream} has not ended"),
+        }
+    }
 }
 
 /// Whether a command ends keys when it is recorded.
@@ -355,11 +437,13 @@ impl Retention {
     pub fn of(world: &World, person: &ActorId) -> Self {
         let took_part = world.evaluations.values().filter(|one| one.has_part(person));
         let rounds = took_part.filter_map(|one| Some((one.call.as_ref()?, one.cut_off.as_ref()?)));
-        rounds.map(|(call, cut_off)| Self::of_round(world, call, cut_off)).max().unwrap_or(Self::Free)
+        rounds
+            .map(|(call, cut_off)| Self::of_round(world, call, cut_off))
+            .max()
+            .unwrap_or(Self::Free)
     }
 
-    fn of_round(world: &World, id: &crate::ids::CallId, cut_off: &crate::ids::Key) -> Self {
-        use crate::ids::StreamKey;
+    fn of_round(world: &World, id: &CallId, cut_off: &Key) -> Self {
         let open = || Self::Open(id.stream());
         let Some(call) = world.calls.get(id) else { return open() };
         let (Ok(round), Ok(rules)) = (call.round(cut_off), call.document()) else { return open() };
@@ -372,7 +456,7 @@ impl Retention {
             if !ended {
                 return Self::Open(stream);
             }
-            let of_grant = |one: &&std::sync::Arc<crate::payment::Payment>| {
+            let of_grant = |one: &&Arc<Payment>| {
                 one.order.as_ref().is_some_and(|order| order.grant == funded.grant)
             };
             let paid = world.payments.values().filter(of_grant).filter_map(|one| one.paid_at).max();
@@ -381,7 +465,7 @@ impl Retention {
             }
         }
         let years = i64::from(rules.retention.years);
-        let zone = crate::time::zone(&rules.zone);
+        let zone = time::zone(&rules.zone);
         let end = zone.ok().and_then(|zone| last.to_zoned(zone).checked_add(years.years()).ok());
         end.map_or_else(open, |end| Self::Until(end.timestamp(), because))
     }
@@ -394,7 +478,8 @@ mod tests {
     #[test]
     fn an_opaque_id_says_nothing() {
         assert!(is_opaque("p0123456789abcdef"));
-        for id in ["maria-rossi", "p", "p0123456789ABCDEF", "0123456789abcdef", "p0123456789abcde"] {
+        for id in ["maria-rossi", "p", "p0123456789ABCDEF", "0123456789abcdef", "p0123456789abcde"]
+        {
             assert!(!is_opaque(id), "{id}");
         }
     }

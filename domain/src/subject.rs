@@ -3,7 +3,8 @@
 
 use crate::canonical::Sha256Hex;
 use crate::command::{
-    Actor, Command, Decision, Declaration, Entry, Meta, NEW, Need, NewEvent, Role, check_list, entry,
+    Actor, Command, Decision, Declaration, Entry, Meta, NEW, Need, NewEvent, Role, check_list,
+    entry,
 };
 use crate::ids::{ActorId, IdError, Key, StreamId, StreamKey, SubjectId};
 use crate::personal::{OPAQUE_DIGITS_MIN, Purpose, Retention, Sealed, is_opaque};
@@ -221,14 +222,16 @@ impl Reason for Rejection {
     fn rule(&self) -> Rule {
         match self {
             Self::NotOpaque | Self::OtherSeal { .. } | Self::OtherKey => SEALED,
-            Self::Erased(_) | Self::NothingNew | Self::NothingKept(_) => {
-                Rule::of("Reg. (EU) 2018/1725", "Art. 4(1): minimisation, accuracy, storage limitation")
-            }
+            Self::Erased(_) | Self::NothingNew | Self::NothingKept(_) => Rule::of(
+                "Reg. (EU) 2018/1725",
+                "Art. 4(1): minimisation, accuracy, storage limitation",
+            ),
             Self::KeyTaken(_) | Self::NoKey(_) => Rule::ours("a key names one thing for ever"),
             Self::TooMany | Self::BadList => Rule::ours("every input has a limit"),
-            Self::OnHold(_) | Self::StillNeeded(_) | Self::NotBefore { .. } => {
-                Rule::of("Reg. (EU) 2018/1725", "Art. 19(3)(b) and (e): legal obligation, legal claims")
-            }
+            Self::OnHold(_) | Self::StillNeeded(_) | Self::NotBefore { .. } => Rule::of(
+                "Reg. (EU) 2018/1725",
+                "Art. 19(3)(b) and (e): legal obligation, legal claims",
+            ),
             Self::OwnOpening
             | Self::OtherOpening
             | Self::NotApproved(_)
@@ -253,7 +256,8 @@ impl Reason for Rejection {
 }
 
 const SEALED: Rule = Rule::ours("personal data is sealed before it is recorded (ADR 0021)");
-const TWO_PEOPLE: Rule = Rule::ours("opening sealed data is a recorded act of two people (ADR 0021)");
+const TWO_PEOPLE: Rule =
+    Rule::ours("opening sealed data is a recorded act of two people (ADR 0021)");
 const ERASURE: Rule = Rule::of("Reg. (EU) 2018/1725", "Art. 19: right to erasure");
 
 impl Decider for Subject {
@@ -321,7 +325,12 @@ impl Subject {
     }
 
     /// What is sealed with one key that nothing was sealed with before.
-    fn check_new(&self, sealed: &[(&'static str, &Sealed)], person: &str, purpose: Purpose) -> Result<(), Refusal> {
+    fn check_new(
+        &self,
+        sealed: &[(&'static str, &Sealed)],
+        person: &str,
+        purpose: Purpose,
+    ) -> Result<(), Refusal> {
         let first = sealed.first().map(|(_, sealed)| sealed.commitment);
         for (field, sealed) in sealed {
             sealed.check(person, purpose).map_err(|refusal| refusal.at(*field))?;
@@ -334,10 +343,18 @@ impl Subject {
         Ok(())
     }
 
-    fn check(&self, id: &SubjectId, contact: Option<&Contact>, expertise: Option<&Sealed>) -> Result<(), Refusal> {
+    fn check(
+        &self,
+        id: &SubjectId,
+        contact: Option<&Contact>,
+        expertise: Option<&Sealed>,
+    ) -> Result<(), Refusal> {
         if let Some(Contact { affiliation, email, name }) = contact {
-            let fields =
-                [("/contact/affiliation", affiliation), ("/contact/email", email), ("/contact/name", name)];
+            let fields = [
+                ("/contact/affiliation", affiliation),
+                ("/contact/email", email),
+                ("/contact/name", name),
+            ];
             self.check_new(&fields, id.as_str(), Purpose::Contact)?;
         }
         if let Some(sealed) = expertise {

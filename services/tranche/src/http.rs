@@ -20,6 +20,7 @@ mod views;
 
 use crate::engine::Reader;
 use crate::gateway::Gateway;
+use crate::vault::{self, Vault};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, HOST};
@@ -81,6 +82,8 @@ struct Shared {
     streams: Arc<Semaphore>,
     is_loopback: bool,
     calendar: Mutex<Option<Arc<page::calendar::Calendar>>>,
+    /// Seals personal data; without it such commands are refused.
+    vault: Option<Arc<Vault>>,
 }
 
 /// Tells long answers that the server stops.
@@ -146,6 +149,17 @@ impl Server {
     #[must_use]
     pub fn for_operators_only(self) -> Self {
         Self { is_for_operators: true, ..self }
+    }
+
+    /// With the keys of personal data.
+    ///
+    /// # Panics
+    /// When the server answers already.
+    #[must_use]
+    pub fn with_vault(mut self, vault: Option<Arc<Vault>>) -> Self {
+        let shared = Arc::get_mut(&mut self.shared).expect("nobody has asked it anything");
+        shared.vault = vault;
+        self
     }
 
     /// With other limits than the usual ones.
@@ -249,11 +263,19 @@ impl Shared {
             streams: Arc::new(Semaphore::new(LOG_READERS_MAX)),
             is_loopback,
             calendar: Mutex::default(),
+            vault: None,
         })
     }
 }
 
 impl Shared {
+    /// Destroys the keys that the log says are to be gone. When one cannot be destroyed, the one who looks
+    /// after the keys tries again ([`vault::keep_swept`]).
+    async fn sweep(&self) {
+        let Some(vault) = self.vault.clone() else { return };
+        vault::sweep(vault, self.reader.now()).await;
+    }
+
     /// All views are folded together, so one number is that of each; it is told for each, so that an
     /// alarm can name one and goes on to work when they are not.
     fn observe_lag(&self) {

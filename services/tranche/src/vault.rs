@@ -6,18 +6,25 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+use crate::engine::{Published, Reader};
 use cipher::Key;
 use domain::command::check_text;
 use domain::ids::{ActorId, CommandId, StreamId};
 use domain::personal::{self, Processing, Purpose, Sealed};
 use domain::rejection::Common;
+use domain::world::Map;
 use domain::{Refusal, World};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 use store::Store;
 use zeroize::Zeroizing;
+
+/// How long until a key that could not be destroyed is tried again.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// What can go wrong with personal data at the edge. No message repeats any of it.
 #[derive(Debug, thiserror::Error)]
@@ -187,6 +194,44 @@ impl Vault {
     pub fn count(&self, person: &ActorId, purpose: Purpose) -> Result<usize, Error> {
         let keys = self.store.keys_of(person)?;
         Ok(keys.iter().filter(|(path, _)| store::purpose_of(path) == Some(purpose)).count())
+    }
+}
+
+/// Destroys what the log says, off the threads that answer. What goes wrong is told to the operator.
+pub(crate) async fn sweep(vault: Arc<Vault>, shown: Arc<Published>) -> bool {
+    let swept = tokio::task::spawn_blocking(move || vault.sweep(shown.world())).await;
+    match swept {
+        Ok(Ok(destroyed)) => {
+            if destroyed > 0 {
+                tracing::info!(destroyed, "keys of erased data");
+            }
+            true
+        }
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a key that is to be gone could not be destroyed; trying again");
+            false
+        }
+        Err(_) => false,
+    }
+}
+
+/// Looks after the keys as long as there is something to read: at once, and whenever the log grows,
+/// whoever writes it.
+pub async fn keep_swept(vault: Arc<Vault>, reader: Reader) {
+    let mut seen = None;
+    loop {
+        let shown = reader.now();
+        let people = shown.world().subjects.clone();
+        let is_old = seen.as_ref().is_some_and(|seen: &Map<_, _>| seen.ptr_eq(&people));
+        if is_old || sweep(Arc::clone(&vault), Arc::clone(&shown)).await {
+            seen = Some(people);
+        } else {
+            tokio::time::sleep(AGAIN).await;
+            continue;
+        }
+        if reader.wait_for(shown.position() + 1).await.is_err() {
+            return;
+        }
     }
 }
 

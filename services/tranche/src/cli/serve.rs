@@ -6,6 +6,7 @@ use super::show::print_view;
 use super::source::{Place, Source};
 use clap::Args;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use tokio::net::TcpListener;
 use tranche::clock::Clock;
 use tranche::demo::{self, Milestone};
@@ -13,6 +14,7 @@ use tranche::engine::Engine;
 use tranche::gateway::Gateway;
 use tranche::http::{Server, told_to_stop};
 use tranche::roles::{Role, Roles};
+use tranche::vault::{self, Vault};
 
 /// Where the demo is kept when the call does not say.
 const DEMO_DIRECTORY: &str = "demo.tranche";
@@ -87,17 +89,21 @@ pub async fn serve(
 ) -> Result<(), Failure> {
     args.listen.check()?;
     let place = source.required()?;
+    let vault = source.vault()?.map(Arc::new);
     let listener = args.listen.take_address().await?;
     let gateway = place.gateway(clock, &args.roles).await?;
+    if let Some(vault) = &vault {
+        tokio::spawn(vault::keep_swept(Arc::clone(vault), gateway.reader()));
+    }
     if args.roles.has(Role::Writer) {
         // Whoever comes first need not be told that nobody decides yet.
         gateway.ready().await;
     }
-    listen(gateway, listener, args.listen.listen, &args.roles, json).await
+    listen((gateway, vault), listener, args.listen.listen, &args.roles, json).await
 }
 
 async fn listen(
-    gateway: Gateway,
+    (gateway, vault): (Gateway, Option<Arc<Vault>>),
     listener: TcpListener,
     address: SocketAddr,
     roles: &Roles,
@@ -105,7 +111,7 @@ async fn listen(
 ) -> Result<(), Failure> {
     let failure = |error| Failure::File { what: address.to_string(), error };
     let stop = told_to_stop().map_err(failure)?;
-    let server = Server::on(listener, gateway).map_err(failure)?;
+    let server = Server::on(listener, gateway).map_err(failure)?.with_vault(vault);
     let server = if roles.has(Role::Web) { server } else { server.for_operators_only() };
     let url = format!("http://{}", server.address().map_err(failure)?);
     let mut out = Out::stdout();
@@ -137,7 +143,7 @@ pub async fn play(source: &Source, args: &DemoArgs, json: bool) -> Result<(), Fa
     // From here on the time is that of the machine.
     let roles = Roles::default();
     let gateway = place.gateway(Clock::system(), &roles).await?;
-    listen(gateway, listener, args.listen.listen, &roles, json).await
+    listen((gateway, None), listener, args.listen.listen, &roles, json).await
 }
 
 async fn tell(engine: &Engine, milestones: &[Milestone], json: bool) -> Result<(), Failure> {

@@ -129,7 +129,11 @@ impl Store {
 
     /// The key of an act of sealing: made and on the disk when this returns, or there from the time
     /// before, when the same command comes again.
-    pub fn key(&self, (person, purpose): (&ActorId, Purpose), act: &CommandId) -> Result<Key, Error> {
+    pub fn key(
+        &self,
+        (person, purpose): (&ActorId, Purpose),
+        act: &CommandId,
+    ) -> Result<Key, Error> {
         let dir = self.of(person);
         let act = Sha256Hex::of(act.as_str().as_bytes()).to_string();
         let path = dir.join(format!("{purpose}-{}.key", &act[..ACT_DIGITS]));
