@@ -32,6 +32,9 @@ pub const CIPHER_BYTES_MAX: usize =
 /// How many hexadecimal digits of a random number follow the `p` of a person's id, at least.
 pub const OPAQUE_DIGITS_MIN: usize = 16;
 
+/// What is said in the place of data whose key was destroyed by the law.
+pub const ERASED: &str = "erased lawfully";
+
 /// What personal data is kept for. A purpose has keys of its own, so it can end alone.
 #[derive(
     Clone,
@@ -337,7 +340,7 @@ impl fmt::Display for Facts {
         }
         for (purpose, Erasure { at, basis, case }) in &self.erased {
             let basis: &str = basis.into();
-            writeln!(f, "  {purpose}: erased lawfully {at}, {basis}, case {case}")?;
+            writeln!(f, "  {purpose}: {ERASED} {at}, {basis}, case {case}")?;
         }
         for hold in &self.holds {
             writeln!(f, "  on hold: {hold}")?;

@@ -658,3 +658,6 @@ command! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,6 +22,7 @@ pub mod inbox;
 pub mod journal;
 pub mod ledger;
 pub mod matching;
+pub mod persons;
 pub mod pipeline;
 pub mod portfolio;
 pub mod ranking;
@@ -161,6 +162,7 @@ views! {
     journal: journal::Journal;
     ledger: ledger::Ledger;
     matching: matching::Match;
+    persons: persons::Persons;
     pipeline: pipeline::Pipeline;
     portfolio: portfolio::Portfolio;
     ranking: ranking::Ranking;
