@@ -226,8 +226,7 @@ pub struct RoundDecision {
     /// The global commitment that it draws on.
     pub commitment: Option<Key>,
     /// When it was taken.
-    #[serde(default)]
-    pub decided_at: Option<Timestamp>,
+    pub decided_at: Timestamp,
     /// Union total as decided.
     pub union: Option<Money>,
     /// Awards, reserve activations included.
@@ -237,7 +236,6 @@ pub struct RoundDecision {
     /// Rejections.
     pub rejected: Vec<ProposalId>,
     /// Proposals in which a conflict of interest was learnt since; the decision is to be looked at again.
-    #[serde(default)]
     pub questioned: Vec<ProposalId>,
 }
 
@@ -450,7 +448,7 @@ impl Decider for Call {
                 self.awarded.add(known_total(*union, funded));
                 let decision = RoundDecision {
                     commitment: commitment.clone(),
-                    decided_at: Some(at.effective_at),
+                    decided_at: at.effective_at,
                     union: *union,
                     funded: funded.clone(),
                     reserve: reserve.clone(),

@@ -185,7 +185,15 @@ impl fmt::Debug for Nonce {
     }
 }
 
-as_text!(Ciphertext, "Ciphertext", "^([0-9a-f]{128})+[0-9a-f]{32}$", "00");
+as_text!(
+    Ciphertext,
+    "Ciphertext",
+    "^([0-9a-f]{128})+[0-9a-f]{32}$",
+    concat!(
+        "00000000000000000000000000000000000000000000000000000000000000000000000000000000",
+        "00000000000000000000000000000000000000000000000000000000000000000000000000000000"
+    )
+);
 as_text!(Nonce, "Nonce", "^[0-9a-f]{48}$", "000000000000000000000000000000000000000000000000");
 
 /// How long a value is kept.
@@ -451,8 +459,7 @@ impl Retention {
         let Some(call) = world.calls.get(id) else { return open() };
         let (Ok(round), Ok(rules)) = (call.round(cut_off), call.document()) else { return open() };
         let Some(decision) = &round.decision else { return open() };
-        let Some(mut last) = decision.decided_at else { return open() };
-        let mut because = id.stream();
+        let (mut last, mut because) = (decision.decided_at, id.stream());
         for funded in &decision.funded {
             let stream = funded.grant.stream();
             let ended = world.grants.get(&funded.grant).is_some_and(|grant| grant.has_ended());
