@@ -97,10 +97,16 @@ pub const BOARD: (&str, &str) = ("bea", "governing_board");
 pub const DECIDED: &str = "2024-12-10T10:00:00Z";
 
 fn rules() -> Value {
-    crate::life::rules(json!({ "evaluation": { "experts_min": 2, "selection": "ranked",
-        "scale": { "max_tenths": 50, "step_tenths": 5 }, "source": "call", "tie_break": [],
-        "stages": [{ "key": "full", "threshold_tenths": 0, "criteria": [
-            { "key": "merit", "name": "Merit", "threshold_tenths": 0, "weight_hundredths": 100 }] }] } }))
+    let criteria = json!([{ "key": "merit", "name": "Merit", "threshold_tenths": 0,
+        "weight_hundredths": 100 }]);
+    let evaluation = json!({ "experts_min": 2, "selection": "ranked", "source": "call",
+        "scale": { "max_tenths": 50, "step_tenths": 5 }, "tie_break": [],
+        "stages": [{ "key": "full", "threshold_tenths": 0, "criteria": criteria }] });
+    let ceilings = json!({ "acquisition": "1/2", "operating": "1/2" });
+    crate::life::rules(json!({ "evaluation": evaluation,
+        "funding": { "ceilings": ceilings, "matched": true, "source": "call" },
+        "payments": { "before_balance_max": "9/10", "insurance": "1/20", "payment_days": 90,
+            "prefinancing_days": 30, "prefinancing_max": "1/2", "source": "call" } }))
 }
 
 const OPEN: &str = "2024-09-20T08:00:00Z";
