@@ -46,7 +46,8 @@ fn before() -> Before {
         std::fs::write(dir.join(format!("{at}.commit")), line).unwrap();
         about.push(at);
     }
-    assert!(about.len() > 5, "{about:?}");
+    // Registered, appointed, in conflict, and two reports.
+    assert_eq!(about.len(), 5, "{about:?}");
     Before { office, about, ranking }
 }
 
