@@ -478,6 +478,23 @@ impl Fund {
         drawn
     }
 
+    /// The sums of each budget line and source.
+    pub fn sums_by_line(&self) -> BTreeMap<(&Key, &Key), Sums> {
+        let drawn = self.drawn();
+        let mut by_line: BTreeMap<_, Sums> = BTreeMap::new();
+        for (key, global) in &self.commitments {
+            let Some(purpose) = &global.purpose else { continue };
+            let sums = by_line.entry((&purpose.line, &purpose.source)).or_default();
+            sums.committed.add(global.amount);
+            sums.decommitted.add(global.decommitted);
+            sums.confidence = sums.confidence.max(global.confidence);
+            if let Some(drawn) = drawn.get(key) {
+                sums.add(drawn);
+            }
+        }
+        by_line
+    }
+
     /// `None` when there is no such commitment.
     pub fn sums(&self, of: impl Fn(&Purpose) -> bool) -> Option<Sums> {
         let mine = |global: &Global| global.purpose.as_ref().is_some_and(&of);

@@ -222,9 +222,9 @@ impl Budget {
             ],
         );
         for (id, fund) in &self.books.funds {
+            let by_line = fund.sums_by_line();
             for ((line, source), voted) in fund.all_lines() {
-                let at = |purpose: &Purpose| purpose.line == *line && purpose.source == *source;
-                let sums = fund.sums(at).unwrap_or_default();
+                let sums = by_line.get(&(line, source)).copied().unwrap_or_default();
                 let appropriation = voted.map(|voted| voted.amount);
                 let sure = voted.and_then(|voted| voted.confidence).max(sums.confidence);
                 let left = appropriation.and_then(|all| all.minus(sums.committed).ok());
