@@ -32,6 +32,7 @@ pub const DIRECTORY: &str = "proof";
 const COSIGNED: &str = "cosigned";
 /// How much is read from the log at once, in bytes.
 const READ_BYTES: usize = 1 << 20;
+
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -129,14 +130,7 @@ impl Prover {
     pub async fn check(&self) -> Result<Check, Error> {
         let mut check = Check::new(Some(self.shelf.clone()));
         check.expect_all(self.newest().map(|(checkpoint, _)| checkpoint));
-        let head = self.log.head().await?;
-        let mut next = 1;
-        while next <= head {
-            let groups = self.log.read(next, READ_BYTES).await?;
-            let Some(last) = groups.last().map(eventlog::Group::last) else { break };
-            groups.iter().flat_map(eventlog::Group::iter).for_each(|(_, entry)| check.take(entry));
-            next = last + 1;
-        }
+        check.take_all(&*self.log, self.log.head().await?).await?;
         Ok(check)
     }
 

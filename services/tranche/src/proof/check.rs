@@ -1,10 +1,11 @@
 //! The tree of a log made anew from its entries alone, and held against everything that was said about
 //! it: checkpoints, and the hashes of each entry as they were.
 
+use super::READ_BYTES;
 use super::shelf::{Shelf, is_leaves};
-use eventlog::Position;
 use eventlog::tlog::tile::{Tile, WIDTH};
 use eventlog::tlog::{Builder, Checkpoint, Hash};
+use eventlog::{Log, Position};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
@@ -85,6 +86,24 @@ impl Check {
         for Checkpoint { size, root, .. } in checkpoints {
             self.expected.entry(size).or_default().push(root);
         }
+    }
+
+    /// Takes the entries of a log that come next, up to a position.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn take_all(&mut self, log: &dyn Log, to: Position) -> Result<(), eventlog::Error> {
+        while self.builder.size() < to {
+            let groups = log.read(self.builder.size() + 1, READ_BYTES).await?;
+            if groups.is_empty() {
+                break;
+            }
+            let entries = groups.iter().flat_map(eventlog::Group::iter);
+            entries.take_while(|(at, _)| *at <= to).for_each(|(_, entry)| self.take(entry));
+            // Whoever is waited for goes first.
+            tokio::task::yield_now().await;
+        }
+        Ok(())
     }
 
     /// Takes the next entry.

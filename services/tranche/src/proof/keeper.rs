@@ -2,7 +2,7 @@
 //! when one is due, and everything that is stored is read again and again and held against what it was.
 
 use super::{Check, Prover};
-use crate::engine::{Published, Reader, Request, SubmitError, replay_to};
+use crate::engine::{OpenError, Published, ReadError, Reader, Request, SubmitError, replay_to};
 use crate::gateway::Gateway;
 use domain::checkpoint::Record;
 use domain::command::{Actor, Parsed};
@@ -23,8 +23,6 @@ pub const CHECKPOINT_EVERY: SignedDuration = SignedDuration::from_hours(23);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// After a failure it is tried again after so long.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
-/// How much is read at once when all is verified, in bytes.
-const READ_BYTES: usize = 1 << 20;
 
 /// How a log is opened anew to verify it, so that what is read comes from the disk and not from memory of
 /// ours.
@@ -188,9 +186,43 @@ fn recording(prover: &Prover, size: u64, root: [u8; 32], note: String) -> Result
     Ok(Request::new(Parsed::of(record)?, actor, id))
 }
 
+/// Why a verification did not come to its end.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum Broken {
+    /// What is stored cannot be relied on.
+    #[error("{0}")]
+    Damage(String),
+    /// It could not be read now, which says nothing about it.
+    #[error("{0}")]
+    Away(String),
+}
+
+impl From<eventlog::Error> for Broken {
+    fn from(error: eventlog::Error) -> Self {
+        match error {
+            eventlog::Error::Corrupt(_) | eventlog::Error::Format { .. } => {
+                Self::Damage(error.to_string())
+            }
+            _ => Self::Away(error.to_string()),
+        }
+    }
+}
+
+impl From<OpenError> for Broken {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Read(ReadError::Log(error)) => error.into(),
+            OpenError::Read(ReadError::Decode { .. } | ReadError::Misplaced(_)) => {
+                Self::Damage(error.to_string())
+            }
+            _ => Self::Away(error.to_string()),
+        }
+    }
+}
+
 /// Verifies everything that is stored, again and again: bytes against their hashes, the tree against what
 /// was signed, and the views against a fold from the first commit. What it finds is told as an error and
-/// as a figure.
+/// as a figure. A log that cannot be read now is no finding.
 async fn verify_again_and_again(
     open: OpenAgain,
     reader: Reader,
@@ -207,7 +239,11 @@ async fn verify_again_and_again(
                 }
                 findings
             }
-            Err(error) => vec![error],
+            Err(Broken::Damage(what)) => vec![what],
+            Err(Broken::Away(why)) => {
+                tracing::warn!(%why, "history could not be verified; it is tried again");
+                continue;
+            }
         };
         for finding in &findings {
             tracing::error!(%finding, "VERIFICATION FAILED: history is not what it was");
@@ -221,8 +257,8 @@ async fn verify(
     open: &OpenAgain,
     reader: &Reader,
     prover: Option<&Prover>,
-) -> Result<(Position, Vec<String>), String> {
-    let log = open().await.map_err(|error| error.to_string())?;
+) -> Result<(Position, Vec<String>), Broken> {
+    let log = open().await?;
     let shown = reader.now();
     let head = shown.position();
     let mut check = Check::new(prover.map(|prover| prover.shelf.clone()));
@@ -232,20 +268,11 @@ async fn verify(
         let origin = String::new();
         Checkpoint { origin, size, root: Hash(root.0) }
     }));
-    let mut next = 1;
-    while next <= head {
-        let groups = log.read(next, READ_BYTES).await.map_err(|error| error.to_string())?;
-        let Some(last) = groups.last().map(eventlog::Group::last) else { break };
-        groups.iter().flat_map(eventlog::Group::iter).for_each(|(_, entry)| check.take(entry));
-        next = last + 1;
-        // Readers and the writer go first.
-        tokio::task::yield_now().await;
-    }
+    check.take_all(&*log, head).await?;
     let (found, _) = check.finish();
     let mut findings: Vec<String> = found.iter().map(ToString::to_string).collect();
-    let folded = replay_to(log, head, None).await.map_err(|error| error.to_string())?;
-    let expected = folded.digests;
-    let live = shown.digests().map_err(|error| error.to_string())?;
+    let expected = replay_to(log, head, None).await?.digests;
+    let live = shown.digests().map_err(|error| Broken::Damage(error.to_string()))?;
     if expected.world != live.world {
         findings.push(format!("the state at position {head} is not what a replay gives"));
     }
@@ -255,4 +282,35 @@ async fn verify(
         }
     }
     Ok((head, findings))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::engine::{Engine, Options};
+    use eventlog::{Damage, Memory, Place};
+
+    async fn verified(
+        answer: fn() -> Result<Arc<dyn Log>, eventlog::Error>,
+    ) -> Result<u64, Broken> {
+        let log: Arc<dyn Log> = Arc::new(Memory::default());
+        let engine = Engine::open(log, Clock::system(), Options::default()).await.unwrap();
+        let open: OpenAgain = Arc::new(move || Box::pin(async move { answer() }));
+        let verified = verify(&open, &engine.reader(), None).await;
+        engine.stop().await;
+        verified.map(|(position, _)| position)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_outage_is_not_taken_for_altered_history_and_damage_is() {
+        assert_eq!(verified(|| Ok(Arc::new(Memory::default()))).await, Ok(0));
+        let away = verified(|| Err(eventlog::Error::Unavailable("away".to_owned()))).await;
+        assert!(matches!(away, Err(Broken::Away(_))), "{away:?}");
+        let damaged = verified(|| {
+            Err(eventlog::Error::Corrupt(Damage { place: Place::Stream, what: "a gap".to_owned() }))
+        });
+        let damaged = damaged.await;
+        assert!(matches!(damaged, Err(Broken::Damage(_))), "{damaged:?}");
+    }
 }
