@@ -256,8 +256,9 @@ impl Ledger {
         }
     }
 
+    /// Where nothing stands is not kept, but for an appropriation: that it is nothing is known.
     fn set(&mut self, account: &str, balance: Money) {
-        if balance == Money::ZERO {
+        if balance == Money::ZERO && !is_appropriation(account) {
             self.balances.remove(account);
         } else if let Some(found) = self.balances.get_mut(account) {
             *found = balance;
@@ -303,7 +304,8 @@ impl Ledger {
 
     /// Every account on which something stands, in the order of their names.
     pub fn balances(&self) -> impl Iterator<Item = (&str, Money)> {
-        self.balances.iter().map(|(account, balance)| (&**account, *balance))
+        let all = self.balances.iter().map(|(account, balance)| (&**account, *balance));
+        all.filter(|(_, balance)| *balance != Money::ZERO)
     }
 
     /// Both sides of every sub-ledger. They are equal.
@@ -370,12 +372,12 @@ impl Ledger {
             ],
         );
         let mut lines: BTreeMap<(&str, &str, &str), Rungs> = BTreeMap::new();
-        for (account, balance) in self.balances() {
+        for (account, balance) in &self.balances {
             if let Some((line, source)) = self.place(account) {
                 let mut parts = account.split(':').skip(1);
                 let fund = parts.next().unwrap_or_default();
                 let rungs = lines.entry((fund, line, source)).or_default();
-                rungs.add(parts.next().unwrap_or_default(), balance);
+                rungs.add(parts.next().unwrap_or_default(), *balance);
             }
         }
         for ((fund, line, source), rungs) in lines {
@@ -514,6 +516,12 @@ impl Rungs {
         open.add(self.legal);
         open
     }
+}
+
+/// Whether an account says what was voted, or carried from another fund and to another.
+fn is_appropriation(account: &str) -> bool {
+    let mut parts = account.split(':').skip(2);
+    account.starts_with("Budget:") && matches!(parts.next(), Some("Voted" | "Carried"))
 }
 
 /// The first part of the name of an account; of budget and cash, the first two.

@@ -264,3 +264,17 @@ fn a_pledge_goes_up_its_ladder_and_comes_down_when_it_is_withdrawn() {
     let withdrawn = pledge("Withdrawn", r#"{"reason":"r"}"#);
     assert_eq!(balances(&[&lines[..], &[withdrawn]].concat()), [""; 0]);
 }
+
+#[test]
+fn an_appropriation_that_is_carried_on_whole_is_nothing_and_not_unknown() {
+    let carried_in = r#"{"amount":"EUR 7","from":"E","line":"L","source":"DEP"}"#;
+    let carried_over = r#"{"amount":"EUR 7","line":"L","source":"DEP","to":"N"}"#;
+    let lines = [
+        fund("2024-01-01", "CarriedIn", carried_in),
+        COMMITTED,
+        fund("2024-01-03", "CarriedOver", carried_over),
+    ];
+    let now = report("ledger", &lines, None);
+    assert_eq!(rows(&now, "lines")[0], "F|L|DEP|0.00|-1 000.00|1 000.00|0.00|0.00|0.00|1 000.00");
+    assert_eq!(after(&lines, "Carried"), [""; 0]);
+}
