@@ -10,6 +10,7 @@ mod audit;
 mod books;
 mod compute;
 mod money;
+mod people;
 mod selection;
 mod small;
 mod spoil;
@@ -149,6 +150,12 @@ pub fn sha(name: &str) -> String {
     domain::canonical::Sha256Hex::of(name.as_bytes()).to_string()
 }
 
+/// A value that nobody can open: the rules never do. `act` stands for its key.
+pub fn sealed(person: &str, purpose: &str, act: &str) -> Value {
+    json!({ "ciphertext": "00".repeat(80), "commitment": sha(&format!("{person} {purpose} {act}")),
+        "nonce": "00".repeat(24), "person": person, "purpose": purpose })
+}
+
 impl Script {
     fn new(tag: &str, dice: Dice, thorough: bool) -> Self {
         let at = instant(START);
@@ -240,8 +247,15 @@ pub fn merge(data: &mut Value, change: Value) {
 }
 
 /// The kinds of lives.
-pub const KINDS: &[fn(&mut Script)] =
-    &[selection::live, compute::live, books::live, small::prize, small::claims, small::machinery];
+pub const KINDS: &[fn(&mut Script)] = &[
+    selection::live,
+    compute::live,
+    books::live,
+    small::prize,
+    small::claims,
+    small::machinery,
+    people::live,
+];
 
 /// One life.
 pub fn life(kind: usize, tag: &str, dice: Dice, thorough: bool) -> Vec<Step> {
@@ -314,6 +328,7 @@ pub fn deciders() -> Vec<(&'static str, &'static str)> {
         "process",
         "proposal",
         "statement",
+        "subject",
         "system",
         "timer"
     ];

@@ -35,6 +35,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("audit.incomplete", "takes a fund that pays beside its payments: the tests of its decider"),
     ("audit.too_large", "takes 301 payments: audit.rs"),
     ("proposal.round_full", "takes 51 proposals: the tests of its decider"),
+    ("subject.erased", "takes an evaluation of later: the tests of its decider"),
+    ("subject.not_before", "takes a decision of years ago: the tests of its decider"),
+    ("subject.still_needed", "takes an expert who is registered: the tests of its decider"),
+    ("subject.too_many", "takes a thousand holds: the tests of its decider"),
     ("evaluation.stage_before", "takes a call with two stages: the tests of its decider"),
 ];
 

@@ -225,6 +225,8 @@ pub struct Round {
 pub struct RoundDecision {
     /// The global commitment that it draws on.
     pub commitment: Option<Key>,
+    /// When it was taken.
+    pub decided_at: Timestamp,
     /// Union total as decided.
     pub union: Option<Money>,
     /// Awards, reserve activations included.
@@ -234,7 +236,6 @@ pub struct RoundDecision {
     /// Rejections.
     pub rejected: Vec<ProposalId>,
     /// Proposals in which a conflict of interest was learnt since; the decision is to be looked at again.
-    #[serde(default)]
     pub questioned: Vec<ProposalId>,
 }
 
@@ -410,7 +411,7 @@ impl Decider for Call {
         self.phase.into()
     }
 
-    fn evolve(&mut self, event: &Event, _: &At<'_>) {
+    fn evolve(&mut self, event: &Event, at: &At<'_>) {
         match event {
             Event::Opened { budget, cut_offs, opens_until, rules, rules_sha256, title } => {
                 self.budget.clone_from(budget);
@@ -447,6 +448,7 @@ impl Decider for Call {
                 self.awarded.add(known_total(*union, funded));
                 let decision = RoundDecision {
                     commitment: commitment.clone(),
+                    decided_at: at.effective_at,
                     union: *union,
                     funded: funded.clone(),
                     reserve: reserve.clone(),

@@ -7,10 +7,12 @@ use crate::command::{
     entry,
 };
 use crate::ids::{ActorId, CallId, EvaluationId, Key, ProposalId, StreamId, StreamKey};
+use crate::personal::{Purpose, Sealed, check_not_erased};
 use crate::proposal::Phase;
 use crate::rejection::{Common, Kind, Reason, Refusal, Rule};
 use crate::rules::{self, Comparator, Stage};
-use crate::text::{check_reason, check_round_reason};
+use crate::text::check_round_reason;
+use crate::upcast::Upcaster;
 use crate::world::{At, Decider, World};
 use imbl::{OrdMap, OrdSet};
 use ranking::{Entrant, rank};
@@ -42,7 +44,8 @@ pub enum Event {
     ConflictDeclared {
         expert: ActorId,
         kind: ConflictKind,
-        learnt: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        learnt: Option<Box<Sealed>>,
         proposal: ProposalId,
         void_consensus: bool,
         void_ranking: bool,
@@ -285,6 +288,19 @@ impl Decider for Evaluation {
     type Id = EvaluationId;
     type Event = Event;
 
+    const UPCASTERS: &'static [Upcaster] = &[Upcaster {
+        event: "evaluation.ConflictDeclared",
+        from: 1,
+        schema: include_str!("../schemas/evaluation/ConflictDeclared.v1.json"),
+        // It was free text about a person, in clear, and no rule or view reads it.
+        up: |mut data| {
+            if let Some(data) = data.as_object_mut() {
+                data.remove("learnt");
+            }
+            data
+        },
+    }];
+
     fn phase(&self) -> &'static str {
         if self.ranked_by.is_some() { "ranked" } else { "open" }
     }
@@ -376,6 +392,15 @@ impl Evaluation {
         let cut_off = self.cut_off.clone().ok_or_else(missing)?;
         let stage = self.stage.as_ref().ok_or_else(missing)?;
         Context::of(world, id, cut_off, stage)
+    }
+
+    /// Whether a person took part in it, or would have without a conflict.
+    #[must_use]
+    pub fn has_part(&self, person: &ActorId) -> bool {
+        self.experts.contains_key(person)
+            || self.conflicts.contains_key(person)
+            || self.consensus.values().any(|one| one.rapporteur == *person)
+            || [&self.ranked_by, &self.ranked_for].into_iter().flatten().any(|id| id == person)
     }
 
     fn declared(&self, expert: &ActorId, proposal: &ProposalId) -> bool {
@@ -658,9 +683,9 @@ pub struct DeclareConflict {
     pub expert: ActorId,
     /// What kind of conflict.
     pub kind: ConflictKind,
-    /// How it became known.
-    #[schemars(length(min = 1, max = 2000))]
-    pub learnt: String,
+    /// How it became known, sealed: it is about a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learnt: Option<Sealed>,
     /// The proposal.
     pub proposal: ProposalId,
 }
@@ -680,7 +705,11 @@ impl Command for DeclareConflict {
     }
 
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
-        check_reason("learnt", &self.learnt)?;
+        if let Some(learnt) = &self.learnt {
+            let checked = learnt.check(self.expert.as_str(), Purpose::Conflict);
+            let checked = checked.and_then(|()| check_not_erased(world, learnt));
+            checked.map_err(|refusal| refusal.at("/learnt"))?;
+        }
         let evaluation = world.find(&world.evaluations, &self.evaluation)?;
         let (actor, on_behalf_of) = people(meta);
         let own = *actor == self.expert || on_behalf_of == Some(&self.expert);
@@ -708,7 +737,9 @@ impl Command for DeclareConflict {
         for (id, one) in std::iter::once((&self.evaluation, evaluation)).chain(others) {
             let part = one.part_of(&self.expert, &self.proposal);
             void |= part.ranking;
-            events.push(NewEvent::on(id, self.declared(part)));
+            // A sealed value is bound to its stream, so it stands in one event only.
+            let learnt = self.learnt.as_ref().filter(|_| *id == self.evaluation);
+            events.push(NewEvent::on(id, self.declared(part, learnt)));
         }
         if void && context.round.decision.is_some() {
             let (cut_off, proposal) = (context.cut_off.clone(), self.proposal.clone());
@@ -720,11 +751,11 @@ impl Command for DeclareConflict {
 }
 
 impl DeclareConflict {
-    fn declared(&self, part: Part) -> Event {
+    fn declared(&self, part: Part, learnt: Option<&Sealed>) -> Event {
         Event::ConflictDeclared {
             expert: self.expert.clone(),
             kind: self.kind,
-            learnt: self.learnt.clone(),
+            learnt: learnt.cloned().map(Box::new),
             proposal: self.proposal.clone(),
             void_consensus: part.consensus,
             void_ranking: part.ranking,

@@ -352,6 +352,14 @@ impl Reason for Rejection {
     }
 }
 
+impl Grant {
+    /// Whether nothing is to be paid or recovered any more.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.stopped == Some(Stop::Closed)
+    }
+}
+
 impl Decider for Grant {
     type Id = GrantId;
     type Event = Event;

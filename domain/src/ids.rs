@@ -141,6 +141,8 @@ stream_keys! {
     AuditId = "audit", "ECA-2026-1";
     /// The log itself, whose checkpoints are signed: there is one.
     LogId = "checkpoint", "log";
+    /// A natural person: the id under which they act, which says nothing about them.
+    SubjectId = "subject", "p0123456789abcdef";
     /// A durable timer.
     TimerId = "timer", "EUROHPC-2024-CEI-AI-cutoff-1";
     /// A process manager.

@@ -30,6 +30,7 @@ pub mod pledge;
 pub mod process;
 pub mod react;
 pub mod statement;
+pub mod subject;
 pub mod timer;
 
 pub mod canonical;
@@ -37,6 +38,7 @@ pub mod compute;
 pub mod ids;
 pub mod invariants;
 pub mod money;
+pub mod personal;
 pub mod rules;
 pub mod sampling;
 

@@ -210,6 +210,7 @@ deciders! {
     Claim: claim::Claim in claims;
     Audit: audit::Audit in audits;
     Checkpoint: checkpoint::Checkpoints in checkpoints;
+    Subject: subject::Subject in subjects;
     System: system::System in systems;
     Allocation: allocation::Allocation in allocations;
     Timer: timer::Timer in timers;

@@ -26,6 +26,7 @@ pub mod inbox;
 pub mod journal;
 pub mod ledger;
 pub mod matching;
+pub mod persons;
 pub mod pipeline;
 pub mod portfolio;
 pub mod ranking;
@@ -201,6 +202,7 @@ views! {
     journal: journal::Journal;
     ledger: ledger::Ledger;
     matching: matching::Match;
+    persons: persons::Persons;
     pipeline: pipeline::Pipeline;
     portfolio: portfolio::Portfolio;
     ranking: ranking::Ranking;

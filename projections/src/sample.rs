@@ -75,6 +75,30 @@ pub const TEMPLATES: &[(&str, &str, &str)] = &[
     ("audit-U{a}", "Corrected", r#"{"amount":"EUR {n}","finding":"{b}","payment":"Y{b}"}"#),
     ("audit-U{a}", "FollowedUp", r#"{"finding":"{b}","note":"n","outcome":"implemented"}"#),
     ("audit-U{a}", "Closed", r#"{"conclusion":"c"}"#),
+    (
+        "subject-p{a}",
+        "Registered",
+        r#"{"contact":{"affiliation":{"ciphertext":"CIPHER","commitment":"HASH","nonce":"NONCE","person":"p{a}","purpose":"contact"},"email":{"ciphertext":"CIPHER","commitment":"HASH","nonce":"NONCE","person":"p{a}","purpose":"contact"},"name":{"ciphertext":"CIPHER","commitment":"HASH","nonce":"NONCE","person":"p{a}","purpose":"contact"}},"expertise":{"ciphertext":"CIPHER","commitment":"HASH","nonce":"NONCE","person":"p{a}","purpose":"expertise"}}"#,
+    ),
+    (
+        "subject-p{a}",
+        "Corrected",
+        r#"{"expertise":{"ciphertext":"CIPHER","commitment":"HASH","nonce":"NONCE","person":"p{a}","purpose":"expertise"},"replaced":["HASH"]}"#,
+    ),
+    ("subject-p{a}", "HoldSet", r#"{"case":"c","ground":"audit","hold":"H{b}"}"#),
+    ("subject-p{a}", "HoldLifted", r#"{"case":"c","hold":"H{b}"}"#),
+    (
+        "subject-p{a}",
+        "Erased",
+        r#"{"basis":"objection","case":"c","commitments":["HASH"],"purposes":["expertise"]}"#,
+    ),
+    (
+        "subject-p{a}",
+        "OpeningRequested",
+        r#"{"case":"c","ground":"audit","opening":"O{b}","purposes":["contact"]}"#,
+    ),
+    ("subject-p{a}", "OpeningApproved", r#"{"opening":"O{b}","until":"2025-01-0{b}T00:00:00Z"}"#),
+    ("subject-p{a}", "Opened", r#"{"opening":"O{b}"}"#),
     ("timer-T{a}", "Set", r#"{"due":"2025-01-0{b}T00:00:00Z","wish":{"command":"c.x","data":{}}}"#),
     (
         "timer-T{a}",
@@ -371,6 +395,8 @@ fn event(pick: &Pick) -> String {
             .replace("{n}", &pick.n.to_string())
             .replace("RULES", RULES)
             .replace("HASH", &zeros)
+            .replace("CIPHER", &"0".repeat(160))
+            .replace("NONCE", &zeros[..48])
     };
     let (stream, data) = (fill(stream), fill(data));
     let category = stream.split('-').next().unwrap_or_default();

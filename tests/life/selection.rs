@@ -1,7 +1,7 @@
 //! A call with two rounds: money, calendar, proposals, checks, evaluation, award, reserve; and what
 //! becomes of the awards is in `money`.
 
-use super::{Script, audit, books, eur, merge, money, rules, sha};
+use super::{Script, audit, books, eur, merge, money, rules, sealed, sha};
 use domain::command::Role;
 use serde_json::{Value, json};
 
@@ -422,7 +422,7 @@ fn ranked_too_early(s: &mut Script, rank: &Value) {
 /// A conflict that is learnt late, and the expert who steps in.
 fn conflict(s: &mut Script, expert: &str, name: &str, agreed: &Value) {
     let data = json!({ "evaluation": s.id("E"), "expert": s.id(expert), "proposal": s.id(name),
-        "kind": "involved", "learnt": "a letter" });
+        "kind": "involved", "learnt": sealed(&s.id(expert), "conflict", name) });
     s.no_by(
         ("eve", Role::Expert),
         "evaluation.not_own_conflict",

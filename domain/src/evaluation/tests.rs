@@ -20,7 +20,7 @@ fn open(scenario: Scenario, payload: &str) -> Scenario {
 fn conflict(expert: &str, proposal: &str) -> String {
     format!(
         r#"{{"evaluation":"E","expert":"{expert}","proposal":"{proposal}",
-            "kind":"employed_3_years","learnt":"a letter"}}"#
+            "kind":"employed_3_years"}}"#
     )
 }
 

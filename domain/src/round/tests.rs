@@ -247,9 +247,8 @@ fn the_reserve_is_activated_in_rank_order_within_the_commitment() {
 fn a_conflict_that_is_learnt_after_the_decision_calls_for_its_reexamination() {
     let hosting = format!(r#"{{"grant":"GA","document":"{}"}}"#, "0".repeat(64));
     let conflict = |scenario: Scenario, expert: &str| {
-        let declare = format!(
-            r#"{{"evaluation":"E","expert":"{expert}","proposal":"A","kind":"gain","learnt":"a letter"}}"#
-        );
+        let declare =
+            format!(r#"{{"evaluation":"E","expert":"{expert}","proposal":"A","kind":"gain"}}"#);
         scenario.by(Role::ProgrammeOfficer).when("evaluation.declare_conflict", &declare)
     };
     let scenario = conflict(awarded(), "X1")

@@ -18,6 +18,7 @@ mod serve;
 mod show;
 mod source;
 mod stamp;
+mod subject;
 mod times;
 mod verify;
 mod why;
@@ -83,6 +84,9 @@ enum Task {
     /// Samples, projects, tests the journal and exports, for auditors
     #[command(subcommand)]
     Audit(audit::AuditTask),
+    /// What is kept about a person: facts, export, the register of processing, keys
+    #[command(subcommand)]
+    Subject(subject::SubjectTask),
     /// Checks, lists and prints rules documents
     #[command(subcommand)]
     Rules(rules::RulesTask),
@@ -145,6 +149,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Task::Witness(task) => witness::witness(&task, source::clock(clock), json).await,
         Task::Export(args) => export::export(&source, &args).await,
         Task::Audit(task) => audit::audit(&source, &task, json).await,
+        Task::Subject(task) => subject::subject(&source, &task, clock, json).await,
         Task::Rules(task) => rules::rules(&task, json),
         Task::Schema(task) => schemas::schemas(&task, json),
         Task::Serve(args) => serve::serve(&source, &args, source::clock(clock), json).await,

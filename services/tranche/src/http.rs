@@ -23,6 +23,7 @@ mod why;
 use crate::engine::Reader;
 use crate::gateway::Gateway;
 use crate::proof::{Keeping, Prover};
+use crate::vault::{self, Vault};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header::{ALLOW, HOST};
@@ -86,6 +87,8 @@ struct Shared {
     calendar: Mutex<Option<Arc<page::calendar::Calendar>>>,
     /// The tree of the log, if this instance has keys to sign it with.
     prover: OnceLock<Arc<Prover>>,
+    /// Seals personal data; without it such commands are refused.
+    vault: Option<Arc<Vault>>,
 }
 
 /// Tells long answers that the server stops.
@@ -162,6 +165,17 @@ impl Server {
             self.shared.prover.get_or_init(|| Arc::clone(prover));
         }
         Self { keeping: Some(keeping), ..self }
+    }
+
+    /// With the keys of personal data.
+    ///
+    /// # Panics
+    /// When the server answers already.
+    #[must_use]
+    pub fn with_vault(mut self, vault: Option<Arc<Vault>>) -> Self {
+        let shared = Arc::get_mut(&mut self.shared).expect("nobody has asked it anything");
+        shared.vault = vault;
+        self
     }
 
     /// With other limits than the usual ones.
@@ -293,11 +307,19 @@ impl Shared {
             is_loopback,
             calendar: Mutex::default(),
             prover: OnceLock::new(),
+            vault: None,
         })
     }
 }
 
 impl Shared {
+    /// Destroys the keys that the log says are to be gone. When one cannot be destroyed, the one who looks
+    /// after the keys tries again ([`vault::keep_swept`]).
+    async fn sweep(&self) {
+        let Some(vault) = self.vault.clone() else { return };
+        vault::sweep(vault, self.reader.now()).await;
+    }
+
     /// All views are folded together, so one number is that of each; it is told for each, so that an
     /// alarm can name one and goes on to work when they are not.
     fn observe_lag(&self) {

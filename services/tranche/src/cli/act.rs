@@ -3,7 +3,7 @@
 use super::catalogue;
 use super::failure::Failure;
 use super::log::Line;
-use super::out::{Out, say};
+use super::out::{Out, counted, say};
 use super::schema;
 use super::source::{Place, Source};
 use super::times::instant_in;
@@ -32,6 +32,8 @@ use tranche::engine::Request;
 use tranche::gateway::Gateway;
 use tranche::moment::{Place as Zone, When};
 use tranche::roles::Roles;
+use tranche::vault::{self, Keep, Vault};
+use zeroize::Zeroizing;
 
 /// How long to wait for another process that writes the log.
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -202,19 +204,24 @@ pub async fn give(
     clock: &Clock,
     json: bool,
 ) -> Result<(), Failure> {
-    let payload = given.read_payload(entry)?;
+    let clear = Zeroizing::new(given.read_payload(entry)?);
     let name = entry.declaration.name;
+    let id = given.command_id(clock.now())?;
+    let vault = source.vault()?;
+    let keep = if given.dry_run { Keep::No } else { Keep::Yes };
+    // From here on no personal data is in clear.
+    let payload = vault::seal(vault.as_ref(), name, &clear, (&id, keep))?;
     let done = match Parsed::read(name, &payload) {
-        Ok(parsed) => carry_out(parsed, given, source, clock, json).await,
+        Ok(parsed) => carry_out((parsed, id), given, (source, vault), clock, json).await,
         Err(refusal) => Err(refusal.into()),
     };
     done.map_err(|failure| failure.of_payload(name, &payload))
 }
 
 async fn carry_out(
-    parsed: Parsed,
+    (parsed, id): (Parsed, CommandId),
     given: &Given,
-    source: &Source,
+    (source, vault): (&Source, Option<Vault>),
     clock: &Clock,
     json: bool,
 ) -> Result<(), Failure> {
@@ -222,12 +229,13 @@ async fn carry_out(
     let place = source.required()?;
     if given.dry_run {
         let shown = source.follow().await?.reader().now();
-        let decided = given.rehearse(declaration, &parsed, shown.world(), clock.now())?;
+        let decided = given.rehearse((&parsed, id), shown.world(), clock.now())?;
         return show_rehearsal(decided, json);
     }
     let actor = given.actor(declaration)?;
     let gateway = open_in_turn(&place, clock).await?;
-    let result = given.submit(parsed, actor, &gateway).await;
+    let result = given.submit((parsed, id), actor, &gateway).await;
+    let swept = vault.map_or(Ok(0), |vault| vault.sweep(gateway.reader().now().world()));
     gateway.stop().await;
     let (recorded, commit) = result?;
     let mut out = Out::stdout();
@@ -239,7 +247,17 @@ async fn carry_out(
             out.line(format_args!("{}", Line(&commit)))?;
         }
     }
-    out.finish()
+    out.finish()?;
+    told_of_keys(swept)
+}
+
+/// Says how many keys were destroyed. If one could not be, the next command or start tries again.
+pub fn told_of_keys(swept: Result<usize, vault::Error>) -> Result<(), Failure> {
+    let destroyed = swept?;
+    if destroyed > 0 {
+        say(format_args!("{} destroyed", counted(destroyed, "key")));
+    }
+    Ok(())
 }
 
 /// Opens the log to write, when whoever writes it is done soon: commands that are given at once, by
@@ -290,11 +308,10 @@ impl Recorded {
 impl Given {
     async fn submit(
         &self,
-        parsed: Parsed,
+        (parsed, command_id): (Parsed, CommandId),
         actor: Actor,
         gateway: &Gateway,
     ) -> Result<(Recorded, Option<Arc<Commit>>), Failure> {
-        let command_id = self.command_id(gateway.clock().now())?;
         check_outside(&actor, &command_id)?;
         gateway.ready().await;
         let request = Request {
@@ -327,11 +344,11 @@ impl Given {
     /// Decides on the state as it is, beside any writer: what would be recorded.
     fn rehearse(
         &self,
-        declaration: &Declaration,
-        parsed: &Parsed,
+        (parsed, command_id): (&Parsed, CommandId),
         world: &World,
         now: Timestamp,
     ) -> Result<Option<(Commit, Vec<u8>)>, Failure> {
+        let declaration = parsed.command.declaration();
         let subject = parsed.command.subject();
         let actual = world.version(&subject);
         if let Some(expected) = self.expect_version.filter(|expected| *expected != actual) {
@@ -341,7 +358,7 @@ impl Given {
         let now = to_microsecond(now).max(world.recorded_at + 1.microsecond());
         let meta = Meta {
             actor: self.actor(declaration)?,
-            command_id: self.command_id(now)?,
+            command_id,
             correlation_id: self.correlation.clone(),
             causation_id: self.causation.clone(),
             received_at: now,

@@ -10,6 +10,7 @@ use std::path::Path;
 use tranche::demo::DemoError;
 use tranche::engine::{OpenError, ReadError, SubmitError};
 use tranche::faults::{self, FieldError};
+use tranche::vault;
 
 /// What the exit codes mean, as `--help` shows it.
 pub const EXIT_CODES: &str = "\
@@ -102,6 +103,17 @@ impl From<DemoError> for Failure {
             DemoError::Read(error) => error.into(),
             DemoError::OtherLog => Self::Usage(error.to_string()),
             other => Self::Found(format!("the demo: {other}")),
+        }
+    }
+}
+
+impl From<vault::Error> for Failure {
+    fn from(error: vault::Error) -> Self {
+        match error {
+            vault::Error::Refused(refusal) => refusal.into(),
+            vault::Error::File { path, error } => Self::file(&path, error),
+            vault::Error::NoVault { .. } | vault::Error::Place(_) => Self::Usage(error.to_string()),
+            vault::Error::Cipher(_) => Self::Corrupt(error.to_string()),
         }
     }
 }

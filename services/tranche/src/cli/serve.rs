@@ -18,6 +18,7 @@ use tranche::gateway::Gateway;
 use tranche::http::{Server, told_to_stop};
 use tranche::proof::{Keeping, OpenAgain};
 use tranche::roles::{Role, Roles};
+use tranche::vault::{self, Vault};
 
 /// Where the demo is kept when the call does not say.
 const DEMO_DIRECTORY: &str = "demo.tranche";
@@ -135,8 +136,12 @@ pub async fn serve(
 ) -> Result<(), Failure> {
     args.listen.check()?;
     let place = source.required()?;
+    let vault = source.vault()?.map(Arc::new);
     let listener = args.listen.take_address().await?;
     let gateway = place.gateway(clock, &args.roles).await?;
+    if let Some(vault) = &vault {
+        tokio::spawn(vault::keep_swept(Arc::clone(vault), gateway.reader()));
+    }
     if args.roles.has(Role::Writer) {
         // Whoever comes first need not be told that nobody decides yet.
         gateway.ready().await;
@@ -149,11 +154,11 @@ pub async fn serve(
             return Err(failure);
         }
     };
-    listen(gateway, listener, args.listen.listen, (&args.roles, Some(keeping)), json).await
+    listen((gateway, vault), listener, args.listen.listen, (&args.roles, Some(keeping)), json).await
 }
 
 async fn listen(
-    gateway: Gateway,
+    (gateway, vault): (Gateway, Option<Arc<Vault>>),
     listener: TcpListener,
     address: SocketAddr,
     (roles, keeping): (&Roles, Option<Keeping>),
@@ -161,7 +166,7 @@ async fn listen(
 ) -> Result<(), Failure> {
     let failure = |error| Failure::File { what: address.to_string(), error };
     let stop = told_to_stop().map_err(failure)?;
-    let server = Server::on(listener, gateway).map_err(failure)?;
+    let server = Server::on(listener, gateway).map_err(failure)?.with_vault(vault);
     let server = if roles.has(Role::Web) { server } else { server.for_operators_only() };
     let server = match keeping {
         Some(keeping) => server.keeping(keeping),
@@ -197,7 +202,7 @@ pub async fn play(source: &Source, args: &DemoArgs, json: bool) -> Result<(), Fa
     // From here on the time is that of the machine.
     let roles = Roles::default();
     let gateway = place.gateway(Clock::system(), &roles).await?;
-    listen(gateway, listener, args.listen.listen, (&roles, None), json).await
+    listen((gateway, None), listener, args.listen.listen, (&roles, None), json).await
 }
 
 async fn tell(engine: &Engine, milestones: &[Milestone], json: bool) -> Result<(), Failure> {

@@ -14,6 +14,7 @@ use tranche::gateway::Gateway;
 #[cfg(feature = "nats")]
 use tranche::node::{self, Node};
 use tranche::roles::{Role, Roles};
+use tranche::vault::Vault;
 
 /// How much one read of the log asks for, in bytes.
 const READ_BYTES: usize = 1 << 20;
@@ -30,6 +31,11 @@ pub struct Source {
     /// kurrentdb:, or memory: for one that is gone at the end
     #[arg(long, global = true, value_name = "URL")]
     log: Option<String>,
+
+    /// Directory of the keys that personal data is sealed with, for its owner only; outside the log and
+    /// outside its back-ups
+    #[arg(long, global = true, value_name = "DIR", env = "TRANCHE_KEYS", hide_env_values = true)]
+    keys: Option<PathBuf>,
 }
 
 /// Where a log is.
@@ -60,7 +66,7 @@ pub enum Place {
 impl Source {
     /// The log at a URL.
     pub fn at(url: &str) -> Self {
-        Self { data: None, log: Some(url.to_owned()) }
+        Self { data: None, log: Some(url.to_owned()), keys: None }
     }
 
     /// Where the log is; `None` when the call does not say.
@@ -77,6 +83,16 @@ impl Source {
         self.place()?.ok_or_else(|| {
             Failure::Usage("which log? --data DIR, or --log URL (see --help)".to_owned())
         })
+    }
+
+    /// The keys of personal data, if the call says where they are.
+    pub fn vault(&self) -> Result<Option<Vault>, Failure> {
+        let Some(keys) = &self.keys else { return Ok(None) };
+        let data = match self.place()? {
+            Some(Place::Directory(dir)) => Some(dir),
+            _ => self.data.clone(),
+        };
+        Ok(Some(Vault::open(keys, data.as_deref())?))
     }
 
     /// The log, to read it beside its writer or without one.

@@ -4,6 +4,7 @@ use super::problem::Problem;
 use super::{BODY_BYTES_MAX, BODY_MAX, Shared, request};
 use crate::engine::{Receipt, Request, SubmitError};
 use crate::faults;
+use crate::vault::{self, Keep};
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
@@ -12,6 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::command::{Declaration, Entry};
 use domain::ids::{CommandId, StreamId};
+use domain::personal;
 use domain::rejection::Kind;
 use domain::{Parsed, Refusal};
 use serde::{Deserialize, Serialize};
@@ -130,13 +132,14 @@ pub(super) async fn submit(
     if domain::world::entry(&name).is_none() {
         return Err(unknown(&name));
     }
-    let json = receive(&headers, body).await?;
-    let parsed = Parsed::read(&name, &json).map_err(|refusal| faulty(&name, &json, refusal))?;
+    let clear = receive(&headers, body).await?;
     let command_id = match request::command_id(&headers, "idempotency-key")? {
         Some(id) => id,
         None => super::ids::command_id()
             .ok_or_else(|| Problem::own("http.internal", "no command id could be made"))?,
     };
+    let json = sealed(&shared, &name, clear, (&command_id, dry_run)).await?;
+    let parsed = Parsed::read(&name, &json).map_err(|refusal| faulty(&name, &json, refusal))?;
     let actor = request::actor(&headers)?;
     domain::react::check_outside(&actor, &command_id)?;
     let conditional = request::expected_version(&headers)?;
@@ -154,12 +157,40 @@ pub(super) async fn submit(
     };
     let subject = asked.parsed.command.subject();
     match shared.gateway.submit(asked).await {
+        Ok(receipt) if personal::ends_keys(&name) && !dry_run => {
+            shared.sweep().await;
+            Ok(accepted(&command_id, &receipt, dry_run, &subject))
+        }
         Ok(receipt) => Ok(accepted(&command_id, &receipt, dry_run, &subject)),
         Err(SubmitError::Refused(refusal)) if refusal.kind == Kind::Malformed => {
             Err(faulty(&name, &json, refusal))
         }
         Err(error) => Err(refused(error, conditional.is_some())),
     }
+}
+
+/// The payload without personal data in clear.
+async fn sealed(
+    shared: &Arc<Shared>,
+    name: &str,
+    clear: Bytes,
+    (id, dry_run): (&CommandId, bool),
+) -> Result<Bytes, Problem> {
+    let Some(line) = personal::brought_by(name).next() else { return Ok(clear) };
+    let (shared, id) = (Arc::clone(shared), id.clone());
+    let keep = if dry_run { Keep::No } else { Keep::Yes };
+    let seal = move || {
+        let sealed = vault::seal(shared.vault.as_deref(), line.command, &clear, (&id, keep));
+        sealed.map(|json| Bytes::from(json.into_owned()))
+    };
+    // A new key waits for the disk.
+    let sealed = tokio::task::spawn_blocking(seal).await;
+    let sealed = sealed.map_err(|_| Problem::own("http.internal", "nothing could be sealed"))?;
+    sealed.map_err(|error| match error {
+        vault::Error::Refused(refusal) => refusal.into(),
+        vault::Error::NoVault { .. } => Problem::own("http.no_keys", error.to_string()),
+        other => Problem::own("http.internal", other.to_string()),
+    })
 }
 
 fn faulty(name: &str, payload: &[u8], refusal: Refusal) -> Problem {

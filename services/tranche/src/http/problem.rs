@@ -47,6 +47,11 @@ pub const OWN: &[(&str, StatusCode, &str)] = &[
         StatusCode::INTERNAL_SERVER_ERROR,
         "A fault of this program. Nothing was acknowledged.",
     ),
+    (
+        "http.no_keys",
+        StatusCode::NOT_IMPLEMENTED,
+        "It brings personal data, and this instance has no keys to seal it with.",
+    ),
     ("http.busy", StatusCode::SERVICE_UNAVAILABLE, "Too many commands are waiting. Try again."),
     (
         "http.unavailable",

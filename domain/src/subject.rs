@@ -1,0 +1,663 @@
+//! Decides what is kept about a natural person, and when it goes: sealed contact data, legal holds, erasure
+//! as far as the law lets it, and the opening of sealed data, which takes two people.
+
+use crate::canonical::Sha256Hex;
+use crate::command::{
+    Actor, Command, Decision, Declaration, Entry, Meta, NEW, Need, NewEvent, Role, check_list,
+    entry,
+};
+use crate::ids::{ActorId, IdError, Key, StreamId, StreamKey, SubjectId};
+use crate::personal::{OPAQUE_DIGITS_MIN, Purpose, Retention, Sealed, is_opaque};
+use crate::rejection::{self, Reason, Refusal, Rule};
+use crate::world::{At, Decider, World};
+use imbl::{OrdMap, OrdSet};
+use jiff::{Timestamp, ToSpan};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The most purposes that a command may name: each once.
+pub const PURPOSES_MAX: usize = 3;
+/// The most holds on one person, and the most openings that were asked for.
+pub const ENTRIES_MAX: usize = 1_000;
+/// How long an approved opening may be used, in days.
+pub const OPENING_DAYS_MAX: i64 = 7;
+
+/// What happens to the data about a person. Stored for ever.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr)]
+#[serde(tag = "type", content = "data")]
+#[strum(prefix = "subject.")]
+#[expect(missing_docs, reason = "fields say by name and type what they are")]
+pub enum Event {
+    /// A person became known.
+    #[serde(rename = "subject.Registered")]
+    Registered {
+        contact: Box<Contact>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expertise: Option<Box<Sealed>>,
+    },
+    /// New values replace old ones, whose keys go.
+    #[serde(rename = "subject.Corrected")]
+    Corrected {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        contact: Option<Box<Contact>>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expertise: Option<Box<Sealed>>,
+        replaced: Vec<Sha256Hex>,
+    },
+    /// Nothing may be erased while it lasts.
+    #[serde(rename = "subject.HoldSet")]
+    HoldSet { case: Key, ground: Ground, hold: Key },
+    /// It ended.
+    #[serde(rename = "subject.HoldLifted")]
+    HoldLifted { case: Key, hold: Key },
+    /// The data of these purposes is erased: whoever keeps the keys with these commitments destroys them.
+    #[serde(rename = "subject.Erased")]
+    Erased { basis: Basis, case: Key, commitments: Vec<Sha256Hex>, purposes: Vec<Purpose> },
+    /// Somebody asks to open sealed data.
+    #[serde(rename = "subject.OpeningRequested")]
+    OpeningRequested { case: Key, ground: Ground, opening: Key, purposes: Vec<Purpose> },
+    /// Another person agrees.
+    #[serde(rename = "subject.OpeningApproved")]
+    OpeningApproved { opening: Key, until: Timestamp },
+    /// It is opened now, once.
+    #[serde(rename = "subject.Opened")]
+    Opened { opening: Key },
+}
+
+/// How to reach a person. Every value is sealed with the same key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Contact {
+    /// Where the person works.
+    pub affiliation: Sealed,
+    /// The address for mail.
+    pub email: Sealed,
+    /// The name.
+    pub name: Sealed,
+}
+
+/// Why sealed data is opened or held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Ground {
+    /// The person asks what is kept about them.
+    AccessRequest,
+    /// An audit is going on.
+    Audit,
+    /// Somebody is accused of an irregularity.
+    Investigation,
+    /// A court decides.
+    Litigation,
+    /// The person is to be contracted, informed or paid.
+    Operation,
+}
+
+/// Why data is erased: Reg. (EU) 2018/1725, Art. 19(1), (a) to (e).
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
+pub enum Basis {
+    /// (a) It is no longer necessary.
+    NoLongerNecessary,
+    /// (b) The consent was withdrawn.
+    ConsentWithdrawn,
+    /// (c) The person objects, and nothing overrides it.
+    Objection,
+    /// (d) It was unlawful to have it.
+    Unlawful,
+    /// (e) A law asks for it.
+    LegalObligation,
+}
+
+/// What is kept about one person.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Subject {
+    /// Commitments of keys that are to be gone.
+    pub dead: OrdSet<Sha256Hex>,
+    /// What was erased.
+    pub erased: OrdMap<Purpose, Erasure>,
+    /// Legal holds.
+    pub holds: OrdSet<Key>,
+    /// Commitments of the keys that open what is kept.
+    pub live: OrdMap<Purpose, Sha256Hex>,
+    /// Openings that were asked for.
+    pub openings: OrdMap<Key, Opening>,
+}
+
+/// A lawful erasure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Erasure {
+    /// When.
+    pub at: Timestamp,
+    /// Why.
+    pub basis: Basis,
+    /// The file of it.
+    pub case: Key,
+}
+
+/// An opening of sealed data.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Opening {
+    /// Who asked.
+    pub by: Actor,
+    /// Whether it was used.
+    pub is_used: bool,
+    /// What is to be opened.
+    pub purposes: Vec<Purpose>,
+    /// Until when it may be used, once somebody else agreed.
+    pub until: Option<Timestamp>,
+}
+
+/// Why data about a person is not taken, erased or opened.
+#[derive(Clone, Debug, PartialEq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
+#[strum(serialize_all = "snake_case")]
+#[expect(missing_docs, reason = "fields are the figures of the sentence")]
+pub enum Rejection {
+    /// It could be a name.
+    #[error(
+        "the id of a person is opaque: p and at least {OPAQUE_DIGITS_MIN} hexadecimal digits of a random number"
+    )]
+    NotOpaque,
+    /// Sealed for something else.
+    #[error("a value here is sealed for {person} and {purpose}")]
+    OtherSeal { person: String, purpose: Purpose },
+    /// It would have to be erased key by key.
+    #[error("what comes at once for one purpose is sealed with one new key")]
+    OtherKey,
+    /// Data of the past comes back.
+    #[error("the data about {0} has been erased")]
+    Erased(String),
+    /// Nothing in it.
+    #[error("there is nothing to correct")]
+    NothingNew,
+    /// A key that is in use.
+    #[error("{0} is the key of another one")]
+    KeyTaken(Key),
+    /// A key that is not there.
+    #[error("there is no {0}")]
+    NoKey(Key),
+    /// Too many.
+    #[error("there are {ENTRIES_MAX} already")]
+    TooMany,
+    /// Nothing of it is kept.
+    #[error("of this person nothing is kept for {0}")]
+    NothingKept(Purpose),
+    /// No purpose, or one twice.
+    #[error("name each purpose once, and at least one")]
+    BadList,
+    /// On hold.
+    #[error("hold {0} keeps the data until it is lifted")]
+    OnHold(Key),
+    /// There is no date yet.
+    #[error("{0} has not ended, and the data is kept for years after")]
+    StillNeeded(StreamId),
+    /// Too early.
+    #[error("the data is kept until {until}, for {because}")]
+    NotBefore { until: Timestamp, because: StreamId },
+    /// One person.
+    #[error("another person than the one who asked approves an opening")]
+    OwnOpening,
+    /// Not theirs.
+    #[error("whoever asked for an opening uses it")]
+    OtherOpening,
+    /// Not approved.
+    #[error("opening {0} has not been approved")]
+    NotApproved(Key),
+    /// Approved before.
+    #[error("opening {0} has been approved already")]
+    ApprovedAlready(Key),
+    /// Too late.
+    #[error("opening {opening} could be used until {until}")]
+    Lapsed { opening: Key, until: Timestamp },
+    /// Once.
+    #[error("opening {0} has been used")]
+    Used(Key),
+}
+
+impl Reason for Rejection {
+    const CATEGORY: &'static str = SubjectId::CATEGORY;
+
+    fn rule(&self) -> Rule {
+        match self {
+            Self::NotOpaque | Self::OtherSeal { .. } | Self::OtherKey => SEALED,
+            Self::Erased(_) | Self::NothingNew | Self::NothingKept(_) => Rule::of(
+                "Reg. (EU) 2018/1725",
+                "Art. 4(1): minimisation, accuracy, storage limitation",
+            ),
+            Self::KeyTaken(_) | Self::NoKey(_) => Rule::ours("a key names one thing for ever"),
+            Self::TooMany | Self::BadList => Rule::ours("every input has a limit"),
+            Self::OnHold(_) | Self::StillNeeded(_) | Self::NotBefore { .. } => Rule::of(
+                "Reg. (EU) 2018/1725",
+                "Art. 19(3)(b) and (e): legal obligation, legal claims",
+            ),
+            Self::OwnOpening
+            | Self::OtherOpening
+            | Self::NotApproved(_)
+            | Self::ApprovedAlready(_)
+            | Self::Lapsed { .. }
+            | Self::Used(_) => TWO_PEOPLE,
+        }
+    }
+
+    fn kind(&self) -> rejection::Kind {
+        match self {
+            Self::OwnOpening | Self::OtherOpening | Self::NotApproved(_) => {
+                rejection::Kind::Forbidden
+            }
+            Self::KeyTaken(_) | Self::ApprovedAlready(_) | Self::Used(_) => {
+                rejection::Kind::Conflict
+            }
+            Self::NotOpaque | Self::BadList | Self::NothingNew => rejection::Kind::Malformed,
+            _ => rejection::Kind::Rule,
+        }
+    }
+}
+
+const SEALED: Rule = Rule::ours("personal data is sealed before it is recorded (ADR 0021)");
+const TWO_PEOPLE: Rule =
+    Rule::ours("opening sealed data is a recorded act of two people (ADR 0021)");
+const ERASURE: Rule = Rule::of("Reg. (EU) 2018/1725", "Art. 19: right to erasure");
+
+impl Decider for Subject {
+    type Id = SubjectId;
+    type Event = Event;
+
+    fn phase(&self) -> &'static str {
+        if self.is_erased() { "erased" } else { "registered" }
+    }
+
+    fn evolve(&mut self, event: &Event, at: &At<'_>) {
+        match event {
+            Event::Registered { contact, expertise } => {
+                self.keep(Some(contact), expertise.as_deref());
+            }
+            Event::Corrected { contact, expertise, replaced } => {
+                self.keep(contact.as_deref(), expertise.as_deref());
+                self.dead.extend(replaced.iter().copied());
+            }
+            Event::HoldSet { hold, .. } => {
+                self.holds.insert(hold.clone());
+            }
+            Event::HoldLifted { hold, .. } => {
+                self.holds.remove(hold);
+            }
+            Event::Erased { basis, case, commitments, purposes } => {
+                for purpose in purposes {
+                    self.live.remove(purpose);
+                    let erasure = Erasure { at: at.recorded_at, basis: *basis, case: case.clone() };
+                    self.erased.insert(*purpose, erasure);
+                }
+                self.dead.extend(commitments.iter().copied());
+            }
+            Event::OpeningRequested { opening, purposes, .. } => {
+                let (by, purposes) = (at.actor.clone(), purposes.clone());
+                let asked = Opening { by, is_used: false, purposes, until: None };
+                self.openings.insert(opening.clone(), asked);
+            }
+            Event::OpeningApproved { opening, until } => {
+                if let Some(found) = self.openings.get_mut(opening) {
+                    found.until = Some(*until);
+                }
+            }
+            Event::Opened { opening } => {
+                if let Some(found) = self.openings.get_mut(opening) {
+                    found.is_used = true;
+                }
+            }
+        }
+    }
+}
+
+impl Subject {
+    fn keep(&mut self, contact: Option<&Contact>, expertise: Option<&Sealed>) {
+        for sealed in contact.map(|contact| &contact.name).into_iter().chain(expertise) {
+            self.live.insert(sealed.purpose, sealed.commitment);
+            self.erased.remove(&sealed.purpose);
+        }
+    }
+
+    /// Whether nobody can tell any more who it is.
+    #[must_use]
+    pub fn is_erased(&self) -> bool {
+        self.erased.contains_key(&Purpose::Contact)
+    }
+
+    /// What is sealed with one key that nothing was sealed with before.
+    fn check_new(
+        &self,
+        sealed: &[(&'static str, &Sealed)],
+        person: &str,
+        purpose: Purpose,
+    ) -> Result<(), Refusal> {
+        let first = sealed.first().map(|(_, sealed)| sealed.commitment);
+        for (field, sealed) in sealed {
+            sealed.check(person, purpose).map_err(|refusal| refusal.at(*field))?;
+            let is_old = self.dead.contains(&sealed.commitment)
+                || self.live.values().any(|known| *known == sealed.commitment);
+            if Some(sealed.commitment) != first || is_old {
+                return Err(Refusal::from(Rejection::OtherKey).at(*field));
+            }
+        }
+        Ok(())
+    }
+
+    fn check(
+        &self,
+        id: &SubjectId,
+        contact: Option<&Contact>,
+        expertise: Option<&Sealed>,
+    ) -> Result<(), Refusal> {
+        if let Some(Contact { affiliation, email, name }) = contact {
+            let fields = [
+                ("/contact/affiliation", affiliation),
+                ("/contact/email", email),
+                ("/contact/name", name),
+            ];
+            self.check_new(&fields, id.as_str(), Purpose::Contact)?;
+        }
+        if let Some(sealed) = expertise {
+            self.check_new(&[("/expertise", sealed)], id.as_str(), Purpose::Expertise)?;
+        }
+        Ok(())
+    }
+
+    fn opening(&self, key: &Key) -> Result<&Opening, Refusal> {
+        let missing = || Refusal::from(Rejection::NoKey(key.clone())).at("/opening");
+        self.openings.get(key).ok_or_else(missing)
+    }
+}
+
+/// The person behind a registration, as actor.
+fn person(id: &SubjectId) -> Result<ActorId, Refusal> {
+    let malformed = |error: IdError| rejection::Common::Malformed(error.to_string()).into();
+    id.as_str().parse().map_err(malformed)
+}
+
+/// Each once, at least one.
+fn check_purposes(purposes: &[Purpose]) -> Result<(), Refusal> {
+    check_list("purposes", purposes, PURPOSES_MAX)?;
+    let once = purposes.iter().collect::<std::collections::BTreeSet<_>>().len() == purposes.len();
+    if purposes.is_empty() || !once {
+        return Err(Refusal::from(Rejection::BadList).at("/purposes"));
+    }
+    Ok(())
+}
+
+const OFFICER: &[Role] = &[Role::ProgrammeOfficer];
+const HOLDERS: &[Role] = &[Role::AuthorisingOfficer, Role::Auditor];
+const OPENERS: &[Role] = &[Role::ProgrammeOfficer, Role::Auditor];
+const REGISTERED: &[&str] = &["registered"];
+
+/// The commands about a person.
+pub const COMMANDS: &[Entry] = &[
+    entry::<Register>(),
+    entry::<Correct>(),
+    entry::<SetHold>(),
+    entry::<LiftHold>(),
+    entry::<Erase>(),
+    entry::<RequestOpening>(),
+    entry::<ApproveOpening>(),
+    entry::<Open>(),
+];
+
+/// Declares a command about a person: its type, name, sentence, roles, phases, needs, rule, and fields
+/// beside the person.
+macro_rules! command {
+    (
+        $(#[doc = $doc:literal])* $type:ident, $name:literal, $summary:literal, $roles:expr, $from:expr,
+        $needs:expr, $rule:expr, { $($(#[$meta:meta])* $field:ident: $kind:ty,)* },
+        |$this:ident, $world:ident, $with:ident| $decide:block
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub struct $type {
+            /// The person: an opaque id.
+            pub subject: SubjectId,
+            $($(#[$meta])* pub $field: $kind,)*
+        }
+
+        impl Command for $type {
+            const DECLARATION: Declaration = Declaration {
+                name: $name,
+                summary: $summary,
+                roles: $roles,
+                from: $from,
+                needs: $needs,
+                rule: $rule,
+            };
+
+            fn subject(&self) -> StreamId {
+                self.subject.stream()
+            }
+
+            fn decide(&self, $world: &World, $with: &Meta) -> Decision {
+                let $this = self;
+                $decide
+            }
+        }
+    };
+}
+
+command! {
+    /// Makes a person known.
+    Register, "subject.register", "Register a person: every value is sealed before it is recorded", OFFICER,
+    &[NEW], &[], SEALED,
+    {
+        /// How to reach the person.
+        contact: Contact,
+        /// What the person knows, if they agree to be found by it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expertise: Option<Sealed>,
+    },
+    |this, _world, _meta| {
+        if !is_opaque(this.subject.as_str()) {
+            return Err(Refusal::from(Rejection::NotOpaque).at("/subject"));
+        }
+        Subject::default().check(&this.subject, Some(&this.contact), this.expertise.as_ref())?;
+        let (contact, expertise) = (Box::new(this.contact.clone()), this.expertise.clone().map(Box::new));
+        Ok(vec![NewEvent::on(&this.subject, Event::Registered { contact, expertise })])
+    }
+}
+
+command! {
+    /// Replaces values by right ones.
+    Correct, "subject.correct", "Replace data about a person: the keys of the old values go", OFFICER,
+    REGISTERED, &[], Rule::of("Reg. (EU) 2018/1725", "Art. 18: right to rectification"),
+    {
+        /// How to reach the person, if that was wrong.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        contact: Option<Contact>,
+        /// What the person knows, if that was wrong or missing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expertise: Option<Sealed>,
+    },
+    |this, world, _meta| {
+        let subject = world.find(&world.subjects, &this.subject)?;
+        if this.contact.is_none() && this.expertise.is_none() {
+            return Err(Rejection::NothingNew.into());
+        }
+        subject.check(&this.subject, this.contact.as_ref(), this.expertise.as_ref())?;
+        if let Some(hold) = subject.holds.iter().next() {
+            return Err(Rejection::OnHold(hold.clone()).into());
+        }
+        let new = this.contact.iter().map(|_| Purpose::Contact);
+        let new = new.chain(this.expertise.iter().map(|_| Purpose::Expertise));
+        let replaced = new.filter_map(|purpose| subject.live.get(&purpose).copied()).collect();
+        let contact = this.contact.clone().map(Box::new);
+        let expertise = this.expertise.clone().map(Box::new);
+        Ok(vec![NewEvent::on(&this.subject, Event::Corrected { contact, expertise, replaced })])
+    }
+}
+
+command! {
+    /// Keeps everything about a person.
+    SetHold, "subject.set_hold", "Set a legal hold: nothing about the person is erased while it lasts", HOLDERS,
+    REGISTERED, &[], Rule::of("Reg. (EU) 2018/1725", "Art. 19(3)(e): legal claims"),
+    {
+        /// The file of the case.
+        case: Key,
+        /// Why.
+        ground: Ground,
+        /// The hold.
+        hold: Key,
+    },
+    |this, world, _meta| {
+        let subject = world.find(&world.subjects, &this.subject)?;
+        if subject.holds.contains(&this.hold) {
+            return Err(Refusal::from(Rejection::KeyTaken(this.hold.clone())).at("/hold"));
+        }
+        if subject.holds.len() >= ENTRIES_MAX {
+            return Err(Rejection::TooMany.into());
+        }
+        let (case, ground, hold) = (this.case.clone(), this.ground, this.hold.clone());
+        Ok(vec![NewEvent::on(&this.subject, Event::HoldSet { case, ground, hold })])
+    }
+}
+
+command! {
+    /// Ends a hold.
+    LiftHold, "subject.lift_hold", "Lift a legal hold", HOLDERS, REGISTERED, &[],
+    Rule::of("Reg. (EU) 2018/1725", "Art. 19(3)(e): legal claims"),
+    {
+        /// The file that says why.
+        case: Key,
+        /// The hold.
+        hold: Key,
+    },
+    |this, world, _meta| {
+        let subject = world.find(&world.subjects, &this.subject)?;
+        if !subject.holds.contains(&this.hold) {
+            return Err(Refusal::from(Rejection::NoKey(this.hold.clone())).at("/hold"));
+        }
+        let (case, hold) = (this.case.clone(), this.hold.clone());
+        Ok(vec![NewEvent::on(&this.subject, Event::HoldLifted { case, hold })])
+    }
+}
+
+command! {
+    /// Erases what is kept about a person.
+    Erase, "subject.erase", "Erase data about a person for ever, unless it must be kept; contact data takes all along",
+    OFFICER, REGISTERED, &[], ERASURE,
+    {
+        /// Why it is lawful.
+        basis: Basis,
+        /// The file of the request or the review.
+        case: Key,
+        /// What for it was kept.
+        #[schemars(length(min = 1, max = 3))]
+        purposes: Vec<Purpose>,
+    },
+    |this, world, meta| {
+        let subject = world.find(&world.subjects, &this.subject)?;
+        check_purposes(&this.purposes)?;
+        let kept = |purpose: &Purpose| subject.live.contains_key(purpose);
+        if let Some(purpose) = this.purposes.iter().find(|purpose| !kept(purpose)) {
+            return Err(Refusal::from(Rejection::NothingKept(*purpose)).at("/purposes"));
+        }
+        if let Some(hold) = subject.holds.iter().next() {
+            return Err(Rejection::OnHold(hold.clone()).into());
+        }
+        let of_person = this.purposes.contains(&Purpose::Contact);
+        if of_person {
+            match Retention::of(world, &person(&this.subject)?) {
+                Retention::Open(stream) => return Err(Rejection::StillNeeded(stream).into()),
+                Retention::Until(until, because) if meta.recorded_at < until => {
+                    return Err(Rejection::NotBefore { until, because }.into());
+                }
+                Retention::Until(..) | Retention::Free => {}
+            }
+        }
+        let mut purposes: Vec<Purpose> =
+            if of_person { subject.live.keys().copied().collect() } else { this.purposes.clone() };
+        purposes.sort_unstable();
+        let keys = purposes.iter().filter_map(|purpose| subject.live.get(purpose).copied());
+        let (basis, case, commitments) = (this.basis, this.case.clone(), keys.collect());
+        Ok(vec![NewEvent::on(&this.subject, Event::Erased { basis, case, commitments, purposes })])
+    }
+}
+
+command! {
+    /// Asks to open sealed data.
+    RequestOpening, "subject.request_opening", "Ask to open sealed data about a person", OPENERS, REGISTERED, &[],
+    TWO_PEOPLE,
+    {
+        /// The file of the case.
+        case: Key,
+        /// Why.
+        ground: Ground,
+        /// The opening.
+        opening: Key,
+        /// What is to be opened.
+        #[schemars(length(min = 1, max = 3))]
+        purposes: Vec<Purpose>,
+    },
+    |this, world, _meta| {
+        let subject = world.find(&world.subjects, &this.subject)?;
+        check_purposes(&this.purposes)?;
+        if subject.openings.contains_key(&this.opening) {
+            return Err(Refusal::from(Rejection::KeyTaken(this.opening.clone())).at("/opening"));
+        }
+        if subject.openings.len() >= ENTRIES_MAX {
+            return Err(Rejection::TooMany.into());
+        }
+        let (case, ground) = (this.case.clone(), this.ground);
+        let (opening, purposes) = (this.opening.clone(), this.purposes.clone());
+        let event = Event::OpeningRequested { case, ground, opening, purposes };
+        Ok(vec![NewEvent::on(&this.subject, event)])
+    }
+}
+
+command! {
+    /// Agrees that sealed data is opened.
+    ApproveOpening, "subject.approve_opening", "Approve that another person opens sealed data, for seven days",
+    HOLDERS, REGISTERED, &[Need::OtherPerson], TWO_PEOPLE,
+    {
+        /// The opening.
+        opening: Key,
+    },
+    |this, world, meta| {
+        let subject = world.find(&world.subjects, &this.subject)?;
+        let asked = subject.opening(&this.opening)?;
+        if asked.by.may_be(&meta.actor) {
+            return Err(Rejection::OwnOpening.into());
+        }
+        if asked.until.is_some() {
+            return Err(Rejection::ApprovedAlready(this.opening.clone()).into());
+        }
+        let hours = OPENING_DAYS_MAX.saturating_mul(24);
+        let until = meta.recorded_at.checked_add(hours.hours());
+        let until = until.map_err(|_| crate::time::TimeError::OutOfRange)?;
+        let opening = this.opening.clone();
+        Ok(vec![NewEvent::on(&this.subject, Event::OpeningApproved { opening, until })])
+    }
+}
+
+command! {
+    /// Opens sealed data.
+    Open, "subject.open", "Record that sealed data is opened: once, by who asked, before it is shown", OPENERS,
+    REGISTERED, &[], TWO_PEOPLE,
+    {
+        /// The opening.
+        opening: Key,
+    },
+    |this, world, meta| {
+        let subject = world.find(&world.subjects, &this.subject)?;
+        let asked = subject.opening(&this.opening)?;
+        if asked.by.id != meta.actor.id {
+            return Err(Rejection::OtherOpening.into());
+        }
+        let opening = this.opening.clone();
+        match asked.until {
+            None => Err(Rejection::NotApproved(opening).into()),
+            Some(_) if asked.is_used => Err(Rejection::Used(opening).into()),
+            Some(until) if meta.recorded_at > until => Err(Rejection::Lapsed { opening, until }.into()),
+            Some(_) => Ok(vec![NewEvent::on(&this.subject, Event::Opened { opening })]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
