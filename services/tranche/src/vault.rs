@@ -17,6 +17,7 @@ use domain::{Refusal, World};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,12 +99,11 @@ pub fn seal<'a>(
         let Some(vault) = vault else {
             return Err(Error::NoVault { command, field: line.field });
         };
-        if !keys.contains_key(&line.purpose) {
-            let key = match keep {
+        if let Entry::Vacant(missing) = keys.entry(line.purpose) {
+            missing.insert(match keep {
                 Keep::Yes => vault.store.key((&person, line.purpose), id)?,
                 Keep::No => Key::new()?,
-            };
-            keys.insert(line.purpose, key);
+            });
         }
         let sealed = keys[&line.purpose].seal((&person, line.purpose), (&stream, line), &clear)?;
         if let Some(field) = data.pointer_mut(line.field) {

@@ -162,8 +162,7 @@ fn keys_are_for_their_owner_and_outside_the_log() {
     assert!(matches!(Vault::open(scratch.path(), Some(&data)), Err(Error::Place(_))));
     let vault = Vault::open(&keys, Some(&data)).unwrap();
     register(&vault, "a");
-    let mode =
-        |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     let of = keys.join(format!("of-{PERSON}"));
     assert_eq!((mode(&keys), mode(&of)), (0o700, 0o700));
     for file in std::fs::read_dir(&of).unwrap() {
