@@ -82,7 +82,8 @@ impl Published {
         }
         let keys = keys::read(&dir.join("key")).unwrap();
         let prover = Prover::open(Arc::new(log), &dir.join("tree"), keys).await.unwrap();
-        prover.publish(&dir.join("site")).await.unwrap();
+        let (head, note) = prover.checkpoint().unwrap();
+        prover.publish(&dir.join("site"), &head, &note).await.unwrap();
         Published { public: public.trim().to_owned(), scratch, entries, prover }
     }
 

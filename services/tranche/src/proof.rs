@@ -198,7 +198,7 @@ impl Prover {
     }
 
     /// The newest checkpoint, signed if the tree has grown since the last one. What is returned is on
-    /// the disk, so that nothing is ever signed that contradicts it.
+    /// the disk, or a larger one by another process is, so that nothing is ever signed that contradicts it.
     ///
     /// # Errors
     /// When it cannot be kept.
@@ -214,7 +214,12 @@ impl Prover {
         let checkpoint = Checkpoint { origin: self.origin().to_owned(), size, root };
         let mut note = Note::new(checkpoint.to_string())?;
         self.keys.iter().for_each(|key| note.sign(key));
-        self.shelf.keep_checkpoint(&note)?;
+        let _locked = self.shelf.locked()?;
+        let kept =
+            self.shelf.checkpoint()?.map(|kept| Checkpoint::parse(&kept.text)).transpose()?;
+        if kept.is_none_or(|kept| kept.size < size) {
+            self.shelf.keep_checkpoint(&note)?;
+        }
         *signed = Some((checkpoint.clone(), note.clone()));
         Ok((checkpoint, note))
     }
@@ -235,6 +240,18 @@ impl Prover {
         Ok(newest)
     }
 
+    /// The newest checkpoint that any witness has cosigned, of no more than what is in the tree.
+    ///
+    /// # Errors
+    /// When what was kept cannot be read, or is not by our keys.
+    pub fn newest_cosigned(&self) -> Result<Option<(Checkpoint, Note)>, Error> {
+        let notes = self.shelf.notes(COSIGNED)?.into_iter();
+        let notes = notes.map(|note| opened(note, &self.keys)).collect::<Result<Vec<_>, _>>()?;
+        let size = self.size();
+        let fitting = notes.into_iter().filter(|(checkpoint, _)| checkpoint.size <= size);
+        Ok(fitting.max_by_key(|(checkpoint, note)| (checkpoint.size, note.signatures.len())))
+    }
+
     /// Keeps a checkpoint with the cosignatures of a witness, and gives it with those of all others
     /// that have cosigned the same.
     ///
@@ -246,6 +263,7 @@ impl Prover {
         }
         let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
         // Another process may have signed more in the meantime, or brought another cosignature.
+        let _locked = self.shelf.locked()?;
         let kept = self.shelf.checkpoint()?.filter(|kept| kept.text == note.text);
         let Some(kept) = kept else { return Ok(note) };
         for signature in kept.signatures {
@@ -298,12 +316,12 @@ impl Prover {
         Ok(Some(tile::encode_bundle(entries.iter().take(count)).into()))
     }
 
-    /// Writes the whole tree for plain file hosting: checkpoint, tiles and bundles, under their paths.
+    /// Writes the tree of a checkpoint for plain file hosting: checkpoint, tiles and bundles, under their
+    /// paths.
     ///
     /// # Errors
     /// When something cannot be read or written.
-    pub async fn publish(&self, dir: &Path) -> Result<Checkpoint, Error> {
-        let (head, note) = self.checkpoint()?;
+    pub async fn publish(&self, dir: &Path, head: &Checkpoint, note: &Note) -> Result<(), Error> {
         let target = Shelf::open(dir)?;
         for tile in Tile::all(head.size) {
             if let Some(bytes) = self.tile(tile).await? {
@@ -311,8 +329,7 @@ impl Prover {
             }
         }
         // Last, so that whoever sees it finds what it is about.
-        target.keep_checkpoint(&note)?;
-        Ok(head)
+        target.keep_checkpoint(note)
     }
 
     fn hashes(&self, tile: Tile) -> Result<Vec<Hash>, Error> {

@@ -43,6 +43,9 @@ pub enum ProofTask {
     Publish {
         /// The directory, which is made if it is missing
         dir: PathBuf,
+        /// Publishes the newest checkpoint that a witness has cosigned, in place of signing the head
+        #[arg(long)]
+        cosigned: bool,
         #[command(flatten)]
         tree: TreeArgs,
     },
@@ -149,8 +152,16 @@ pub async fn proof(
             let proof = proof.to_string();
             told(json, proof.trim_end(), || serde_json::json!({ "proof": proof }))
         }
-        ProofTask::Publish { dir, tree } => {
-            let size = tree.open(source).await?.publish(dir).await?.size;
+        ProofTask::Publish { dir, cosigned, tree } => {
+            let prover = tree.open(source).await?;
+            let newest =
+                if *cosigned { prover.newest_cosigned()? } else { Some(prover.checkpoint()?) };
+            let missing = || {
+                Failure::NotFound("no witness has cosigned a checkpoint of this tree".to_owned())
+            };
+            let (head, note) = newest.ok_or_else(missing)?;
+            prover.publish(dir, &head, &note).await?;
+            let size = head.size;
             let text = format!("published {size} commits in {}", dir.display());
             told(json, &text, || serde_json::json!({ "size": size }))
         }

@@ -12,6 +12,10 @@ use std::path::{Path, PathBuf};
 
 /// The newest signed checkpoint.
 const CHECKPOINT: &str = "checkpoint";
+/// Held by whoever writes the newest checkpoint: a service and a command may share a tree.
+const LOCK: &str = "lock";
+/// The end of the name of a file that is not whole yet.
+const PARTIAL: &str = ".partial";
 
 /// A directory with tiles.
 #[derive(Clone, Debug)]
@@ -59,7 +63,7 @@ impl Shelf {
         let parent = path.parent().unwrap_or(&self.dir);
         let write = || -> io::Result<()> {
             fs::create_dir_all(parent)?;
-            let partial = path.with_extension(format!("{}.partial", std::process::id()));
+            let partial = path.with_extension(format!("{}{PARTIAL}", std::process::id()));
             let mut file = File::create(&partial)?;
             file.write_all(bytes)?;
             if is_synced {
@@ -98,6 +102,33 @@ impl Shelf {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::file(&path, error)),
         }
+    }
+
+    /// The notes in a directory of the tree, in the order of their names; none when it is missing.
+    pub fn notes(&self, name: &str) -> Result<Vec<Note>, Error> {
+        let dir = self.dir.join(name);
+        let found = match fs::read_dir(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            found => found.and_then(Iterator::collect::<io::Result<Vec<_>>>),
+        };
+        let found = found.map_err(|error| Error::file(&dir, error))?;
+        let mut names: Vec<_> =
+            found.iter().filter_map(|one| one.file_name().into_string().ok()).collect();
+        names.retain(|name| !name.ends_with(PARTIAL));
+        names.sort();
+        let notes = names.iter().map(|one| self.note(&format!("{name}/{one}")));
+        Ok(notes.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    /// Keeps other processes from writing a checkpoint as long as what is returned lives.
+    pub fn locked(&self) -> Result<File, Error> {
+        let path = self.dir.join(LOCK);
+        let lock = || -> io::Result<File> {
+            let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+            file.lock()?;
+            Ok(file)
+        };
+        lock().map_err(|error| Error::file(&path, error))
     }
 
     /// Keeps a checkpoint. It is on the disk when this returns.

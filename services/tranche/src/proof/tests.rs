@@ -121,13 +121,28 @@ async fn a_shorter_log_and_another_key_are_refused() {
 }
 
 #[tokio::test]
+async fn an_older_checkpoint_is_not_put_over_a_newer_one_of_another_process() {
+    let scratch = Scratch::new();
+    let log = memory(300).await;
+    let late = Prover::open(log.clone(), scratch.path(), key(1)).await.unwrap();
+    append(&*log, 301).await;
+    let early = Prover::open(log, scratch.path(), key(1)).await.unwrap();
+    let (_, newer) = early.checkpoint().unwrap();
+    assert_eq!(late.checkpoint().unwrap().0.size, 300);
+    assert_eq!(late.shelf().checkpoint().unwrap(), Some(newer.clone()));
+    late.catch_up().await.unwrap();
+    assert_eq!(late.checkpoint().unwrap().1, newer);
+}
+
+#[tokio::test]
 async fn a_published_tree_is_complete() {
     let scratch = Scratch::new();
     let log: Arc<dyn Log> = Arc::new(Sqlite::open(&scratch.path().join("log")).unwrap());
     append(&*log, 600).await;
     let prover = Prover::open(log, &scratch.path().join("proof"), key(1)).await.unwrap();
     let site = scratch.path().join("site");
-    let head = prover.publish(&site).await.unwrap();
+    let (head, note) = prover.checkpoint().unwrap();
+    prover.publish(&site, &head, &note).await.unwrap();
     let mut check = Check::new(None);
     check.expect_all([head]);
     for (index, width) in [(0, 256), (1, 256), (2, 88)] {
