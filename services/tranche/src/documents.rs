@@ -10,6 +10,7 @@ mod nats;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use domain::Parsed;
 use domain::canonical::Sha256Hex;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -154,6 +155,20 @@ impl Documents {
         };
         self.0.put(sha256, bytes).await?;
         Ok((sha256, done))
+    }
+
+    /// Keeps the rules document that a command carries, if it does. This comes before the command is
+    /// decided: what is named is there; and what a refused command leaves, is collected.
+    ///
+    /// # Errors
+    /// When it cannot be kept.
+    pub async fn keep_rules(&self, parsed: &Parsed) -> Result<(), Error> {
+        let rules = domain::documents::of_command(parsed);
+        let rules = rules.map_err(|error| Error::Unavailable(error.to_string()))?;
+        if let Some(rules) = rules {
+            self.put(rules).await?;
+        }
+        Ok(())
     }
 
     /// A document, if it is there.

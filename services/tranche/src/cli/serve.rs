@@ -1,5 +1,6 @@
 //! `tranche serve` and `tranche demo`: long-running, with an engine of their own.
 
+use super::document::DocumentsArgs;
 use super::failure::Failure;
 use super::out::{Out, say};
 use super::proof::open_tree;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tranche::clock::Clock;
 use tranche::demo::{self, Milestone};
+use tranche::documents::Documents;
 use tranche::engine::Engine;
 use tranche::gateway::Gateway;
 use tranche::http::{Server, told_to_stop};
@@ -38,6 +40,8 @@ pub struct ServeArgs {
     roles: Roles,
     #[command(flatten)]
     proof: ProofArgs,
+    #[command(flatten)]
+    documents: DocumentsArgs,
 }
 
 /// What is proven and verified while the log is served.
@@ -135,6 +139,7 @@ pub async fn serve(
 ) -> Result<(), Failure> {
     args.listen.check()?;
     let place = source.required()?;
+    let documents = args.documents.open().await?;
     let listener = args.listen.take_address().await?;
     let gateway = place.gateway(clock, &args.roles).await?;
     if args.roles.has(Role::Writer) {
@@ -149,14 +154,15 @@ pub async fn serve(
             return Err(failure);
         }
     };
-    listen(gateway, listener, args.listen.listen, (&args.roles, Some(keeping)), json).await
+    listen(gateway, listener, args.listen.listen, (&args.roles, Some(keeping), documents), json)
+        .await
 }
 
 async fn listen(
     gateway: Gateway,
     listener: TcpListener,
     address: SocketAddr,
-    (roles, keeping): (&Roles, Option<Keeping>),
+    (roles, keeping, documents): (&Roles, Option<Keeping>, Option<Documents>),
     json: bool,
 ) -> Result<(), Failure> {
     let failure = |error| Failure::File { what: address.to_string(), error };
@@ -165,6 +171,10 @@ async fn listen(
     let server = if roles.has(Role::Web) { server } else { server.for_operators_only() };
     let server = match keeping {
         Some(keeping) => server.keeping(keeping),
+        None => server,
+    };
+    let server = match documents {
+        Some(documents) => server.with_documents(documents),
         None => server,
     };
     let url = format!("http://{}", server.address().map_err(failure)?);
@@ -197,7 +207,7 @@ pub async fn play(source: &Source, args: &DemoArgs, json: bool) -> Result<(), Fa
     // From here on the time is that of the machine.
     let roles = Roles::default();
     let gateway = place.gateway(Clock::system(), &roles).await?;
-    listen(gateway, listener, args.listen.listen, (&roles, None), json).await
+    listen(gateway, listener, args.listen.listen, (&roles, None, None), json).await
 }
 
 async fn tell(engine: &Engine, milestones: &[Milestone], json: bool) -> Result<(), Failure> {

@@ -1,8 +1,9 @@
-use super::check::{Census, DAYS_MIN, Stays};
+use super::check::{Census, Finding, Stays};
 use super::*;
-use domain::World;
+use domain::testing::given;
+use domain::{Role, World};
 use eventlog::contract::Scratch;
-use jiff::{SignedDuration, ToSpan};
+use jiff::SignedDuration;
 use std::fs;
 
 async fn store(scratch: &Scratch) -> Documents {
@@ -32,11 +33,11 @@ async fn a_document_is_kept_under_its_hash_once() {
     assert!(store.exists(abc).await.unwrap());
     let kept = scratch.path().join(format!("documents/sha256/ba/{ABC}"));
     assert_eq!(fs::read(kept).unwrap(), b"abc");
-    let all: Vec<_> =
-        store.list().await.unwrap().iter().map(|one| (one.sha256, one.bytes)).collect();
+    let all = store.list().await.unwrap();
+    let all: Vec<_> = all.iter().map(|one| (one.sha256, one.bytes)).collect();
     assert_eq!(all, [(abc, 3), (empty, 0)]);
-    let partial: Vec<_> = fs::read_dir(scratch.path().join("documents/partial")).unwrap().collect();
-    assert!(partial.is_empty(), "{partial:?}");
+    let partial = fs::read_dir(scratch.path().join("documents/partial")).unwrap();
+    assert_eq!(partial.count(), 0);
 }
 
 #[tokio::test]
@@ -69,26 +70,92 @@ async fn a_document_has_a_limit() {
 }
 
 #[tokio::test]
+async fn an_address_that_makes_no_sense_is_refused() {
+    for place in ["", "gopher://x/y", "nats://"] {
+        let error = Documents::open(place).await.map(drop).unwrap_err();
+        assert!(matches!(error, Error::Address(_) | Error::Unavailable(_)), "{place}: {error}");
+    }
+}
+
+/// A pledge that is signed by a document, and one that is certified by another.
+fn census(signed: Sha256Hex, imported: Sha256Hex) -> Census {
+    let scenario = given()
+        .by(Role::ProgrammeOfficer)
+        .done(
+            "pledge.make",
+            r#"{"amount":"EUR 5.00","call":"C","kind":"cash","pledge":"P","round":"R"}"#,
+        )
+        .by(Role::NationalAuthority)
+        .done(
+            "pledge.sign",
+            &format!(r#"{{"amount":"EUR 5.00","document":"{signed}","pledge":"P"}}"#),
+        )
+        .by(Role::AccountingOfficer)
+        .done(
+            "statement.import",
+            &format!(
+                r#"{{"statement":"S","account":"A","from":"2025-01-01","to":"2025-01-02",
+                "opening":"EUR 0.00","closing":"EUR 0.00","bookings":[],"document":"{imported}"}}"#
+            ),
+        );
+    let mut census = Census::default();
+    scenario.commits.iter().for_each(|commit| census.take(commit).unwrap());
+    census
+}
+
+#[tokio::test]
+async fn each_place_that_names_a_document_which_is_not_there_is_told() {
+    let scratch = Scratch::new();
+    let store = store(&scratch).await;
+    let census = census(Sha256Hex::of(b"signed"), Sha256Hex::of(b"imported"));
+    let told = |found: Vec<Finding>| -> Vec<String> {
+        found.iter().map(|found| format!("{}: {found}", found.position)).collect()
+    };
+    let signed = Sha256Hex::of(b"signed");
+    let missing = told(census.check(&store).await.unwrap());
+    assert_eq!(missing.len(), 2, "{missing:?}");
+    assert_eq!(
+        missing[0],
+        format!("2: pledge-P /document names a signed pledge, {signed}, which is missing")
+    );
+    store.put("signed").await.unwrap();
+    store.put("imported").await.unwrap();
+    assert_eq!(census.check(&store).await.unwrap(), []);
+    let path = file(&scratch, signed);
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "Signed").unwrap();
+    let changed = told(census.check(&store).await.unwrap());
+    assert_eq!(changed.len(), 1, "{changed:?}");
+    assert!(
+        changed[0].contains("changed: what is kept under its name has the hash"),
+        "{changed:?}"
+    );
+}
+
+#[tokio::test]
 async fn only_what_no_event_names_and_is_old_enough_is_collected() {
     let scratch = Scratch::new();
     let store = store(&scratch).await;
-    let scenario = domain::testing::given().by(domain::Role::ProgrammeOfficer);
-    let (named, orphan) = (Sha256Hex::of(b"agreed"), Sha256Hex::of(b"refused"));
-    store.put("agreed").await.unwrap();
-    store.put("refused").await.unwrap();
-    let mut census = Census::default();
-    let pledge = format!(
-        r#"{{"amount":"EUR 5.00","call":"C","kind":"cash","pledge":"P","round":"R","document":"{named}"}}"#
-    );
-    drop((scenario, pledge));
+    let (named, orphan) = (Sha256Hex::of(b"named"), Sha256Hex::of(b"of a refused command"));
+    let census = census(named, named);
+    store.put("named").await.unwrap();
+    store.put("of a refused command").await.unwrap();
     let stored = store.list().await.unwrap();
-    assert_eq!(stored.len(), 2);
-    let now = stored.iter().map(|one| one.put_at).max().unwrap();
-    let stays = |census: &Census, hours: i64, days| {
-        let later = now + SignedDuration::from_hours(hours);
-        let found = census.orphans(stored.clone(), &World::default(), (later, days));
-        found.into_iter().map(|one| (one.stored.sha256, one.stays)).collect::<Vec<_>>()
+    let put_at = stored.iter().find(|one| one.sha256 == orphan).unwrap().put_at;
+    let after = |hours, days| {
+        let now = put_at + SignedDuration::from_hours(hours);
+        let orphans = census.orphans(stored.clone(), &World::default(), (now, days));
+        assert_eq!(orphans.iter().map(|one| one.stored.sha256).collect::<Vec<_>>(), [orphan]);
+        orphans
     };
-    let _ = (&mut census, orphan, DAYS_MIN, Stays::Young, 1.hour());
-    assert_eq!(stays(&census, 23, 0).len(), 2);
+    let stays = |orphans: Vec<super::check::Orphan>| orphans.into_iter().next().unwrap().stays;
+    assert_eq!(stays(after(30 * 24 - 1, 30)), Some(Stays::Young));
+    assert_eq!(stays(after(30 * 24, 30)), None);
+    // Never at once, whatever is asked for.
+    assert_eq!(stays(after(23, 0)), Some(Stays::Young));
+    Census::collect(&store, &after(23, 0)).await.unwrap();
+    assert_eq!(store.list().await.unwrap().len(), 2);
+    Census::collect(&store, &after(24, 0)).await.unwrap();
+    let left: Vec<_> = store.list().await.unwrap().iter().map(|one| one.sha256).collect();
+    assert_eq!(left, [named]);
 }
