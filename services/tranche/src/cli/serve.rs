@@ -128,6 +128,8 @@ pub struct DemoArgs {
     once: bool,
     #[command(flatten)]
     listen: ListenArgs,
+    #[command(flatten)]
+    documents: DocumentsArgs,
 }
 
 /// Serves the log until told to stop.
@@ -192,12 +194,16 @@ async fn listen(
 pub async fn play(source: &Source, args: &DemoArgs, json: bool) -> Result<(), Failure> {
     args.listen.check()?;
     let listener = if args.once { None } else { Some(args.listen.take_address().await?) };
+    let documents = args.documents.open().await?;
     let place = source.place()?.unwrap_or_else(|| Place::Directory(DEMO_DIRECTORY.into()));
     let (clock, _hands) = Clock::manual(demo::begins());
     let (gateway, engine) = place.engine_alone(clock).await?;
     let played = demo::play(&engine).await;
     let shown = match played {
-        Ok(milestones) => tell(&engine, &milestones, json).await,
+        Ok(milestones) => match keep_documents(&engine, documents.as_ref()).await {
+            Ok(()) => tell(&engine, &milestones, json).await,
+            Err(failure) => Err(failure),
+        },
         Err(error) => Err(error.into()),
     };
     gateway.stop().await;
@@ -207,7 +213,20 @@ pub async fn play(source: &Source, args: &DemoArgs, json: bool) -> Result<(), Fa
     // From here on the time is that of the machine.
     let roles = Roles::default();
     let gateway = place.gateway(Clock::system(), &roles).await?;
-    listen(gateway, listener, args.listen.listen, (&roles, None, None), json).await
+    listen(gateway, listener, args.listen.listen, (&roles, None, documents), json).await
+}
+
+/// Keeps the documents that the story names.
+async fn keep_documents(engine: &Engine, documents: Option<&Documents>) -> Result<(), Failure> {
+    let Some(documents) = documents else { return Ok(()) };
+    let reader = engine.reader();
+    for position in 1..=reader.now().position() {
+        let Some(stored) = reader.read_commit(position).await? else { break };
+        for document in demo::documents(&stored.commit)? {
+            documents.put(document).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn tell(engine: &Engine, milestones: &[Milestone], json: bool) -> Result<(), Failure> {

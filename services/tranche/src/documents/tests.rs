@@ -1,4 +1,4 @@
-use super::check::{Census, Finding, Stays};
+use super::check::{Census, Finding, Orphan, Stays};
 use super::*;
 use domain::testing::given;
 use domain::{Role, World};
@@ -78,7 +78,7 @@ async fn an_address_that_makes_no_sense_is_refused() {
 }
 
 /// A pledge that is signed by a document, and one that is certified by another.
-fn census(signed: Sha256Hex, imported: Sha256Hex) -> Census {
+fn census(signed: Sha256Hex, certified: Sha256Hex) -> Census {
     let scenario = given()
         .by(Role::ProgrammeOfficer)
         .done(
@@ -90,13 +90,11 @@ fn census(signed: Sha256Hex, imported: Sha256Hex) -> Census {
             "pledge.sign",
             &format!(r#"{{"amount":"EUR 5.00","document":"{signed}","pledge":"P"}}"#),
         )
-        .by(Role::AccountingOfficer)
+        .done("pledge.report", r#"{"amount":"EUR 5.00","pledge":"P"}"#)
+        .by(Role::Certifier)
         .done(
-            "statement.import",
-            &format!(
-                r#"{{"statement":"S","account":"A","from":"2025-01-01","to":"2025-01-02",
-                "opening":"EUR 0.00","closing":"EUR 0.00","bookings":[],"document":"{imported}"}}"#
-            ),
+            "pledge.certify",
+            &format!(r#"{{"amount":"EUR 5.00","document":"{certified}","pledge":"P"}}"#),
         );
     let mut census = Census::default();
     scenario.commits.iter().for_each(|commit| census.take(commit).unwrap());
@@ -107,7 +105,7 @@ fn census(signed: Sha256Hex, imported: Sha256Hex) -> Census {
 async fn each_place_that_names_a_document_which_is_not_there_is_told() {
     let scratch = Scratch::new();
     let store = store(&scratch).await;
-    let census = census(Sha256Hex::of(b"signed"), Sha256Hex::of(b"imported"));
+    let census = census(Sha256Hex::of(b"signed"), Sha256Hex::of(b"certified"));
     let told = |found: Vec<Finding>| -> Vec<String> {
         found.iter().map(|found| format!("{}: {found}", found.position)).collect()
     };
@@ -119,7 +117,7 @@ async fn each_place_that_names_a_document_which_is_not_there_is_told() {
         format!("2: pledge-P /document names a signed pledge, {signed}, which is missing")
     );
     store.put("signed").await.unwrap();
-    store.put("imported").await.unwrap();
+    store.put("certified").await.unwrap();
     assert_eq!(census.check(&store).await.unwrap(), []);
     let path = file(&scratch, signed);
     fs::remove_file(&path).unwrap();
@@ -148,7 +146,7 @@ async fn only_what_no_event_names_and_is_old_enough_is_collected() {
         assert_eq!(orphans.iter().map(|one| one.stored.sha256).collect::<Vec<_>>(), [orphan]);
         orphans
     };
-    let stays = |orphans: Vec<super::check::Orphan>| orphans.into_iter().next().unwrap().stays;
+    let stays = |orphans: Vec<Orphan>| orphans.into_iter().next().unwrap().stays;
     assert_eq!(stays(after(30 * 24 - 1, 30)), Some(Stays::Young));
     assert_eq!(stays(after(30 * 24, 30)), None);
     // Never at once, whatever is asked for.
