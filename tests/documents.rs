@@ -17,7 +17,6 @@ const CORRUPT: i32 = 5;
 
 /// FIPS 180-4, the example of one block.
 const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-/// A month and a half from now, by the clock of the machine: long after what is put today.
 const DAY_S: u64 = 24 * 60 * 60;
 
 fn said(output: &Output) -> String {
@@ -54,8 +53,7 @@ fn keeps_checks_and_collects(place: &str) {
     assert_eq!(done(&["document", "list"]), "");
     std::fs::write(dir.join("abc"), "abc").unwrap();
     // More than one message of a server, and not a whole number of them.
-    let large: Vec<u8> =
-        (0..1_000_003_u32).map(|n| u8::try_from(n * n % 251).unwrap_or(0)).collect();
+    let large: Vec<u8> = (0..1_000_003_u64).map(|n| u8::try_from(n * n % 251).unwrap()).collect();
     std::fs::write(dir.join("large"), &large).unwrap();
     std::fs::write(dir.join("empty"), "").unwrap();
     let added = done(&["document", "add", "abc", "large", "empty"]);
