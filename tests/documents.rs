@@ -71,15 +71,15 @@ fn keeps_checks_and_collects(place: &str) {
     // A call names its rules, a pledge is signed by a document, and nobody names the others.
     let open = opening("C").to_string();
     let clock = ["--data", "log", "--clock", "2026-01-01T00:00:00Z"];
-    let officer = ["--actor", "ann", "--role", "programme_officer"];
-    let give = |command: &str, payload: &str| {
-        done(&[&clock[..], &["do", command, payload], &officer].concat());
+    let give = |role: &str, command: &str, payload: &str| {
+        let who = ["--actor", "ann", "--role", role];
+        done(&[&clock[..], &["do", command, payload], &who].concat());
     };
-    give("call.open", &open);
+    give("programme_officer", "call.open", &open);
     let pledge = r#"{"amount":"EUR 5.00","call":"C","kind":"cash","pledge":"P","round":"R"}"#;
-    give("pledge.make", pledge);
+    give("programme_officer", "pledge.make", pledge);
     let sign = format!(r#"{{"amount":"EUR 5.00","document":"{ABC}","pledge":"P"}}"#);
-    give("pledge.sign", &sign);
+    give("national_authority", "pledge.sign", &sign);
     let verified = done(&["--data", "log", "verify"]);
     assert!(verified.contains(", 2 documents"), "{verified}");
     assert_eq!(done(&["--data", "log", "document", "check"]), "checked 2 documents\n");

@@ -82,8 +82,8 @@ fn census(documents: &[Sha256Hex]) -> Census {
     let mut scenario = given().by(Role::AccountingOfficer);
     for (number, document) in documents.iter().enumerate() {
         let sheet = serde_json::json!({
-            "account": "A", "closing": "EUR 1.00", "document": document, "from": "2025-01-01",
-            "number": number + 1, "opening": "EUR 0.00", "to": "2025-01-02",
+            "account": format!("A{number}"), "closing": "EUR 1.00", "document": document, "from": "2025-01-01",
+            "number": 1, "opening": "EUR 0.00", "to": "2025-01-02",
             "entries": [{"amount": "EUR 1.00", "booked_on": "2025-01-01", "description": "x", "entry": "1"}],
         });
         let payload = serde_json::json!({"sheet": sheet, "statement": format!("S{number}")});
