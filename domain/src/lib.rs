@@ -35,6 +35,7 @@ pub mod timer;
 
 pub mod canonical;
 pub mod compute;
+pub mod documents;
 pub mod ids;
 pub mod invariants;
 pub mod money;

@@ -4,6 +4,7 @@ mod act;
 mod audit;
 mod bench;
 mod catalogue;
+mod document;
 mod export;
 mod failure;
 mod log;
@@ -87,6 +88,9 @@ enum Task {
     /// What is kept about a person: facts, export, the register of processing, keys
     #[command(subcommand)]
     Subject(subject::SubjectTask),
+    /// Keeps and checks the documents that events name by their hash
+    #[command(subcommand)]
+    Document(document::DocumentTask),
     /// Checks, lists and prints rules documents
     #[command(subcommand)]
     Rules(rules::RulesTask),
@@ -150,6 +154,9 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Task::Export(args) => export::export(&source, &args).await,
         Task::Audit(task) => audit::audit(&source, &task, json).await,
         Task::Subject(task) => subject::subject(&source, &task, clock, json).await,
+        Task::Document(task) => {
+            document::document(&source, &task, &source::clock(clock), json).await
+        }
         Task::Rules(task) => rules::rules(&task, json),
         Task::Schema(task) => schemas::schemas(&task, json),
         Task::Serve(args) => serve::serve(&source, &args, source::clock(clock), json).await,

@@ -8,6 +8,7 @@ mod about;
 mod assets;
 mod commands;
 mod connections;
+mod documents;
 mod format;
 mod ids;
 mod log;
@@ -20,6 +21,7 @@ mod sankey;
 mod views;
 mod why;
 
+use crate::documents::Documents;
 use crate::engine::Reader;
 use crate::gateway::Gateway;
 use crate::proof::{Keeping, Prover};
@@ -32,6 +34,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 pub use connections::{CONNECTIONS_MAX, HEAD_MAX, Limits};
+pub use documents::{DOCUMENT_MAX, DOCUMENTS_AT_ONCE};
 use problem::Problem;
 use prometheus::{
     HistogramOpts, HistogramVec, IntGauge, IntGaugeVec, Opts, Registry, exponential_buckets,
@@ -89,6 +92,10 @@ struct Shared {
     prover: OnceLock<Arc<Prover>>,
     /// Seals personal data; without it such commands are refused.
     vault: Option<Arc<Vault>>,
+    /// The documents beside the log, if this instance keeps them.
+    documents: OnceLock<Documents>,
+    /// A place for each document that is held in memory.
+    moving: Semaphore,
 }
 
 /// Tells long answers that the server stops.
@@ -175,6 +182,13 @@ impl Server {
     pub fn with_vault(mut self, vault: Option<Arc<Vault>>) -> Self {
         let shared = Arc::get_mut(&mut self.shared).expect("nobody has asked it anything");
         shared.vault = vault;
+        self
+    }
+
+    /// Keeps documents, and those that a command carries, before it is decided.
+    #[must_use]
+    pub fn with_documents(self, documents: Documents) -> Self {
+        self.shared.documents.get_or_init(|| documents);
         self
     }
 
@@ -308,6 +322,8 @@ impl Shared {
             calendar: Mutex::default(),
             prover: OnceLock::new(),
             vault: None,
+            documents: OnceLock::new(),
+            moving: Semaphore::new(DOCUMENTS_AT_ONCE),
         })
     }
 }
@@ -353,6 +369,7 @@ fn everything() -> Routes {
         .route("/checkpoint", get(proofs::checkpoint))
         .route("/tile/{*path}", get(proofs::tile))
         .route("/proofs/{position}", get(proofs::proof))
+        .route("/documents/{sha256}", get(documents::read).put(documents::keep))
         .route("/streams/{stream}", get(views::stream))
         .route("/problems", get(about::problems))
         .route("/problems/{code}", get(about::problem))
@@ -396,6 +413,7 @@ const ROUTES: &[&str] = &[
     "checkpoint",
     "tile",
     "proofs",
+    "documents",
     "problems",
     "openapi.json",
     "asyncapi.json",
@@ -499,6 +517,7 @@ fn method_label(method: &Method) -> &'static str {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
         Method::POST => "POST",
+        Method::PUT => "PUT",
         _ => "other",
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use std::io;
 use std::path::Path;
 use tranche::demo::DemoError;
+use tranche::documents;
 use tranche::engine::{OpenError, ReadError, SubmitError};
 use tranche::faults::{self, FieldError};
 use tranche::vault;
@@ -114,6 +115,19 @@ impl From<vault::Error> for Failure {
             vault::Error::File { path, error } => Self::file(&path, error),
             vault::Error::NoVault { .. } | vault::Error::Place(_) => Self::Usage(error.to_string()),
             vault::Error::Cipher(_) => Self::Corrupt(error.to_string()),
+        }
+    }
+}
+
+impl From<documents::Error> for Failure {
+    fn from(error: documents::Error) -> Self {
+        match error {
+            documents::Error::TooLarge | documents::Error::Address(_) => {
+                Self::Usage(error.to_string())
+            }
+            documents::Error::Changed { .. } => Self::Corrupt(error.to_string()),
+            documents::Error::File { path, error } => Self::file(&path, error),
+            documents::Error::Unavailable(_) => unavailable(&error),
         }
     }
 }

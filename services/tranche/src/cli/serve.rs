@@ -1,5 +1,6 @@
 //! `tranche serve` and `tranche demo`: long-running, with an engine of their own.
 
+use super::document::DocumentsArgs;
 use super::failure::Failure;
 use super::out::{Out, say};
 use super::proof::open_tree;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tranche::clock::Clock;
 use tranche::demo::{self, Milestone};
+use tranche::documents::Documents;
 use tranche::engine::Engine;
 use tranche::gateway::Gateway;
 use tranche::http::{Server, told_to_stop};
@@ -39,6 +41,8 @@ pub struct ServeArgs {
     roles: Roles,
     #[command(flatten)]
     proof: ProofArgs,
+    #[command(flatten)]
+    documents: DocumentsArgs,
 }
 
 /// What is proven and verified while the log is served.
@@ -125,6 +129,8 @@ pub struct DemoArgs {
     once: bool,
     #[command(flatten)]
     listen: ListenArgs,
+    #[command(flatten)]
+    documents: DocumentsArgs,
 }
 
 /// Serves the log until told to stop.
@@ -137,6 +143,7 @@ pub async fn serve(
     args.listen.check()?;
     let place = source.required()?;
     let vault = source.vault()?.map(Arc::new);
+    let documents = args.documents.open().await?;
     let listener = args.listen.take_address().await?;
     let gateway = place.gateway(clock, &args.roles).await?;
     if let Some(vault) = &vault {
@@ -154,14 +161,23 @@ pub async fn serve(
             return Err(failure);
         }
     };
-    listen((gateway, vault), listener, args.listen.listen, (&args.roles, Some(keeping)), json).await
+    let beside = Beside { documents, keeping: Some(keeping), roles: &args.roles, vault };
+    listen(gateway, listener, args.listen.listen, beside, json).await
+}
+
+/// What a server has beside the log.
+struct Beside<'a> {
+    documents: Option<Documents>,
+    keeping: Option<Keeping>,
+    roles: &'a Roles,
+    vault: Option<Arc<Vault>>,
 }
 
 async fn listen(
-    (gateway, vault): (Gateway, Option<Arc<Vault>>),
+    gateway: Gateway,
     listener: TcpListener,
     address: SocketAddr,
-    (roles, keeping): (&Roles, Option<Keeping>),
+    Beside { documents, keeping, roles, vault }: Beside<'_>,
     json: bool,
 ) -> Result<(), Failure> {
     let failure = |error| Failure::File { what: address.to_string(), error };
@@ -170,6 +186,10 @@ async fn listen(
     let server = if roles.has(Role::Web) { server } else { server.for_operators_only() };
     let server = match keeping {
         Some(keeping) => server.keeping(keeping),
+        None => server,
+    };
+    let server = match documents {
+        Some(documents) => server.with_documents(documents),
         None => server,
     };
     let url = format!("http://{}", server.address().map_err(failure)?);
@@ -187,12 +207,16 @@ async fn listen(
 pub async fn play(source: &Source, args: &DemoArgs, json: bool) -> Result<(), Failure> {
     args.listen.check()?;
     let listener = if args.once { None } else { Some(args.listen.take_address().await?) };
+    let documents = args.documents.open().await?;
     let place = source.place()?.unwrap_or_else(|| Place::Directory(DEMO_DIRECTORY.into()));
     let (clock, _hands) = Clock::manual(demo::begins());
     let (gateway, engine) = place.engine_alone(clock).await?;
     let played = demo::play(&engine).await;
     let shown = match played {
-        Ok(milestones) => tell(&engine, &milestones, json).await,
+        Ok(milestones) => match keep_documents(&engine, documents.as_ref()).await {
+            Ok(()) => tell(&engine, &milestones, json).await,
+            Err(failure) => Err(failure),
+        },
         Err(error) => Err(error.into()),
     };
     gateway.stop().await;
@@ -202,7 +226,21 @@ pub async fn play(source: &Source, args: &DemoArgs, json: bool) -> Result<(), Fa
     // From here on the time is that of the machine.
     let roles = Roles::default();
     let gateway = place.gateway(Clock::system(), &roles).await?;
-    listen((gateway, None), listener, args.listen.listen, (&roles, None), json).await
+    let beside = Beside { documents, keeping: None, roles: &roles, vault: None };
+    listen(gateway, listener, args.listen.listen, beside, json).await
+}
+
+/// Keeps the documents that the story names.
+async fn keep_documents(engine: &Engine, documents: Option<&Documents>) -> Result<(), Failure> {
+    let Some(documents) = documents else { return Ok(()) };
+    let reader = engine.reader();
+    for position in 1..=reader.now().position() {
+        let Some(stored) = reader.read_commit(position).await? else { break };
+        for document in demo::documents(&stored.commit)? {
+            documents.put(document).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn tell(engine: &Engine, milestones: &[Milestone], json: bool) -> Result<(), Failure> {
