@@ -23,6 +23,7 @@ mod kurrent;
 mod life;
 #[cfg(feature = "nats")]
 mod nats;
+mod pack;
 mod proof;
 mod properties;
 #[cfg(feature = "nats")]
