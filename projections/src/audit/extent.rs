@@ -95,7 +95,9 @@ impl Named {
         match value {
             Value::String(text) => self.note(field, text),
             Value::Array(items) => items.iter().for_each(|item| self.walk(field, item)),
-            Value::Object(members) => members.iter().for_each(|(name, value)| self.walk(name, value)),
+            Value::Object(members) => {
+                members.iter().for_each(|(name, value)| self.walk(name, value))
+            }
             _ => {}
         }
     }
@@ -162,7 +164,8 @@ impl Links {
         if let Event::Call(_) = event.event {
             self.rounds.entry(stream.clone()).or_default().extend(rounds_of(event));
         }
-        if event.stream.category() == "fund" && named.things.iter().any(|it| it.starts_with("call-"))
+        if event.stream.category() == "fund"
+            && named.things.iter().any(|it| it.starts_with("call-"))
         {
             let of_fund = named.things.iter().filter(|thing| thing.starts_with("commitment-"));
             for commitment in of_fund {

@@ -4,6 +4,7 @@
 use domain::Commit;
 use domain::canonical::{self, Sha256Hex};
 use domain::{Role, ids::ActorId};
+use projections::AsOf;
 use projections::audit::extent::Extent;
 use projections::audit::hledger::Journal;
 use projections::report::{Cell, Report, Table};
@@ -99,6 +100,14 @@ pub struct TableSummary {
     pub table: &'static str,
 }
 
+/// The index of the figures.
+///
+/// # Errors
+/// When it has no canonical form.
+pub fn index(moment: AsOf, views: &[Summary]) -> Result<Vec<u8>, serde_json::Error> {
+    canonical::to_bytes(&serde_json::json!({ "moment": moment, "views": views }))
+}
+
 /// What decides which rows a pack has, and how they name people.
 pub struct Rows<'a> {
     /// What it is of.
@@ -154,7 +163,9 @@ impl Rows<'_> {
                 Cell::Count(position) if column == "position" => {
                     return self.positions.contains(position);
                 }
-                Cell::Text(account) if column == "account" => return self.journal.is_whole(account),
+                Cell::Text(account) if column == "account" => {
+                    return self.journal.is_whole(account);
+                }
                 Cell::Text(text) => texts.push((column, text.as_str())),
                 _ => {}
             }
@@ -182,7 +193,10 @@ fn sums(table: &Table) -> BTreeMap<String, String> {
     let counts = counts.into_iter().map(|(column, sum)| (column.to_owned(), sum.to_string()));
     let money = money.into_iter().map(|((column, currency), cents)| {
         let (sign, of) = (if cents < 0 { "-" } else { "" }, cents.unsigned_abs());
-        (format!("{column}_{}", currency.to_lowercase()), format!("{sign}{}.{:02}", of / 100, of % 100))
+        (
+            format!("{column}_{}", currency.to_lowercase()),
+            format!("{sign}{}.{:02}", of / 100, of % 100),
+        )
     });
     counts.chain(money).collect()
 }

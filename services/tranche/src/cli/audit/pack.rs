@@ -198,7 +198,8 @@ async fn moment(args: &PackArgs, reader: &Reader, prover: &Prover) -> Result<Mom
         }
     };
     if position == 0 {
-        let what = "no commit is known at that moment, or no checkpoint was signed: tranche proof record";
+        let what =
+            "no commit is known at that moment, or no checkpoint was signed: tranche proof record";
         return Err(Failure::NotFound(what.to_owned()));
     }
     let first = log.recorded.iter().filter(|(_, (size, _))| *size >= position);
@@ -256,9 +257,7 @@ async fn recorded_note(reader: &Reader, at: Position) -> Result<Note, Failure> {
     let stored = reader.read_commit(at).await?;
     let events = stored.iter().flat_map(|stored| &stored.commit.events);
     let mut notes = events.filter_map(|event| match &event.event {
-        Event::Checkpoint(Signed::Recorded { note, .. })
-            if event.stream == this_log().stream() =>
-        {
+        Event::Checkpoint(Signed::Recorded { note, .. }) if event.stream == this_log().stream() => {
             Some(note)
         }
         _ => None,

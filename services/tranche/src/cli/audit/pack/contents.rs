@@ -20,7 +20,7 @@ use std::io;
 use std::path::Path;
 use tranche::engine::Reader;
 use tranche::pack::archive::Archive;
-use tranche::pack::figures::{People, Rows};
+use tranche::pack::figures::{self, People, Rows};
 use tranche::pack::{FORMAT, LINES, name};
 use tranche::proof::Prover;
 
@@ -241,8 +241,8 @@ impl Contents<'_> {
                 None => hidden.push(*view),
             }
         }
-        let index = json!({ "moment": self.moment.asked(), "views": views });
-        self.put("figures/index.json", &canonical::to_bytes(&index)?)?;
+        let index = figures::index(self.moment.asked(), &views)?;
+        self.put("figures/index.json", &index)?;
         Ok(hidden)
     }
 
@@ -309,6 +309,7 @@ impl Contents<'_> {
             "format": FORMAT,
             "last": found.positions.last(),
             "left_out": left_out,
+            "people": if self.people.is_some() { "pseudonyms" } else { "ids" },
             "position": position,
             "recorded_at": recorded_at,
             "scope": self.extent.scope().to_string(),
