@@ -11,6 +11,7 @@ mod client;
 mod copy;
 mod demo;
 mod desk;
+mod documents;
 #[cfg(feature = "nats")]
 mod faults;
 mod fuzz;

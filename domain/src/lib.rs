@@ -34,6 +34,7 @@ pub mod timer;
 
 pub mod canonical;
 pub mod compute;
+pub mod documents;
 pub mod ids;
 pub mod invariants;
 pub mod money;

@@ -1,6 +1,6 @@
 //! What an administrator of the machine can do to a log who knows its format, and drops the triggers and
-//! makes the checksums anew: `verify` finds each with its position, by the tree that was kept, and by a
-//! checkpoint that somebody else has.
+//! makes the checksums anew: `verify` finds each with its position, by the tree that was kept, by a
+//! checkpoint that somebody else has, and by the hashes of documents in the log.
 
 use super::{CORRUPT, FOUND, Published, done, rewrite, said};
 use crate::cli::program::tranche;
@@ -124,4 +124,125 @@ fn a_restored_old_back_up_is_refused_by_the_service_and_found_by_verify() {
     let refused = tranche(dir, &serve);
     assert_eq!(refused.status.code(), Some(CORRUPT), "{}", said(&refused));
     assert!(said(&refused).contains("commits are missing"), "{}", said(&refused));
+}
+
+/// The demo's log beside the documents that it names, and beside nothing that is changed.
+fn with_documents() -> Published {
+    let published = Published::new();
+    let dir = published.dir();
+    done(dir, &["--data", "log", "demo", "--once", "--documents", "documents"]);
+    std::fs::copy(dir.join("site/checkpoint"), dir.join("kept")).unwrap();
+    done(dir, &[&["--data", "log", "verify", "--public", "public"], DOCUMENTS].concat());
+    published
+}
+
+const DOCUMENTS: &[&str] = &["--documents", "documents"];
+
+/// The first commit with an event of a type: its position, the stream and the data of the event.
+fn first(dir: &Path, kind: &str) -> (u64, String, Value) {
+    let log = done(dir, &["--data", "log", "export"]);
+    let commits = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let found = commits.filter_map(|commit| {
+        let event = commit["events"].as_array()?.iter().find(|event| event["type"] == kind)?;
+        let stream = event["stream"].as_str()?.to_owned();
+        Some((commit["position"].as_u64()?, stream, event["data"].clone()))
+    });
+    found.into_iter().next().unwrap_or_else(|| panic!("no {kind}"))
+}
+
+/// What `verify` says of the one place that names a document which is not as it was.
+#[track_caller]
+fn named(dir: &Path, position: u64, said: &str) {
+    let (report, positions) = found(dir, DOCUMENTS);
+    assert_eq!(positions, [position], "{report}");
+    assert!(report.contains(said), "{said}: {report}");
+}
+
+#[test]
+fn a_changed_document_is_named_with_the_commit_the_stream_and_the_field() {
+    let published = with_documents();
+    let dir = published.dir();
+    let (position, stream, data) = first(dir, "proposal.Submitted");
+    let hash = data["documents"][0]["sha256"].as_str().unwrap();
+    let place = format!("{stream} /documents/0/sha256 names a document of a proposal, {hash}");
+    let path = dir.join(format!("documents/sha256/{}/{hash}", &hash[..2]));
+    let before = std::fs::read(&path).unwrap();
+    // In place, with the length and the times that it had.
+    rewrite(
+        dir,
+        &format!(
+            "import os\n\
+             path = {path:?}\n\
+             stat = os.stat(path)\n\
+             os.chmod(path, 0o644)\n\
+             data = bytearray(open(path, 'rb').read())\n\
+             data[0] ^= 1\n\
+             open(path, 'wb').write(data)\n\
+             os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))\n"
+        ),
+    );
+    named(dir, position, &format!("{place}, which is changed"));
+    std::fs::remove_file(&path).unwrap();
+    named(dir, position, &format!("{place}, which is missing"));
+    // The auditor has a copy: with it all is well again.
+    std::fs::write(dir.join("copy"), before).unwrap();
+    done(dir, &[&["document", "add", "copy"], DOCUMENTS].concat());
+    done(dir, &[&["--data", "log", "verify"], DOCUMENTS].concat());
+
+    // The event is made to name another one that is there: then the log is what is changed.
+    std::fs::write(dir.join("other"), "a better proposal").unwrap();
+    let other = done(dir, &[&["document", "add", "other"], DOCUMENTS].concat());
+    let edit = format!(
+        "all = entries()\n\
+         all[{}] = all[{}].replace(b'{hash}', b'{}', 1)\n\
+         store(all)",
+        position - 1,
+        position - 1,
+        &other[..64]
+    );
+    rewrite(dir, &format!("{TOOLS}\n{edit}"));
+    std::fs::remove_dir_all(dir.join("log/snapshots")).ok();
+    let (report, positions) = found(dir, &[KEPT, DOCUMENTS].concat());
+    assert!(positions.contains(&position), "{report}");
+    assert!(report.contains("is not what it was when it was hashed"), "{report}");
+}
+
+#[test]
+fn a_changed_rules_file_is_named_with_the_commit_that_opened_the_call() {
+    let published = with_documents();
+    let dir = published.dir();
+    let (position, stream, data) = first(dir, "call.Opened");
+    let hash = data["rules_sha256"].as_str().unwrap();
+    let path = dir.join(format!("documents/sha256/{}/{hash}", &hash[..2]));
+    let rules = std::fs::read_to_string(&path).unwrap();
+    // What is kept is what was recorded, in canonical form.
+    assert_eq!(serde_json::from_str::<Value>(&rules).unwrap(), data["rules"]);
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, rules.replacen("\"version\":1", "\"version\":2", 1)).unwrap();
+    let place = format!("{stream} /rules_sha256 names a rules document, {hash}");
+    // Another call may have the same rules; each place is named.
+    let (report, positions) = found(dir, DOCUMENTS);
+    assert!(positions.contains(&position), "{report}");
+    assert!(report.contains(&format!("{place}, which is changed")), "{report}");
+    done(dir, &[&["--data", "log", "document", "add", "--rules"], DOCUMENTS].concat());
+    done(dir, &[&["--data", "log", "verify"], DOCUMENTS].concat());
+
+    // In the log itself: the tree is gone with it, nobody has a checkpoint, and nothing was kept.
+    std::fs::remove_dir_all(dir.join("log/proof")).unwrap();
+    let edit = format!(
+        "all = entries()\n\
+         before = all[{}]\n\
+         all[{}] = before.replace(b'\"rules\":{{', b'\"rules\":{{', 1).replace(b'\"version\":1', b'\"version\":2', 1)\n\
+         assert all[{}] != before\n\
+         store(all)",
+        position - 1,
+        position - 1,
+        position - 1
+    );
+    rewrite(dir, &format!("{TOOLS}\n{edit}"));
+    std::fs::remove_dir_all(dir.join("log/snapshots")).ok();
+    let (report, positions) = found(dir, &[]);
+    assert_eq!(positions, [position], "{report}");
+    let said = format!("{stream} records rules with the digest {hash}, and they have ");
+    assert!(report.contains(&said), "{report}");
 }

@@ -4,6 +4,7 @@ mod act;
 mod audit;
 mod bench;
 mod catalogue;
+mod document;
 mod export;
 mod failure;
 mod log;
@@ -83,6 +84,9 @@ enum Task {
     /// Samples, projects, tests the journal and exports, for auditors
     #[command(subcommand)]
     Audit(audit::AuditTask),
+    /// Keeps and checks the documents that events name by their hash
+    #[command(subcommand)]
+    Document(document::DocumentTask),
     /// Checks, lists and prints rules documents
     #[command(subcommand)]
     Rules(rules::RulesTask),
@@ -145,6 +149,9 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Task::Witness(task) => witness::witness(&task, source::clock(clock), json).await,
         Task::Export(args) => export::export(&source, &args).await,
         Task::Audit(task) => audit::audit(&source, &task, json).await,
+        Task::Document(task) => {
+            document::document(&source, &task, &source::clock(clock), json).await
+        }
         Task::Rules(task) => rules::rules(&task, json),
         Task::Schema(task) => schemas::schemas(&task, json),
         Task::Serve(args) => serve::serve(&source, &args, source::clock(clock), json).await,

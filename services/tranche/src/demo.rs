@@ -1,11 +1,13 @@
 //! The demonstration: the real AI Factories call, played through real commands with the clock of that
 //! time. Playing it twice into the same log changes nothing: every command keeps its id.
 
+mod documents;
 pub mod facts;
 mod player;
 mod round;
 mod story;
 
+pub use documents::documents;
 pub use player::{DemoError, Milestone};
 
 use crate::clock::Clock;

@@ -8,6 +8,7 @@ mod about;
 mod assets;
 mod commands;
 mod connections;
+mod documents;
 mod format;
 mod ids;
 mod log;
@@ -20,6 +21,7 @@ mod sankey;
 mod views;
 mod why;
 
+use crate::documents::Documents;
 use crate::engine::Reader;
 use crate::gateway::Gateway;
 use crate::proof::{Keeping, Prover};
@@ -31,6 +33,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 pub use connections::{CONNECTIONS_MAX, HEAD_MAX, Limits};
+pub use documents::{DOCUMENT_MAX, DOCUMENTS_AT_ONCE};
 use problem::Problem;
 use prometheus::{
     HistogramOpts, HistogramVec, IntGauge, IntGaugeVec, Opts, Registry, exponential_buckets,
@@ -86,6 +89,10 @@ struct Shared {
     calendar: Mutex<Option<Arc<page::calendar::Calendar>>>,
     /// The tree of the log, if this instance has keys to sign it with.
     prover: OnceLock<Arc<Prover>>,
+    /// The documents beside the log, if this instance keeps them.
+    documents: OnceLock<Documents>,
+    /// A place for each document that is held in memory.
+    moving: Semaphore,
 }
 
 /// Tells long answers that the server stops.
@@ -162,6 +169,13 @@ impl Server {
             self.shared.prover.get_or_init(|| Arc::clone(prover));
         }
         Self { keeping: Some(keeping), ..self }
+    }
+
+    /// Keeps documents, and those that a command carries, before it is decided.
+    #[must_use]
+    pub fn with_documents(self, documents: Documents) -> Self {
+        self.shared.documents.get_or_init(|| documents);
+        self
     }
 
     /// With other limits than the usual ones.
@@ -293,6 +307,8 @@ impl Shared {
             is_loopback,
             calendar: Mutex::default(),
             prover: OnceLock::new(),
+            documents: OnceLock::new(),
+            moving: Semaphore::new(DOCUMENTS_AT_ONCE),
         })
     }
 }
@@ -331,6 +347,7 @@ fn everything() -> Routes {
         .route("/checkpoint", get(proofs::checkpoint))
         .route("/tile/{*path}", get(proofs::tile))
         .route("/proofs/{position}", get(proofs::proof))
+        .route("/documents/{sha256}", get(documents::read).put(documents::keep))
         .route("/streams/{stream}", get(views::stream))
         .route("/problems", get(about::problems))
         .route("/problems/{code}", get(about::problem))
@@ -374,6 +391,7 @@ const ROUTES: &[&str] = &[
     "checkpoint",
     "tile",
     "proofs",
+    "documents",
     "problems",
     "openapi.json",
     "asyncapi.json",
@@ -477,6 +495,7 @@ fn method_label(method: &Method) -> &'static str {
         Method::GET => "GET",
         Method::HEAD => "HEAD",
         Method::POST => "POST",
+        Method::PUT => "PUT",
         _ => "other",
     }
 }

@@ -5,6 +5,7 @@ pub mod bench;
 pub mod clock;
 pub mod cqrs;
 pub mod demo;
+pub mod documents;
 pub mod engine;
 pub mod faults;
 pub mod gateway;

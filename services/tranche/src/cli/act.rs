@@ -1,6 +1,7 @@
 //! `tranche do COMMAND`: one sub-command for each command that is declared in the rules.
 
 use super::catalogue;
+use super::document::DocumentsArgs;
 use super::failure::Failure;
 use super::log::Line;
 use super::out::{Out, say};
@@ -94,6 +95,8 @@ pub struct Given {
     /// Decides and shows the events, but records nothing
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    documents: DocumentsArgs,
 }
 
 impl Args for DoArgs {
@@ -226,6 +229,9 @@ async fn carry_out(
         return show_rehearsal(decided, json);
     }
     let actor = given.actor(declaration)?;
+    if let Some(documents) = given.documents.open().await? {
+        documents.keep_rules(&parsed).await?;
+    }
     let gateway = open_in_turn(&place, clock).await?;
     let result = given.submit(parsed, actor, &gateway).await;
     gateway.stop().await;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use std::io;
 use std::path::Path;
 use tranche::demo::DemoError;
+use tranche::documents;
 use tranche::engine::{OpenError, ReadError, SubmitError};
 use tranche::faults::{self, FieldError};
 
@@ -102,6 +103,19 @@ impl From<DemoError> for Failure {
             DemoError::Read(error) => error.into(),
             DemoError::OtherLog => Self::Usage(error.to_string()),
             other => Self::Found(format!("the demo: {other}")),
+        }
+    }
+}
+
+impl From<documents::Error> for Failure {
+    fn from(error: documents::Error) -> Self {
+        match error {
+            documents::Error::TooLarge | documents::Error::Address(_) => {
+                Self::Usage(error.to_string())
+            }
+            documents::Error::Changed { .. } => Self::Corrupt(error.to_string()),
+            documents::Error::File { path, error } => Self::file(&path, error),
+            documents::Error::Unavailable(_) => unavailable(&error),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `tranche serve` and `tranche demo`: long-running, with an engine of their own.
 
+use super::document::DocumentsArgs;
 use super::failure::Failure;
 use super::out::{Out, say};
 use super::proof::open_tree;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tranche::clock::Clock;
 use tranche::demo::{self, Milestone};
+use tranche::documents::Documents;
 use tranche::engine::Engine;
 use tranche::gateway::Gateway;
 use tranche::http::{Server, told_to_stop};
@@ -38,6 +40,8 @@ pub struct ServeArgs {
     roles: Roles,
     #[command(flatten)]
     proof: ProofArgs,
+    #[command(flatten)]
+    documents: DocumentsArgs,
 }
 
 /// What is proven and verified while the log is served.
@@ -124,6 +128,8 @@ pub struct DemoArgs {
     once: bool,
     #[command(flatten)]
     listen: ListenArgs,
+    #[command(flatten)]
+    documents: DocumentsArgs,
 }
 
 /// Serves the log until told to stop.
@@ -135,6 +141,7 @@ pub async fn serve(
 ) -> Result<(), Failure> {
     args.listen.check()?;
     let place = source.required()?;
+    let documents = args.documents.open().await?;
     let listener = args.listen.take_address().await?;
     let gateway = place.gateway(clock, &args.roles).await?;
     if args.roles.has(Role::Writer) {
@@ -149,14 +156,15 @@ pub async fn serve(
             return Err(failure);
         }
     };
-    listen(gateway, listener, args.listen.listen, (&args.roles, Some(keeping)), json).await
+    listen(gateway, listener, args.listen.listen, (&args.roles, Some(keeping), documents), json)
+        .await
 }
 
 async fn listen(
     gateway: Gateway,
     listener: TcpListener,
     address: SocketAddr,
-    (roles, keeping): (&Roles, Option<Keeping>),
+    (roles, keeping, documents): (&Roles, Option<Keeping>, Option<Documents>),
     json: bool,
 ) -> Result<(), Failure> {
     let failure = |error| Failure::File { what: address.to_string(), error };
@@ -165,6 +173,10 @@ async fn listen(
     let server = if roles.has(Role::Web) { server } else { server.for_operators_only() };
     let server = match keeping {
         Some(keeping) => server.keeping(keeping),
+        None => server,
+    };
+    let server = match documents {
+        Some(documents) => server.with_documents(documents),
         None => server,
     };
     let url = format!("http://{}", server.address().map_err(failure)?);
@@ -182,12 +194,16 @@ async fn listen(
 pub async fn play(source: &Source, args: &DemoArgs, json: bool) -> Result<(), Failure> {
     args.listen.check()?;
     let listener = if args.once { None } else { Some(args.listen.take_address().await?) };
+    let documents = args.documents.open().await?;
     let place = source.place()?.unwrap_or_else(|| Place::Directory(DEMO_DIRECTORY.into()));
     let (clock, _hands) = Clock::manual(demo::begins());
     let (gateway, engine) = place.engine_alone(clock).await?;
     let played = demo::play(&engine).await;
     let shown = match played {
-        Ok(milestones) => tell(&engine, &milestones, json).await,
+        Ok(milestones) => match keep_documents(&engine, documents.as_ref()).await {
+            Ok(()) => tell(&engine, &milestones, json).await,
+            Err(failure) => Err(failure),
+        },
         Err(error) => Err(error.into()),
     };
     gateway.stop().await;
@@ -197,7 +213,20 @@ pub async fn play(source: &Source, args: &DemoArgs, json: bool) -> Result<(), Fa
     // From here on the time is that of the machine.
     let roles = Roles::default();
     let gateway = place.gateway(Clock::system(), &roles).await?;
-    listen(gateway, listener, args.listen.listen, (&roles, None), json).await
+    listen(gateway, listener, args.listen.listen, (&roles, None, documents), json).await
+}
+
+/// Keeps the documents that the story names.
+async fn keep_documents(engine: &Engine, documents: Option<&Documents>) -> Result<(), Failure> {
+    let Some(documents) = documents else { return Ok(()) };
+    let reader = engine.reader();
+    for position in 1..=reader.now().position() {
+        let Some(stored) = reader.read_commit(position).await? else { break };
+        for document in demo::documents(&stored.commit)? {
+            documents.put(document).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn tell(engine: &Engine, milestones: &[Milestone], json: bool) -> Result<(), Failure> {

@@ -1,12 +1,15 @@
 //! `tranche verify`: everything that a log can be checked for, and all that is wrong with it.
 
+use super::document::DocumentsArgs;
 use super::failure::Failure;
 use super::out::{Out, counted, progress};
 use super::source::{Place, Source, each_entry, must_exist};
 use super::witness::QuorumArgs;
 use clap::Args;
 use domain::Commit;
+use domain::canonical::Sha256Hex;
 use domain::commit::CommitId;
+use domain::documents;
 use domain::ids::{CommandId, StreamId};
 use domain::invariants::Invariants;
 use eventlog::tlog::Checkpoint;
@@ -16,6 +19,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use tranche::documents::check::Census;
 use tranche::engine::{self, SnapshotCheck};
 use tranche::pack;
 use tranche::proof::{self, Check, Found, Shelf, keys};
@@ -31,6 +35,8 @@ pub struct VerifyArgs {
     public: Option<PathBuf>,
     #[command(flatten)]
     quorum: QuorumArgs,
+    #[command(flatten)]
+    documents: DocumentsArgs,
     /// A pack of `tranche audit pack` instead of a log; its own keys are trusted without --public
     #[arg(long, value_name = "FILE", conflicts_with_all = ["checkpoint", "witness"])]
     pack: Option<PathBuf>,
@@ -42,6 +48,9 @@ struct Report {
     /// Signed checkpoints that the log fits to.
     checkpoints: usize,
     commits: u64,
+    /// Documents that the log names, if they were looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    documents: Option<usize>,
     events: u64,
     findings: Vec<Finding>,
     head: Position,
@@ -80,6 +89,8 @@ pub async fn verify(source: &Source, args: &VerifyArgs, json: bool) -> Result<()
             }
         }
         let Report { checkpoints, commits, events, head, snapshots, streams, .. } = &report;
+        let documents = report.documents.map(|count| format!(", {}", counted(count, "document")));
+        let documents = documents.unwrap_or_default();
         let counted_u64 =
             |count: &u64, what| counted(usize::try_from(*count).unwrap_or(usize::MAX), what);
         let (commits, events) = (counted_u64(commits, "commit"), counted_u64(events, "event"));
@@ -91,7 +102,7 @@ pub async fn verify(source: &Source, args: &VerifyArgs, json: bool) -> Result<()
                     0 => String::new(),
                     count => format!(", {}", counted(*count, "signed checkpoint")),
                 };
-                format!("checked {commits}, {events}, {streams}, {snapshots}{fits}")
+                format!("checked {commits}, {events}, {streams}, {snapshots}{fits}{documents}")
             } else {
                 "the commits were not checked, since rows are damaged".to_owned()
             }
@@ -154,10 +165,12 @@ async fn check_commits(
     report: &mut Report,
 ) -> Result<(), Failure> {
     let mut tree = tree(source, args)?;
+    let documents = args.documents.open().await?;
     let log = source.open_to_read().await?;
     report.head = log.head().await?;
     let bar = progress("verifying", report.head);
-    let mut checker = Checker::default();
+    let census = documents.is_some().then(Census::default);
+    let mut checker = Checker { census, ..Checker::default() };
     each_entry(&*log, 1, report.head, |position, entry| {
         bar.inc(1);
         report.commits += 1;
@@ -185,6 +198,14 @@ async fn check_commits(
         },
         what: found.to_string(),
     }));
+    if let (Some(store), Some(census)) = (&documents, &checker.census) {
+        let found = census.check(store).await?.into_iter();
+        report.findings.extend(found.map(|finding| Finding {
+            position: Some(finding.position),
+            what: finding.to_string(),
+        }));
+        report.documents = Some(census.hashes().len());
+    }
     report.events = checker.events;
     report.streams = checker.versions.len();
     Ok(())
@@ -253,6 +274,8 @@ struct Checker {
     commands: BTreeMap<CommandId, Position>,
     invariants: Invariants,
     recorded: proof::Recorded,
+    /// The documents that are named, if they are to be looked for.
+    census: Option<Census>,
     events: u64,
 }
 
@@ -267,6 +290,7 @@ impl Checker {
         self.check_time(&commit, &mut found);
         self.check_command(position, &commit, &mut found);
         self.check_versions(&commit, &mut found);
+        self.check_documents(entry, &commit, &mut found);
         found.extend(self.invariants.apply(&commit));
         found.extend(self.recorded.check(&commit));
         self.events += commit.events.len() as u64;
@@ -294,6 +318,25 @@ impl Checker {
         let expected = CommitId::derive(commit.recorded_at, &commit.command_id, commit.position);
         if commit.commit_id != expected {
             found.push(format!("its commit_id is {}, not {expected}", commit.commit_id));
+        }
+    }
+
+    /// The rules of a call are what their digest says, and what is named is remembered.
+    fn check_documents(&mut self, entry: &[u8], commit: &Commit, found: &mut Vec<String>) {
+        match documents::rules(commit, entry) {
+            Ok(rules) => {
+                found.extend(rules.iter().filter(|rules| !rules.is_whole()).map(|rules| {
+                    let (stream, recorded) = (&rules.stream, rules.recorded);
+                    let actual = Sha256Hex::of(&rules.bytes);
+                    format!(
+                        "{stream} records rules with the digest {recorded}, and they have {actual}"
+                    )
+                }))
+            }
+            Err(error) => found.push(format!("its rules cannot be read: {error}")),
+        }
+        if let Some(Err(error)) = self.census.as_mut().map(|census| census.take(commit)) {
+            found.push(format!("what it names cannot be read: {error}"));
         }
     }
 

@@ -91,7 +91,7 @@ pub async fn submit(
             .documents
             .iter()
             .map(|key| {
-                let text = format!("{proposal} {key}");
+                let text = super::documents::of_proposal(proposal.as_str(), key.as_str());
                 json!({"key": key, "sha256": domain::canonical::Sha256Hex::of(text.as_bytes())})
             })
             .collect();

@@ -527,7 +527,7 @@ async fn contracts(player: &mut Player) -> Result<(), DemoError> {
     player.milestone(None, Confidence::Fixture, format!("refused: {refusal}"));
     for acronym in ["LUMI AIF", "IT4LIA", "BSC AIF"] {
         let grant = slug(acronym);
-        let text = format!("hosting agreement {grant}");
+        let text = super::documents::hosting_agreement(&grant);
         let hash = domain::canonical::Sha256Hex::of(text.as_bytes());
         let hosting = json!({"grant": grant, "document": hash});
         let note =

@@ -152,6 +152,9 @@ pub(super) async fn submit(
         dry_run,
         parsed,
     };
+    if let Some(documents) = shared.documents.get().filter(|_| !dry_run) {
+        documents.keep_rules(&asked.parsed).await?;
+    }
     let subject = asked.parsed.command.subject();
     match shared.gateway.submit(asked).await {
         Ok(receipt) => Ok(accepted(&command_id, &receipt, dry_run, &subject)),

@@ -38,6 +38,16 @@ pub const OWN: &[(&str, StatusCode, &str)] = &[
     ),
     ("http.too_large", StatusCode::PAYLOAD_TOO_LARGE, "The body is longer than its limit."),
     (
+        "http.other_hash",
+        StatusCode::BAD_REQUEST,
+        "The body of a document does not have the hash that the address says. It was not kept.",
+    ),
+    (
+        "http.damaged",
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "What is kept under this hash is not what was put there.",
+    ),
+    (
         "http.media_type",
         StatusCode::UNSUPPORTED_MEDIA_TYPE,
         "The body of a command is application/json.",

@@ -3,6 +3,7 @@
 mod contents;
 mod readme;
 
+use crate::cli::document::DocumentsArgs;
 use crate::cli::failure::Failure;
 use crate::cli::out::{Out, counted, say};
 use crate::cli::proof::TreeArgs;
@@ -64,9 +65,9 @@ pub struct PackArgs {
     /// The new archive
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
-    /// Takes along the documents that the commits name, from a directory with sha256/ab/HASH
-    #[arg(long, value_name = "DIR")]
-    documents: Option<PathBuf>,
+    /// Documents that the commits name are taken along when the store is named
+    #[command(flatten)]
+    documents: DocumentsArgs,
     /// The certificate of the authority that has stamped the checkpoint, PEM, to be taken along
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -141,6 +142,7 @@ pub async fn pack(source: &Source, args: &PackArgs) -> Result<(), Failure> {
     let scope = scope(args, &reader)?;
     let moment = moment(args, &reader, &prover).await?;
     let (extent, people) = extent(source, scope, &moment).await?;
+    let documents = args.documents.open().await?;
     let mtime = u64::try_from(moment.recorded_at.as_second()).unwrap_or(0);
     let out = Out::to(Some(&args.to))?;
     let contents = Contents {
@@ -149,6 +151,7 @@ pub async fn pack(source: &Source, args: &PackArgs) -> Result<(), Failure> {
         extent: &extent,
         people: (!args.with_ids).then_some(&people),
         prover: &prover,
+        documents,
         args,
     };
     let (out, done) = contents.write(source, &reader).await?;

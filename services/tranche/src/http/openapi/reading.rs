@@ -2,6 +2,7 @@
 
 use super::parts::header;
 use super::{parameter, refused, schema};
+use crate::documents::DOCUMENT_BYTES_MAX;
 use serde_json::{Map, Value, json};
 
 /// A GET.
@@ -19,6 +20,8 @@ const JSON: &str = "application/json";
 const BAD: (&str, &str) = ("400", "Malformed");
 const MISSING: (&str, &str) = ("404", "NotFound");
 const NOT_READY: (&str, &str) = ("503", "Unavailable");
+
+const DOCUMENTS: &str = "/documents/{sha256}";
 
 const GETS: &[Get] = &[
     Get {
@@ -146,6 +149,15 @@ const GETS: &[Get] = &[
         problems: &[BAD, MISSING, NOT_READY],
     },
     Get {
+        path: DOCUMENTS,
+        id: "documents.read",
+        tag: "proof",
+        summary: "A document by its hash, unchanged, if this instance keeps documents",
+        parameters: &["Document"],
+        media: &[("application/octet-stream", None)],
+        problems: &[BAD, MISSING, ("500", "Damaged"), NOT_READY],
+    },
+    Get {
         path: "/streams/{stream}",
         id: "streams.read",
         tag: "read",
@@ -239,7 +251,38 @@ const GETS: &[Get] = &[
 
 /// The paths.
 pub(super) fn paths() -> Map<String, Value> {
-    GETS.iter().map(|get| (get.path.to_owned(), json!({ "get": get.operation() }))).collect()
+    let paths = GETS.iter().map(|get| (get.path.to_owned(), json!({ "get": get.operation() })));
+    let mut paths: Map<String, Value> = paths.collect();
+    paths[DOCUMENTS]["put"] = put_document();
+    paths
+}
+
+/// The one thing that is put.
+fn put_document() -> Value {
+    let kept = |description: &str| {
+        json!({
+            "description": description,
+            "headers": { "Request-Id": header("RequestId") },
+            "content": { JSON: { "schema": schema("Kept") } },
+        })
+    };
+    let problems =
+        [BAD, MISSING, ("408", "TooSlow"), ("413", "TooLarge"), ("500", "Internal"), NOT_READY];
+    let mut responses = refused(&problems);
+    responses.insert("200".to_owned(), kept("It was there."));
+    responses.insert("201".to_owned(), kept("It is kept."));
+    json!({
+        "operationId": "documents.put",
+        "tags": ["proof"],
+        "summary": "Keeps a document under its hash, for a command that names it",
+        "parameters": [parameter("Document")],
+        "requestBody": {
+            "required": true,
+            "description": format!("At most {DOCUMENT_BYTES_MAX} bytes, of any kind."),
+            "content": { "application/octet-stream": { "schema": { "type": "string" } } },
+        },
+        "responses": responses,
+    })
 }
 
 impl Get {

@@ -15,9 +15,8 @@ use projections::{Query, VIEWS};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io;
-use std::path::Path;
+use tranche::documents::{self, Documents};
 use tranche::engine::Reader;
 use tranche::pack::archive::Archive;
 use tranche::pack::figures::{self, People, Rows};
@@ -26,8 +25,6 @@ use tranche::proof::Prover;
 
 /// Checks proofs with the packages of Go's checksum database.
 const SUMDB: &str = include_str!("../../../../assets/pack/sumdb.go");
-/// Fields of events that hold the hash of a document.
-const DOCUMENTS: &[&str] = &["document", "evidence", "sha256", "source"];
 
 /// A pack that is being filled.
 pub struct Contents<'a> {
@@ -36,6 +33,7 @@ pub struct Contents<'a> {
     pub extent: &'a Extent,
     pub people: Option<&'a People>,
     pub prover: &'a Prover,
+    pub documents: Option<Documents>,
     pub args: &'a PackArgs,
 }
 
@@ -55,16 +53,16 @@ struct Found {
     /// By hash, in canonical JSON.
     rules: BTreeMap<String, Vec<u8>>,
     /// The positions that name a document.
-    documents: BTreeMap<String, BTreeSet<Position>>,
+    documents: BTreeMap<Sha256Hex, BTreeSet<Position>>,
     /// Of the whole log: commits that wait for their file to be full.
     lines: Vec<u8>,
 }
 
 /// A document, in their index.
 #[derive(Serialize)]
-struct Document {
-    named_by: BTreeSet<Position>,
-    sha256: String,
+struct Document<'a> {
+    named_by: &'a BTreeSet<Position>,
+    sha256: Sha256Hex,
     state: &'static str,
 }
 
@@ -88,7 +86,7 @@ impl Contents<'_> {
         for (hash, document) in &found.rules {
             self.put(&format!("rules/{hash}.json"), document)?;
         }
-        let missing = self.documents(&found.documents)?;
+        let missing = self.documents(&found.documents).await?;
         let hidden = self.figures(reader, &found).await?;
         self.put("books/ledger.journal", found.journal.to_text().as_bytes())?;
         let commits = found.positions.len();
@@ -176,44 +174,31 @@ impl Contents<'_> {
     }
 
     /// The documents that are there; says how many are not.
-    fn documents(
+    async fn documents(
         &mut self,
-        named: &BTreeMap<String, BTreeSet<Position>>,
+        named: &BTreeMap<Sha256Hex, BTreeSet<Position>>,
     ) -> Result<usize, Failure> {
         let (mut index, mut missing) = (Vec::new(), 0);
-        for (sha256, positions) in named {
-            let state = match &self.args.documents {
+        for (&sha256, named_by) in named {
+            let found = match &self.documents {
+                Some(store) => Some(store.get(sha256).await?),
+                None => None,
+            };
+            let state = match found {
                 None => "not asked for",
-                Some(dir) if self.document(dir, sha256)? => "here",
-                Some(_) => {
+                Some(None) => {
                     missing += 1;
                     "missing"
                 }
+                Some(Some(bytes)) => {
+                    self.put(&format!("documents/{}", documents::path(sha256)), &bytes)?;
+                    "here"
+                }
             };
-            let (named_by, sha256) = (positions.clone(), sha256.clone());
             index.push(Document { named_by, sha256, state });
         }
         self.put("documents/index.json", &canonical::to_bytes(&index)?)?;
         Ok(missing)
-    }
-
-    /// Adds a document; says whether it is there.
-    fn document(&mut self, dir: &Path, sha256: &str) -> Result<bool, Failure> {
-        let name = format!("sha256/{}/{sha256}", &sha256[..2]);
-        let path = dir.join(&name);
-        let failure = |error| Failure::file(&path, error);
-        let file = match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            file => file.map_err(failure)?,
-        };
-        let size = file.metadata().map_err(failure)?.len();
-        let digest = self.archive.put_from(&format!("documents/{name}"), size, file);
-        let digest = digest.map_err(failure)?;
-        if digest.to_string() == sha256 {
-            return Ok(true);
-        }
-        let path = path.display();
-        Err(Failure::Corrupt(format!("{path}: the document was changed: its SHA-256 is {digest}")))
     }
 
     /// The views; says which have nothing about the scope.
@@ -280,7 +265,7 @@ impl Contents<'_> {
         if !hidden.is_empty() {
             left_out.push(format!("views with no row about the scope: {}", hidden.join(", ")));
         }
-        if self.args.documents.is_none() {
+        if self.documents.is_none() {
             left_out.push("documents: only their hashes are here".to_owned());
         } else if missing > 0 {
             left_out.push(format!("{missing} documents that are not in the store that was given"));
@@ -335,22 +320,15 @@ impl Found {
                 }
                 self.rules.insert(hash.to_owned(), rules);
             }
-            self.walk(position, "", data);
+        }
+        // Rules have a place of their own.
+        let documents = domain::documents::named(commit)?;
+        for document in documents {
+            if !self.rules.contains_key(&document.sha256.to_string()) {
+                self.documents.entry(document.sha256).or_default().insert(position);
+            }
         }
         Ok(())
-    }
-
-    fn walk(&mut self, position: Position, field: &str, value: &Value) {
-        match value {
-            Value::String(hash)
-                if DOCUMENTS.contains(&field) && hash.parse::<Sha256Hex>().is_ok() =>
-            {
-                self.documents.entry(hash.clone()).or_default().insert(position);
-            }
-            Value::Array(all) => all.iter().for_each(|it| self.walk(position, field, it)),
-            Value::Object(all) => all.iter().for_each(|(name, it)| self.walk(position, name, it)),
-            _ => {}
-        }
     }
 }
 

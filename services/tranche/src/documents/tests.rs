@@ -1,0 +1,159 @@
+use super::check::{Census, Finding, Orphan, Stays};
+use super::*;
+use domain::testing::given;
+use domain::{Role, World};
+use eventlog::contract::Scratch;
+use jiff::SignedDuration;
+use std::fs;
+
+async fn store(scratch: &Scratch) -> Documents {
+    Documents::open(scratch.path().join("documents").to_str().unwrap()).await.unwrap()
+}
+
+fn file(scratch: &Scratch, sha256: Sha256Hex) -> PathBuf {
+    scratch.path().join("documents").join(path(sha256))
+}
+
+/// FIPS 180-4, the example of one block.
+const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+#[tokio::test]
+async fn a_document_is_kept_under_its_hash_once() {
+    let scratch = Scratch::new();
+    let store = store(&scratch).await;
+    assert_eq!(store.list().await.unwrap(), []);
+    let abc: Sha256Hex = ABC.parse().unwrap();
+    assert_eq!(store.get(abc).await.unwrap(), None);
+    assert!(!store.exists(abc).await.unwrap());
+    assert_eq!(store.put("abc").await.unwrap(), (abc, Put::New));
+    assert_eq!(store.put("abc").await.unwrap(), (abc, Put::Already));
+    let (empty, _) = store.put("").await.unwrap();
+    assert_eq!(store.get(abc).await.unwrap().unwrap(), "abc");
+    assert_eq!(store.get(empty).await.unwrap().unwrap(), "");
+    assert!(store.exists(abc).await.unwrap());
+    let kept = scratch.path().join(format!("documents/sha256/ba/{ABC}"));
+    assert_eq!(fs::read(kept).unwrap(), b"abc");
+    let all = store.list().await.unwrap();
+    let all: Vec<_> = all.iter().map(|one| (one.sha256, one.bytes)).collect();
+    assert_eq!(all, [(abc, 3), (empty, 0)]);
+    let partial = fs::read_dir(scratch.path().join("documents/partial")).unwrap();
+    assert_eq!(partial.count(), 0);
+}
+
+#[tokio::test]
+async fn what_is_changed_is_told_when_it_is_read_and_mended_when_it_is_put() {
+    let scratch = Scratch::new();
+    let store = store(&scratch).await;
+    let (abc, _) = store.put("abc").await.unwrap();
+    let path = file(&scratch, abc);
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "abd").unwrap();
+    let told = store.get(abc).await.unwrap_err().to_string();
+    assert!(told.contains(ABC) && told.contains(&Sha256Hex::of(b"abd").to_string()), "{told}");
+    fs::write(&path, vec![0; DOCUMENT_BYTES_MAX + 2]).unwrap();
+    let told = store.get(abc).await.unwrap_err().to_string();
+    assert!(told.contains("has more than 33554432 bytes"), "{told}");
+    assert_eq!(store.put("abc").await.unwrap(), (abc, Put::Mended));
+    assert_eq!(store.get(abc).await.unwrap().unwrap(), "abc");
+}
+
+#[tokio::test]
+async fn a_document_has_a_limit() {
+    let scratch = Scratch::new();
+    let store = store(&scratch).await;
+    let most = vec![7; DOCUMENT_BYTES_MAX];
+    let (sha256, _) = store.put(most.clone()).await.unwrap();
+    assert_eq!(store.get(sha256).await.unwrap().unwrap(), most);
+    let more = vec![7; DOCUMENT_BYTES_MAX + 1];
+    assert!(matches!(store.put(more).await, Err(Error::TooLarge)));
+    assert_eq!(store.list().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_address_that_makes_no_sense_is_refused() {
+    for place in ["", "gopher://x/y", "nats://"] {
+        let error = Documents::open(place).await.map(drop).unwrap_err();
+        assert!(matches!(error, Error::Address(_) | Error::Unavailable(_)), "{place}: {error}");
+    }
+}
+
+/// A pledge that is signed by a document, and one that is certified by another.
+fn census(signed: Sha256Hex, certified: Sha256Hex) -> Census {
+    let scenario = given()
+        .by(Role::ProgrammeOfficer)
+        .done(
+            "pledge.make",
+            r#"{"amount":"EUR 5.00","call":"C","kind":"cash","pledge":"P","round":"R"}"#,
+        )
+        .by(Role::NationalAuthority)
+        .done(
+            "pledge.sign",
+            &format!(r#"{{"amount":"EUR 5.00","document":"{signed}","pledge":"P"}}"#),
+        )
+        .done("pledge.report", r#"{"amount":"EUR 5.00","pledge":"P"}"#)
+        .by(Role::Certifier)
+        .done(
+            "pledge.certify",
+            &format!(r#"{{"amount":"EUR 5.00","document":"{certified}","pledge":"P"}}"#),
+        );
+    let mut census = Census::default();
+    scenario.commits.iter().for_each(|commit| census.take(commit).unwrap());
+    census
+}
+
+#[tokio::test]
+async fn each_place_that_names_a_document_which_is_not_there_is_told() {
+    let scratch = Scratch::new();
+    let store = store(&scratch).await;
+    let census = census(Sha256Hex::of(b"signed"), Sha256Hex::of(b"certified"));
+    let told = |found: Vec<Finding>| -> Vec<String> {
+        found.iter().map(|found| format!("{}: {found}", found.position)).collect()
+    };
+    let signed = Sha256Hex::of(b"signed");
+    let missing = told(census.check(&store).await.unwrap());
+    assert_eq!(missing.len(), 2, "{missing:?}");
+    assert_eq!(
+        missing[0],
+        format!("2: pledge-P /document names a signed pledge, {signed}, which is missing")
+    );
+    store.put("signed").await.unwrap();
+    store.put("certified").await.unwrap();
+    assert_eq!(census.check(&store).await.unwrap(), []);
+    let path = file(&scratch, signed);
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, "Signed").unwrap();
+    let changed = told(census.check(&store).await.unwrap());
+    assert_eq!(changed.len(), 1, "{changed:?}");
+    assert!(
+        changed[0].contains("changed: what is kept under its name has the hash"),
+        "{changed:?}"
+    );
+}
+
+#[tokio::test]
+async fn only_what_no_event_names_and_is_old_enough_is_collected() {
+    let scratch = Scratch::new();
+    let store = store(&scratch).await;
+    let (named, orphan) = (Sha256Hex::of(b"named"), Sha256Hex::of(b"of a refused command"));
+    let census = census(named, named);
+    store.put("named").await.unwrap();
+    store.put("of a refused command").await.unwrap();
+    let stored = store.list().await.unwrap();
+    let put_at = stored.iter().find(|one| one.sha256 == orphan).unwrap().put_at;
+    let after = |hours, days| {
+        let now = put_at + SignedDuration::from_hours(hours);
+        let orphans = census.orphans(stored.clone(), &World::default(), (now, days));
+        assert_eq!(orphans.iter().map(|one| one.stored.sha256).collect::<Vec<_>>(), [orphan]);
+        orphans
+    };
+    let stays = |orphans: Vec<Orphan>| orphans.into_iter().next().unwrap().stays;
+    assert_eq!(stays(after(30 * 24 - 1, 30)), Some(Stays::Young));
+    assert_eq!(stays(after(30 * 24, 30)), None);
+    // Never at once, whatever is asked for.
+    assert_eq!(stays(after(23, 0)), Some(Stays::Young));
+    Census::collect(&store, &after(23, 0)).await.unwrap();
+    assert_eq!(store.list().await.unwrap().len(), 2);
+    Census::collect(&store, &after(24, 0)).await.unwrap();
+    let left: Vec<_> = store.list().await.unwrap().iter().map(|one| one.sha256).collect();
+    assert_eq!(left, [named]);
+}
