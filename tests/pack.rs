@@ -171,20 +171,29 @@ fn the_pack_of_everything_is_checked_by_its_own_readme() {
     assert!(log.contains(&lines), "the commits are those of the log");
 }
 
-/// Writes the manifest anew, as whoever changes a pack would.
-fn listed_anew(dir: &Path) {
-    fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
+/// Every file below a directory, by its path from there and by its own, in order.
+fn files(dir: &Path) -> Vec<(String, PathBuf)> {
+    fn walk(top: &Path, dir: &Path, found: &mut Vec<(String, PathBuf)>) {
         for entry in std::fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() { walk(&path, found) } else { found.push(path) }
+            if path.is_dir() {
+                walk(top, &path, found);
+            } else {
+                found.push((path.strip_prefix(top).unwrap().display().to_string(), path));
+            }
         }
     }
-    let mut files = Vec::new();
-    walk(dir, &mut files);
-    let lines = files.iter().filter(|path| !path.ends_with("MANIFEST")).map(|path| {
-        let digest = Sha256Hex::of(&std::fs::read(path).unwrap());
-        format!("{digest}  {}\n", path.strip_prefix(dir).unwrap().display())
-    });
+    let mut found = Vec::new();
+    walk(dir, dir, &mut found);
+    found.sort();
+    found
+}
+
+/// Writes the manifest anew, as whoever changes a pack would.
+fn listed_anew(dir: &Path) {
+    let others = files(dir).into_iter().filter(|(name, _)| name != "MANIFEST");
+    let lines = others
+        .map(|(name, path)| format!("{}  {name}\n", Sha256Hex::of(&std::fs::read(path).unwrap())));
     std::fs::write(dir.join("MANIFEST"), lines.collect::<String>()).unwrap();
 }
 
@@ -202,21 +211,16 @@ fn flipped(path: &Path, at: usize) {
     std::fs::write(path, bytes).unwrap();
 }
 
-/// Puts an unpacked directory into an archive again, for our own check.
+/// Puts an unpacked directory into an archive again, by another program, for our own check.
+#[track_caller]
 fn packed(dir: &Path, from: &str) -> String {
     let to = format!("{from}.changed.tar");
+    let list = dir.join("files");
+    let names: Vec<String> = files(&dir.join(from)).into_iter().map(|(name, _)| name).collect();
+    std::fs::write(&list, names.join("\n")).unwrap();
     let mut tar = command("tar", dir);
-    let tar = tar.args(["--format=ustar", "-cf", &to, "-C", from]).args(names(&dir.join(from)));
+    let tar = tar.args(["--format=ustar", "-cf", &to, "-C", from, "-T"]).arg(list);
     assert!(tar.status().unwrap().success());
-    // Directories are entries of theirs, which ours has none of.
-    let mut list = command("tar", dir);
-    list.args(["-tf", &to]);
-    let list = String::from_utf8(list.output().unwrap().stdout).unwrap();
-    let files: Vec<&str> = list.lines().filter(|line| !line.ends_with('/')).collect();
-    std::fs::write(dir.join("files"), files.join("\n")).unwrap();
-    let mut tar = command("tar", dir);
-    tar.args(["--format=ustar", "-cf", &to, "-C", from, "-T", "../files"]);
-    assert!(tar.current_dir(dir).status().unwrap().success());
     to
 }
 

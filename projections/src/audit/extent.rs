@@ -354,3 +354,6 @@ impl Extent {
         is_of_call || is_member
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,6 +21,11 @@ use std::io::{self, Read, Seek};
 /// The longest file that is held in memory, in bytes: 256 commits, and all that is not a document is shorter.
 const HELD_BYTES_MAX: u64 = 256 << 20;
 
+/// The longest name of a file, in bytes.
+const NAME_BYTES_MAX: usize = 100;
+/// So much is repeated of what a pack says of itself, in characters.
+const SHOWN_CHARS_MAX: usize = 200;
+
 /// What was checked, and what was found.
 #[derive(Debug, Default, Serialize)]
 pub struct Checked {
@@ -76,8 +81,12 @@ fn each_file<R: Read>(
     for entry in tar::Archive::new(from).entries()? {
         let mut entry = entry?;
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        // A longer one needs more than POSIX ustar, and would be repeated in what is said of it.
+        if name.len() > NAME_BYTES_MAX {
+            return Err(io::Error::other(format!("a name has more than {NAME_BYTES_MAX} bytes")));
+        }
         if entry.header().entry_type() != tar::EntryType::Regular {
-            return Err(io::Error::other(format!("{name} is not a plain file")));
+            return Err(io::Error::other(format!("{name:?} is not a plain file")));
         }
         take(&name, &mut entry)?;
     }
@@ -142,7 +151,11 @@ impl Reading {
         for line in text.lines() {
             let (digest, name) = line.split_once("  ").unwrap_or_default();
             match self.digests.get(name) {
-                None => self.find(format!("{name:?} is in the manifest, and not here")),
+                None => {
+                    let name: String = name.chars().take(NAME_BYTES_MAX).collect();
+                    self.find(format!("{name:?} is in the manifest, and not here"));
+                    continue;
+                }
                 Some(found) if found.to_string() != digest => {
                     self.find(format!("{name} is not what the manifest says"));
                 }
@@ -161,10 +174,9 @@ impl Reading {
             None => self.find("there is no scope.json".to_owned()),
         }
         if self.scope.format != FORMAT {
-            let format = self.scope.format.clone();
-            self.find(format!("scope.json: the format {format:?} is not {FORMAT:?}"));
+            self.find(format!("scope.json: the format is not {FORMAT:?}"));
         }
-        self.checked.scope = self.scope.scope.clone();
+        self.checked.scope = self.scope.scope.chars().take(SHOWN_CHARS_MAX).collect();
     }
 
     /// The signed checkpoint, if it is one.

@@ -13,7 +13,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Fields of events that hold the id of a person.
-const PEOPLE: &[&str] = &["applicant", "expert", "rapporteur"];
+const PEOPLE: &[&str] = &["applicant", "expert", "person", "rapporteur"];
 
 /// Names of people that are good for one pack: `person-1` is who appears first in the log.
 #[derive(Clone, Debug, Default)]
