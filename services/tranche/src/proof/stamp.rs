@@ -314,7 +314,7 @@ impl Shelf {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(failure)?,
         };
-        let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+        let paths = entries.map(|entry| entry.map(|it| fs::DirEntry::path(&it)));
         let mut paths = paths.collect::<Result<Vec<_>, _>>().map_err(failure)?;
         paths.retain(|path| path.extension().is_some_and(|end| end == "tsr"));
         paths.sort();

@@ -90,7 +90,7 @@ impl Contents<'_> {
         let hidden = self.figures(reader, &found).await?;
         self.put("books/ledger.journal", found.journal.to_text().as_bytes())?;
         let commits = found.positions.len();
-        let left_out = self.left_out(commits, missing, hidden, stamps);
+        let left_out = self.left_out(commits, missing, &hidden, stamps);
         self.scope(&found, &left_out)?;
         let files = self.archive.files() + 1;
         let (out, sha256) = self.archive.finish().map_err(|error| failed(self.args, error))?;
@@ -236,7 +236,7 @@ impl Contents<'_> {
         &self,
         commits: usize,
         missing: usize,
-        hidden: Vec<&str>,
+        hidden: &[&str],
         stamps: usize,
     ) -> Vec<String> {
         let mut left_out = Vec::new();
