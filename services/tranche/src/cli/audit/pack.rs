@@ -280,9 +280,13 @@ async fn extent(
     let log = source.open_to_read().await?;
     let (mut links, mut people) = (Links::default(), People::default());
     let asked = moment.asked();
+    let is_linked = !matches!(scope, Scope::All | Scope::Period(..));
     each_entry(&*log, 1, moment.position, |position, entry| {
         let commit = decode(position, entry)?;
         people.apply(&commit);
+        if !is_linked {
+            return Ok(());
+        }
         let events = commit.events.iter().filter(|event| asked.was_true(event.effective_at));
         events.for_each(|event| links.apply(event));
         Ok(())
