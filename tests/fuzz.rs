@@ -63,6 +63,7 @@ targets! {
     signature_lines
     checkpoint
     proof
+    pack
     request
     tile_path
     hash_tile

@@ -24,6 +24,7 @@ mod kurrent;
 mod life;
 #[cfg(feature = "nats")]
 mod nats;
+mod pack;
 mod personal;
 mod proof;
 mod properties;

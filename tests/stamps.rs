@@ -53,7 +53,7 @@ fn made(dir: &Path, args: &str) {
 }
 
 /// A log with a key, and an authority with its CA.
-fn authority() -> Scratch {
+pub fn authority() -> Scratch {
     let scratch = Scratch::new();
     let dir = scratch.path();
     ended(dir, &["--data", "log", "demo", "--once"], 0);
@@ -76,6 +76,14 @@ fn reply(dir: &Path, query: &str, reply: &str, section: &str) {
         dir,
         &format!("ts -reply -config tsa.cnf -section {section} -queryfile {query} -out {reply}"),
     );
+}
+
+/// Has the authority stamp the newest checkpoint, and keeps that.
+pub fn stamped(dir: &Path) {
+    let stamp = ["--data", "log", "proof", "timestamp", "--key", "key"];
+    ended(dir, &[&stamp[..], &["--request-out", "asked.tsq"]].concat(), 0);
+    reply(dir, "asked.tsq", "asked.tsr", "tsa");
+    ended(dir, &[&stamp[..], &["--reply", "asked.tsr"]].concat(), 0);
 }
 
 /// Whether openssl takes a reply for a file.

@@ -1,5 +1,7 @@
 //! Audit engagements: what was drawn, tested and found, and what the errors say about the whole.
 
+pub mod extent;
+pub mod hledger;
 pub mod postings;
 mod workbench;
 

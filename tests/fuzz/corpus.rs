@@ -9,6 +9,7 @@ use eventlog::tlog::tile::{self, WIDTH};
 use eventlog::tlog::{Checkpoint, Hash, Proof, Tree};
 use std::convert::Infallible;
 use std::sync::LazyLock;
+use tranche::pack::{self, Archive};
 
 pub const ORIGIN: &str = "log.example/a";
 /// The sizes that are signed.
@@ -86,6 +87,13 @@ impl Corpus {
     }
 }
 
+impl Corpus {
+    /// Whether a checkpoint of this size was signed.
+    pub fn has_size(&self, size: u64) -> bool {
+        SIZES.contains(&size)
+    }
+}
+
 fn bytes(texts: impl IntoIterator<Item = impl ToString>) -> Vec<Vec<u8>> {
     texts.into_iter().map(|text| text.to_string().into_bytes()).collect()
 }
@@ -116,6 +124,31 @@ pub fn proof() -> Vec<Vec<u8>> {
     let extra = of(400, 200).replacen("\n", "\nextra YWdlLXYxLjIuMQ==\n", 1);
     proofs.push(extra.into_bytes());
     proofs
+}
+
+/// A pack of two commits with their proofs, and one that says that it is of everything.
+pub fn pack() -> Vec<Vec<u8>> {
+    let of = |scope: &str| {
+        let mut archive = Archive::new(Vec::new(), 0);
+        let mut put = |name: &str, bytes: &[u8]| archive.put(name, bytes).unwrap();
+        put("checkpoint", CORPUS.signed(2, 1).to_string().as_bytes());
+        put("keys/1.vkey", CORPUS.known[0].to_string().as_bytes());
+        for (index, entry) in (0..2).zip(&CORPUS.entries) {
+            put(&pack::name("commits", index + 1, "json"), entry);
+            let Ok(path) = CORPUS.inclusion(index, 2);
+            let proof = Proof { index, path, checkpoint: CORPUS.signed(2, 1) };
+            put(&pack::name("proofs", index + 1, "tlog-proof"), proof.to_string().as_bytes());
+        }
+        let lines = [&CORPUS.entries[0], &b"\n"[..], &CORPUS.entries[1], b"\n"].concat();
+        if scope == "all" {
+            put(&pack::name("commits", 1, "jsonl"), &lines);
+        }
+        let said = serde_json::json!({ "as_of": null, "commits": 2, "format": pack::FORMAT,
+            "people": "ids", "position": 2, "scope": scope });
+        put("scope.json", said.to_string().as_bytes());
+        archive.finish().unwrap().0
+    };
+    vec![of("call:A"), of("all")]
 }
 
 pub fn request() -> Vec<Vec<u8>> {

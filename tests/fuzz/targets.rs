@@ -90,6 +90,22 @@ pub fn proof(bytes: &[u8]) -> TestCaseResult {
     Ok(())
 }
 
+pub fn pack(bytes: &[u8]) -> TestCaseResult {
+    match tranche::pack::check::check(std::io::Cursor::new(bytes), Some(CORPUS.log_keys())) {
+        Ok(checked) => {
+            checked.findings.iter().try_for_each(is_short)?;
+            prop_assert!(checked.size == 0 || CORPUS.has_size(checked.size));
+            // What is not changed holds, and what holds has all of its commits.
+            let is_good = checked.findings.is_empty();
+            prop_assert!(!is_good || (checked.commits, checked.size) == (2, 2));
+            let is_whole = super::corpus::pack()[0] == bytes;
+            prop_assert!(is_good || !is_whole, "{:?}", checked.findings);
+        }
+        Err(error) => is_short(error)?,
+    }
+    Ok(())
+}
+
 pub fn request(bytes: &[u8]) -> TestCaseResult {
     let (request, text) = read!(bytes, Request::parse);
     prop_assert_eq!(request.to_string(), text);

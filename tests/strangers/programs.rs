@@ -53,7 +53,7 @@ pub fn sumdb(dir: &Path) -> PathBuf {
     go.env("GO111MODULE", "off").env("GOPATH", GO_PACKAGES).env("GOFLAGS", "");
     go.env("GOPROXY", "off").env("CGO_ENABLED", "0");
     go.env("GOCACHE", root.join("target/test-tools/go"));
-    go.args(["build", "-o"]).arg(&program).arg(root.join("tests/strangers/sumdb.go"));
+    go.args(["build", "-o"]).arg(&program).arg(root.join("services/tranche/assets/pack/sumdb.go"));
     let output = go.output().expect("Go: see tests/run");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     program

@@ -13,6 +13,7 @@ pub mod http;
 pub mod moment;
 #[cfg(feature = "nats")]
 pub mod node;
+pub mod pack;
 pub mod post;
 pub mod proof;
 pub mod relay;

@@ -15,6 +15,8 @@ pub const SIGNATURES_MAX: usize = 64;
 const FORMAT: &str = "signed note";
 const MARK: &str = "— ";
 const SECRET_PREFIX: &str = "PRIVATE+KEY+";
+/// What stands before the 32 bytes of an Ed25519 key in DER (RFC 8410).
+const SPKI: &[u8] = &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// What a signature says, by the byte that goes into the id of its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,6 +256,17 @@ impl Verifier {
     /// What its signatures say.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+
+    /// Its id as in [`Verifier::parse`]: eight hexadecimal digits.
+    pub fn id(&self) -> String {
+        format!("{:08x}", self.id)
+    }
+
+    /// Its public key as a PEM file, for programs that know no notes: RFC 8410 in RFC 7468.
+    pub fn to_pem(&self) -> String {
+        let der = BASE64_STANDARD.encode([SPKI, self.key.as_bytes()].concat());
+        format!("-----BEGIN PUBLIC KEY-----\n{der}\n-----END PUBLIC KEY-----\n")
     }
 
     fn identity(&self) -> (&str, u32) {

@@ -2,6 +2,7 @@
 //! fold of the log up to a moment, read from its first commit, with no cache in between.
 
 mod export;
+mod pack;
 mod sample;
 
 use super::failure::Failure;
@@ -27,6 +28,8 @@ pub enum AuditTask {
     Project(Box<ProjectArgs>),
     /// Journal tests: same user twice, back-dated, below a threshold, after hours, reversed, round, Benford
     Journal(Box<JournalArgs>),
+    /// Packs what an outsider needs to check a call, a round, a grant or a period without us
+    Pack(Box<pack::PackArgs>),
     /// Writes a population or the journal for other programs, with control totals
     Export(Box<export::ExportArgs>),
 }
@@ -88,6 +91,7 @@ pub async fn audit(source: &Source, task: &AuditTask, json: bool) -> Result<(), 
         AuditTask::Check(args) => sample::check(source, &args.audit).await,
         AuditTask::Project(args) => project(source, args, json).await,
         AuditTask::Journal(args) => journal(source, args, json).await,
+        AuditTask::Pack(args) => pack::pack(source, args).await,
         AuditTask::Export(args) => export::export(source, args).await,
     }
 }

@@ -102,6 +102,17 @@ impl Out {
     }
 }
 
+/// For what writes by itself, such as an archive.
+impl Write for Out {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
 impl Unfinished {
     fn put_in_place(&mut self) -> io::Result<()> {
         self.file.sync_all()?;

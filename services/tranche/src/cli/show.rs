@@ -187,6 +187,15 @@ impl Question {
         Self { at_position: moment.position, ..Self::default() }
     }
 
+    /// Everything as of a moment, its times in a zone.
+    pub fn as_of(
+        (as_of, known_at, at_position): (Option<When>, Option<When>, Option<u64>),
+        zone: Option<&str>,
+    ) -> Self {
+        let zone = zone.map(str::to_owned);
+        Self { as_of, known_at, at_position, zone, ..Self::default() }
+    }
+
     fn query(&self, now: &Published) -> Result<Query, Failure> {
         self.of_world(now.world())
     }

@@ -18,9 +18,10 @@ use eventlog::{Position, sqlite};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tranche::documents::check::Census;
 use tranche::engine::{self, SnapshotCheck};
+use tranche::pack;
 use tranche::proof::{self, Check, Found, Shelf, keys};
 
 /// What `tranche verify` is told.
@@ -36,6 +37,9 @@ pub struct VerifyArgs {
     quorum: QuorumArgs,
     #[command(flatten)]
     documents: DocumentsArgs,
+    /// A pack of `tranche audit pack` instead of a log; its own keys are trusted without --public
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["checkpoint", "witness"])]
+    pack: Option<PathBuf>,
 }
 
 /// What was checked, and what was found.
@@ -63,8 +67,11 @@ struct Finding {
     what: String,
 }
 
-/// Checks the log.
+/// Checks the log, or a pack without its log.
 pub async fn verify(source: &Source, args: &VerifyArgs, json: bool) -> Result<(), Failure> {
+    if let Some(path) = &args.pack {
+        return verify_pack(path, args.public.as_deref(), json);
+    }
     let mut report = Report::default();
     let is_readable = check_rows(&source.required()?, &mut report)?;
     if is_readable {
@@ -106,6 +113,37 @@ pub async fn verify(source: &Source, args: &VerifyArgs, json: bool) -> Result<()
         (0, _) => Ok(()),
         (count, false) => Err(Failure::Corrupt(counted(count, "finding"))),
         (count, true) => Err(Failure::Found(counted(count, "finding"))),
+    }
+}
+
+fn verify_pack(path: &Path, public: Option<&Path>, json: bool) -> Result<(), Failure> {
+    let known = public.map(keys::read_verifiers).transpose()?;
+    let file = std::fs::File::open(path).map_err(|error| Failure::file(path, error))?;
+    let checked = pack::check::check(file, known.as_deref());
+    let checked =
+        checked.map_err(|error| Failure::Corrupt(format!("{}: {error}", path.display())))?;
+    let mut out = Out::stdout();
+    if json {
+        out.json(&checked)?;
+    } else {
+        for finding in &checked.findings {
+            out.line(format_args!("{finding}"))?;
+        }
+        let commits = counted(checked.commits, "commit");
+        let (files, documents) =
+            (counted(checked.files, "file"), counted(checked.documents, "document"));
+        let (scope, size) = (&checked.scope, checked.size);
+        out.line(format_args!(
+            "pack of {scope}: checked {files}, {commits}, {documents}, a checkpoint of {size}"
+        ))?;
+        for key in checked.keys.iter().filter(|_| known.is_none()) {
+            out.line(format_args!("signed by a key of the pack itself, not checked: {key}"))?;
+        }
+    }
+    out.finish()?;
+    match checked.findings.len() {
+        0 => Ok(()),
+        count => Err(Failure::Found(counted(count, "finding"))),
     }
 }
 

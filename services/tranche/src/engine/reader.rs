@@ -175,7 +175,10 @@ impl Reader {
     }
 
     /// The last position up to `last` that had been recorded by an instant.
-    async fn recorded_by(&self, instant: Timestamp, last: u64) -> Result<u64, ReadError> {
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn recorded_by(&self, instant: Timestamp, last: u64) -> Result<u64, ReadError> {
         let (mut low, mut high) = (0, last);
         while low < high {
             // Positions and recorded instants grow together.

@@ -301,6 +301,34 @@ pub fn finish(shelf: &Shelf, begun: Option<Begun>, reply: &[u8]) -> Result<Kept,
     Ok(Kept { begun, reply: path, time: stamp.time })
 }
 
+impl Shelf {
+    /// What was stamped and the reply, of every timestamp of a checkpoint with this text, in the order of
+    /// their names.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn stamps(&self, text: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StampError> {
+        let dir = self.dir().join(DIRECTORY);
+        let failure = |error| StampError::Proof(Error::file(&dir, error));
+        let entries = match fs::read_dir(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failure)?,
+        };
+        let paths = entries.map(|entry| entry.map(|it| fs::DirEntry::path(&it)));
+        let mut paths = paths.collect::<Result<Vec<_>, _>>().map_err(failure)?;
+        paths.retain(|path| path.extension().is_some_and(|end| end == "tsr"));
+        paths.sort();
+        let mut found = Vec::new();
+        for reply in paths {
+            let note = read(&reply.with_extension("checkpoint"))?;
+            if note.starts_with(text.as_bytes()) && note.get(text.len()) == Some(&b'\n') {
+                found.push((note, read(&reply)?));
+            }
+        }
+        Ok(found)
+    }
+}
+
 /// The request with the hash and the nonce of a reply.
 fn asked(shelf: &Shelf, stamp: &Stamp) -> Result<Begun, StampError> {
     let dir = shelf.dir().join(DIRECTORY);

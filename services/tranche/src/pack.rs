@@ -1,0 +1,38 @@
+//! An audit pack: one archive that a stranger checks offline with programs that are not ours (ADR/0024).
+//! Here are its parts that need no log: the archive, the figures in it, and its check by ourselves. What
+//! reads the log and fills it is `tranche audit pack`.
+//!
+//! | path | holds |
+//! |---|---|
+//! | `README.md` | what is claimed, and the commands that check it |
+//! | `checkpoint` | the signed note that everything leads to |
+//! | `keys/ID.vkey`, `keys/ID.pem` | the public keys that have signed it |
+//! | `commits/POSITION.json` | one commit, byte for byte what is hashed |
+//! | `proofs/POSITION.tlog-proof` | that it is in the log (c2sp.org/tlog-proof@v1) |
+//! | `commits/POSITION.jsonl` | of the whole log: 256 commits from this position on, a line each |
+//! | `tile/...` | of the whole log: its tree (c2sp.org/tlog-tiles) |
+//! | `stamps/...` | timestamps of the checkpoint (RFC 3161) |
+//! | `rules/SHA256.json` | rules documents, in canonical JSON |
+//! | `documents/index.json`, `documents/sha256/xx/SHA256` | documents by their hash |
+//! | `figures/index.json`, `figures/VIEW.json`, `figures/VIEW.TABLE.csv` | views as shown at the moment |
+//! | `books/ledger.journal` | the postings of the commits, for hledger |
+//! | `check/sumdb.go` | a program over the packages of Go's checksum database |
+//! | `scope.json` | what it is of, and what is left out |
+//! | `MANIFEST` | SHA-256 of every other file |
+
+pub mod archive;
+pub mod check;
+pub mod figures;
+
+pub use archive::Archive;
+
+/// The version of the layout, in `scope.json`.
+pub const FORMAT: &str = "tranche/pack/v1";
+/// So many commits are in a file of a pack of the whole log.
+pub const LINES: u64 = eventlog::tlog::tile::WIDTH;
+
+/// The name of the file of a commit or its proof; their order is that of the log.
+#[must_use]
+pub fn name(dir: &str, position: u64, end: &str) -> String {
+    format!("{dir}/{position:012}.{end}")
+}
