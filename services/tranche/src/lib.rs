@@ -16,5 +16,6 @@ pub mod post;
 pub mod proof;
 pub mod relay;
 pub mod roles;
+pub mod verify;
 pub mod why;
 pub mod witness;

@@ -14,6 +14,7 @@ pub mod stamp;
 mod tests;
 
 pub use check::{Check, Found};
+pub(crate) use keeper::verify_once;
 pub use keeper::{Keeping, NotRecorded, OpenAgain, Opening, record};
 pub use recorded::Recorded;
 pub use shelf::{Shelf, hex_name};

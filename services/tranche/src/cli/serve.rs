@@ -65,7 +65,7 @@ impl ProofArgs {
         let open: OpenAgain = Arc::new(move || {
             let source = again.clone();
             Box::pin(async move {
-                source.open_to_read().await.map_err(|failure| match failure {
+                source.open_unchecked().await.map_err(|failure| match failure {
                     Failure::Log(error) => error,
                     other => eventlog::Error::Unavailable(other.to_string()),
                 })

@@ -93,13 +93,19 @@ impl Check {
     /// # Errors
     /// When the log cannot be read.
     pub async fn take_all(&mut self, log: &dyn Log, to: Position) -> Result<(), eventlog::Error> {
-        while self.builder.size() < to {
-            let groups = log.read(self.builder.size() + 1, READ_BYTES).await?;
-            if groups.is_empty() {
+        let mut groups = log.read(self.builder.size() + 1, READ_BYTES).await?;
+        while let Some(last) = groups.last().map(eventlog::Group::last) {
+            // What comes next is read while this is hashed: the reading begins first.
+            let take = async {
+                let entries = groups.iter().flat_map(eventlog::Group::iter);
+                entries.take_while(|(at, _)| *at <= to).for_each(|(_, entry)| self.take(entry));
+            };
+            if last >= to {
+                take.await;
                 break;
             }
-            let entries = groups.iter().flat_map(eventlog::Group::iter);
-            entries.take_while(|(at, _)| *at <= to).for_each(|(_, entry)| self.take(entry));
+            let (next, ()) = tokio::join!(log.read(last + 1, READ_BYTES), take);
+            groups = next?;
             // Whoever is waited for goes first.
             tokio::task::yield_now().await;
         }
@@ -108,6 +114,11 @@ impl Check {
 
     /// Takes the next entry.
     pub fn take(&mut self, entry: &[u8]) {
+        self.take_hash(Hash::leaf(entry));
+    }
+
+    /// Takes the hash of the next entry.
+    pub fn take_hash(&mut self, leaf: Hash) {
         if self.builder.size() == 0 {
             self.check_root();
         }
@@ -123,7 +134,7 @@ impl Check {
             }
             Ok::<_, Infallible>(())
         };
-        let Ok(()) = self.builder.push(Hash::leaf(entry), compare);
+        let Ok(()) = self.builder.push(leaf, compare);
         self.check_root();
     }
 

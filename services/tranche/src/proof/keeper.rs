@@ -2,7 +2,7 @@
 //! when one is due, and everything that is stored is read again and again and held against what it was.
 
 use super::{Check, Prover};
-use crate::engine::{OpenError, Published, ReadError, Reader, Request, SubmitError, replay_to};
+use crate::engine::{OpenError, Published, ReadError, Reader, Request, SubmitError, replay_checked};
 use crate::gateway::Gateway;
 use domain::checkpoint::Record;
 use domain::command::{Actor, Parsed};
@@ -253,6 +253,17 @@ async fn verify_again_and_again(
     }
 }
 
+/// Verifies everything once, and gives what is found, for whoever measures it.
+pub(crate) async fn verify_once(
+    open: &OpenAgain,
+    reader: &Reader,
+    prover: &Prover,
+) -> Result<Vec<String>, eventlog::Error> {
+    let verified = verify(open, reader, Some(prover)).await;
+    let broken = |error: Broken| eventlog::Error::Unavailable(error.to_string());
+    verified.map(|(_, findings)| findings).map_err(broken)
+}
+
 async fn verify(
     open: &OpenAgain,
     reader: &Reader,
@@ -268,10 +279,18 @@ async fn verify(
         let origin = String::new();
         Checkpoint { origin, size, root: Hash(root.0) }
     }));
-    check.take_all(&*log, head).await?;
+    let (check, replayed) = replay_checked(log, head, check).await;
     let (found, _) = check.finish();
     let mut findings: Vec<String> = found.iter().map(ToString::to_string).collect();
-    let expected = replay_to(log, head, None).await?.digests;
+    let expected = match replayed {
+        Ok(report) => report.digests,
+        // All was read, so the tree may say which entry was altered.
+        Err(error @ OpenError::Read(ReadError::Decode { .. } | ReadError::Misplaced(_))) => {
+            findings.push(error.to_string());
+            return Ok((head, findings));
+        }
+        Err(error) => return Err(error.into()),
+    };
     let live = shown.digests().map_err(|error| Broken::Damage(error.to_string()))?;
     if expected.world != live.world {
         findings.push(format!("the state at position {head} is not what a replay gives"));
