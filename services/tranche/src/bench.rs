@@ -92,7 +92,7 @@ impl Options {
             replayed: 100_000,
             lengths: vec![10_000, 100_000, 1_000_000],
             leaves: vec![10_000, 1_000_000, 10_000_000],
-            verified: 200_000,
+            verified: 1_000_000,
             #[cfg(feature = "nats")]
             nats: Vec::new(),
         }

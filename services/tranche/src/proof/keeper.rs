@@ -24,6 +24,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// After a failure it is tried again after so long.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 
+/// So soon after the start everything is verified for the first time: whoever was waiting to be served
+/// goes first.
+pub const FIRST_VERIFICATION_AFTER: Duration = Duration::from_secs(5);
+
 /// How a log is opened anew to verify it, so that what is read comes from the disk and not from memory of
 /// ours.
 pub type OpenAgain = Arc<dyn Fn() -> Opening + Send + Sync>;
@@ -36,7 +40,7 @@ pub struct Keeping {
     pub prover: Option<Arc<Prover>>,
     /// Opens the log to verify it.
     pub open: OpenAgain,
-    /// How long to wait before everything is verified again; never when `None`.
+    /// How long to wait before everything is verified again; never, and not at the start either, when `None`.
     pub every: Option<Duration>,
 }
 
@@ -230,8 +234,10 @@ async fn verify_again_and_again(
     every: Duration,
     figures: Figures,
 ) {
+    let mut pause = every.min(FIRST_VERIFICATION_AFTER);
     loop {
-        sleep(every).await;
+        sleep(pause).await;
+        pause = every;
         let findings = match verify(&open, &reader, prover.as_deref()).await {
             Ok((position, findings)) => {
                 if findings.is_empty() {
