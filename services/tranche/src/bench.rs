@@ -226,9 +226,8 @@ pub async fn run(
         let growing = growing::growing(&place.0, &options.leaves, turns, &*tell).await?;
         sections.extend([page::growing(&growing), page::proofs(&growing)]);
         let verified = options.verified;
-        sections.push(page::verifying(
-            &verifying::verifying(&place.0, verified, turns, &*tell).await?,
-        ));
+        sections
+            .push(page::verifying(&verifying::verifying(&place.0, verified, turns, &*tell).await?));
     }
     machine.look_after();
     Ok(Outcome { warnings: machine.warnings(), machine, sections, options: options.clone() })

@@ -97,7 +97,8 @@ pub async fn growing(
 
 /// The key that signs what is measured. Its seed is no secret, since it signs nothing else.
 pub(super) fn key() -> Signer {
-    Signer::from_seed("bench.example/tranche", Algorithm::Ed25519, &[7; 32]).expect("a literal name")
+    Signer::from_seed("bench.example/tranche", Algorithm::Ed25519, &[7; 32])
+        .expect("a literal name")
 }
 
 /// A tree beside a log that is made up.

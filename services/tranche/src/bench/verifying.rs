@@ -1,10 +1,10 @@
 //! Verification of a whole log on the disk, beside bare SHA-256 of the same bytes.
 
+use super::BenchError;
 use super::growing::key;
 use super::measure::Turn;
 use super::workload::Fill;
 use super::writing::Place;
-use super::BenchError;
 use crate::clock::Clock;
 use crate::engine::{self, Engine};
 use crate::proof::{self, Check, DIRECTORY, OpenAgain, Prover, Shelf};
@@ -88,7 +88,7 @@ pub async fn verifying(
         verifying.tree.push(timed(start));
         let start = Instant::now();
         let (log, check) = (open(&place.0)?, expecting(&shelf, &signed)?);
-        check_tree(&*log, check, count).await?;
+        check_tree(log, check, count).await?;
         verifying.log.push(timed(start));
         assert_eq!(root, signed.root, "the tree of the log is that of its entries");
         let start = Instant::now();
@@ -128,9 +128,8 @@ fn expecting(shelf: &Path, signed: &Checkpoint) -> Result<Check, BenchError> {
     Ok(check)
 }
 
-async fn check_tree(log: &dyn Log, mut check: Check, to: u64) -> Result<(), BenchError> {
-    check.take_all(log, to).await?;
-    let (found, held) = check.finish();
+async fn check_tree(log: Arc<dyn Log>, check: Check, to: u64) -> Result<(), BenchError> {
+    let (found, held) = check.take_log(log, to).await?.finish();
     assert_eq!(held, 1, "the signed checkpoint was held against the log");
     sound(found)
 }

@@ -169,7 +169,7 @@ pub async fn replay_to(
     blocking(move |runtime| {
         let mut folds = Folds::default();
         let look = |position, entry: &Bytes| decode(position, entry);
-        in_order(&*log, runtime, 0..head, look, |commits| {
+        in_order((&*log, runtime), 0..head, decoders(), look, |commits| {
             commits.iter().for_each(|commit| folds.take(commit));
             tell(progress.as_ref(), folds.world.position, head);
         })?;
@@ -191,7 +191,7 @@ pub(crate) async fn replay_checked(
         let mut broken = None;
         // The tree takes all entries: what is no commit any more must not hide which one it is.
         let look = |position, entry: &Bytes| Ok((Hash::leaf(entry), decode(position, entry)));
-        let read = in_order(&*log, &runtime, 0..head, look, |chunk| {
+        let read = in_order((&*log, &runtime), 0..head, decoders(), look, |chunk| {
             for (leaf, commit) in chunk {
                 check.take_hash(leaf);
                 match commit {
@@ -276,7 +276,12 @@ pub(crate) fn fold(
         chunk.into_iter().for_each(&mut step);
         tell(last);
     };
-    in_order(log, runtime, from..u64::MAX, look, step)
+    in_order((log, runtime), from..u64::MAX, decoders(), look, step)
+}
+
+/// How many threads decode beside one that folds about as fast.
+pub(crate) fn decoders() -> usize {
+    thread::available_parallelism().map_or(1, |cores| cores.get().max(2) - 1)
 }
 
 /// Entries from a position on.
@@ -284,16 +289,15 @@ type Chunk = (u64, Vec<Bytes>);
 /// What was seen in them.
 type Looked<T> = Result<Vec<T>, ReadError>;
 
-/// Reads the entries after the first position of a range, up to its end, looks at each on threads of its
-/// own, and hands on what was seen: chunk by chunk, in order, on this thread. Blocks.
+/// Reads the entries after the first position of a range, up to its end, looks at each on so many
+/// threads, and hands on what was seen: chunk by chunk, in order, on this thread. Blocks.
 pub(crate) fn in_order<T: Send>(
-    log: &dyn Log,
-    runtime: &Handle,
+    (log, runtime): (&dyn Log, &Handle),
     range: Range<u64>,
+    threads: usize,
     look: impl Fn(u64, &Bytes) -> Result<T, ReadError> + Sync,
     mut take: impl FnMut(Vec<T>),
 ) -> Result<(), OpenError> {
-    let threads = thread::available_parallelism().map_or(1, |cores| cores.get().max(2) - 1);
     thread::scope(|scope| {
         let (mut to, mut back) = (Vec::new(), Vec::new());
         for _ in 0..threads {
@@ -329,7 +333,8 @@ async fn read_all(
         let groups = log.read(next, CHUNK_BYTES).await?;
         let first = next;
         let mut entries: Vec<Bytes> = groups.into_iter().flat_map(|group| group.entries).collect();
-        entries.truncate(usize::try_from(range.end - first).unwrap_or(usize::MAX).saturating_add(1));
+        entries
+            .truncate(usize::try_from(range.end - first).unwrap_or(usize::MAX).saturating_add(1));
         next += entries.len() as u64;
         if entries.is_empty() || thread.send((first, entries)).is_err() {
             break;

@@ -2,7 +2,9 @@
 //! when one is due, and everything that is stored is read again and again and held against what it was.
 
 use super::{Check, Prover};
-use crate::engine::{OpenError, Published, ReadError, Reader, Request, SubmitError, replay_checked};
+use crate::engine::{
+    OpenError, Published, ReadError, Reader, Request, SubmitError, replay_checked,
+};
 use crate::gateway::Gateway;
 use domain::checkpoint::Record;
 use domain::command::{Actor, Parsed};
