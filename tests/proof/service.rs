@@ -121,6 +121,16 @@ async fn one_bit_that_flips_on_the_disk_raises_the_alarm() {
 }
 
 #[tokio::test]
+async fn the_first_verification_does_not_wait_for_an_hour() {
+    let published = Published::new();
+    let served = Served::with(published.dir(), &["--data", "log"], &["--verify-every", "3600"]);
+    let client = &mut Client::connect(served.address).await.unwrap();
+    until(client, "tranche_verified_position", |position| position > 0).await;
+    assert_eq!(figure(client, "tranche_verification_findings").await, 0);
+    served.kill();
+}
+
+#[tokio::test]
 async fn without_a_key_nothing_is_signed_and_the_answer_says_so() {
     let published = Published::new();
     let served = Served::with(published.dir(), &["--data", "log"], &[]);

@@ -1,6 +1,8 @@
 //! The body of a group as the stores keep it: its entries with one newline between each two. And
 //! its checksum.
 
+use std::io::BufRead;
+
 use bytes::Bytes;
 
 use crate::{ENTRY_BYTES_MAX, Error, Group, Position, body_bytes};
@@ -41,20 +43,60 @@ pub(crate) fn check(
     if i64::from(computed) != crc32 {
         return Err(format!("crc32 is {computed}, and {crc32} was stored"));
     }
-    let entries = || body.split(|byte| *byte == b'\n');
-    let (count, claimed) = (entries().count() as u64, (last - first).saturating_add(1));
+    let claimed = (last - first).saturating_add(1);
+    let (mut count, mut bad) = (0_u64, None);
+    for entry in lines(body) {
+        if entry.is_empty() || entry.len() > ENTRY_BYTES_MAX {
+            bad.get_or_insert(count);
+        }
+        count += 1;
+    }
     if count != claimed {
         return Err(format!("it holds {count} entries instead of {claimed}"));
     }
-    let is_bad = |entry: &[u8]| entry.is_empty() || entry.len() > ENTRY_BYTES_MAX;
-    match entries().position(is_bad) {
+    match bad {
         Some(index) => Err(format!("entry {index} is empty or too long")),
         None => Ok(()),
     }
 }
 
+/// What is between the newlines. Bytes are many, so the newline is looked for by the standard library's
+/// `memchr`, which `slice::split` does not use.
+fn lines(body: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(body);
+    std::iter::from_fn(move || {
+        let body = rest?;
+        let mut after = body;
+        // Reading a slice does not fail.
+        let length = after.skip_until(b'\n').unwrap_or(body.len());
+        match body[..length].split_last() {
+            Some((b'\n', line)) => {
+                rest = Some(after);
+                Some(line)
+            }
+            _ => {
+                rest = None;
+                Some(body)
+            }
+        }
+    })
+}
+
 /// Makes the group of a body that passed its check. The entries share its memory.
 pub(crate) fn group(first: Position, body: &Bytes) -> Group {
-    let entries = body.split(|byte| *byte == b'\n').map(|entry| body.slice_ref(entry));
+    let entries = lines(body).map(|entry| body.slice_ref(entry));
     Group { first, entries: entries.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_what_is_between_newlines() {
+        for body in ["", "a", "a\nbc", "\n", "a\n", "\na", "a\n\nb", "\n\n"] {
+            let expected: Vec<&[u8]> = body.as_bytes().split(|byte| *byte == b'\n').collect();
+            assert_eq!(lines(body.as_bytes()).collect::<Vec<_>>(), expected, "{body:?}");
+        }
+    }
 }

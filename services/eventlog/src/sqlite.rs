@@ -61,6 +61,14 @@ impl Sqlite {
         Ok(Sqlite { readers: Arc::new(readers), writer: None })
     }
 
+    /// Opens the log in `dir` to read it, as [`Sqlite::open_read_only`] does, but leaves it to the reads to
+    /// check the rows: for whoever reads all of it anyway, or needs few of its rows soon.
+    pub fn open_unchecked(dir: &Path) -> Result<Sqlite, Error> {
+        let readers = Readers::new(dir);
+        readers.with(rows::head)?;
+        Ok(Sqlite { readers: Arc::new(readers), writer: None })
+    }
+
     async fn query<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,

@@ -4,6 +4,7 @@
 //! are integers; the page in `ADR/measurements.md` is what a run wrote.
 
 mod client;
+mod growing;
 mod lineage;
 mod machine;
 mod measure;
@@ -12,6 +13,7 @@ mod nats;
 mod page;
 mod reading;
 mod rivals;
+mod verifying;
 mod workload;
 mod writing;
 
@@ -23,6 +25,7 @@ use domain::Refusal;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use writing::{Contest, Place};
 
@@ -37,6 +40,8 @@ pub enum Question {
     Past,
     /// How long the why of a figure takes.
     Why,
+    /// What proof costs a writer and a leaf, and how long proofs and verification take.
+    Proof,
 }
 
 /// How much is measured.
@@ -58,6 +63,10 @@ pub struct Options {
     pub replayed: usize,
     /// Lengths of the logs that are asked about the past, growing.
     pub lengths: Vec<usize>,
+    /// Sizes of the trees that grow, growing.
+    pub leaves: Vec<u64>,
+    /// So many events are verified.
+    pub verified: usize,
     /// Where a log over NATS is measured; streams are made there and deleted.
     #[cfg(feature = "nats")]
     pub nats: Vec<eventlog::nats::Options>,
@@ -72,10 +81,18 @@ impl Options {
             is_quick: false,
             turn: Duration::from_secs(1),
             turns: 5,
-            questions: vec![Question::Writing, Question::Replay, Question::Past, Question::Why],
+            questions: vec![
+                Question::Writing,
+                Question::Replay,
+                Question::Past,
+                Question::Why,
+                Question::Proof,
+            ],
             clients: vec![1, 64, 256, 1_024],
             replayed: 100_000,
             lengths: vec![10_000, 100_000, 1_000_000],
+            leaves: vec![10_000, 1_000_000, 10_000_000],
+            verified: 1_000_000,
             #[cfg(feature = "nats")]
             nats: Vec::new(),
         }
@@ -99,6 +116,8 @@ impl Options {
             turns: 1,
             replayed: 20_000,
             lengths: vec![10_000, 100_000],
+            leaves: vec![10_000, 100_000],
+            verified: 20_000,
             ..Self::whole(directory)
         }
     }
@@ -141,6 +160,18 @@ pub enum BenchError {
     /// The server gave another answer than we want.
     #[error("{0} was answered with status {1}")]
     Answer(String, u16),
+    /// The tree of a log.
+    #[error(transparent)]
+    Proof(#[from] crate::proof::Error),
+    /// A proof of ours does not hold.
+    #[error(transparent)]
+    Tlog(#[from] eventlog::tlog::Error),
+    /// Figures cannot be made.
+    #[error(transparent)]
+    Figures(#[from] prometheus::Error),
+    /// Verification found something in a log that nobody has touched.
+    #[error("verification of a sound log found: {0}")]
+    Found(String),
     /// A part of the measurement panicked.
     #[error("a task failed: {0}")]
     Task(#[from] tokio::task::JoinError),
@@ -171,22 +202,33 @@ pub async fn run(
     }
     let (asks_replay, asks_past) = (asks(Question::Replay), asks(Question::Past));
     let asks_why = asks(Question::Why);
+    let tell = Arc::new(tell);
+    let telling = Arc::clone(&tell);
     let longest = options.lengths.last().copied().unwrap_or(0);
     let (replayed, lengths) = (options.replayed, options.lengths.clone());
     let reading = tokio::task::spawn_blocking(move || {
-        let mut sections = Vec::new();
+        let (mut sections, tell) = (Vec::new(), &*telling);
         if asks_replay {
-            sections.push(page::replay(&reading::replay(replayed, turns, &tell)?));
+            sections.push(page::replay(&reading::replay(replayed, turns, tell)?));
         }
         if asks_past {
-            sections.push(page::past(&reading::past(&lengths, turns, &tell)?));
+            sections.push(page::past(&reading::past(&lengths, turns, tell)?));
         }
         if asks_why {
-            sections.push(page::why(&lineage::whys(longest, turns, &tell)));
+            sections.push(page::why(&lineage::whys(longest, turns, tell)));
         }
         Ok::<_, Refusal>(sections)
     });
     sections.extend(reading.await??);
+    if asks(Question::Proof) {
+        let contest = Contest { directory: &place.0, length: turn };
+        sections.push(page::proven(&contest.proven(&options.clients, turns, &*tell).await?));
+        let growing = growing::growing(&place.0, &options.leaves, turns, &*tell).await?;
+        sections.extend([page::growing(&growing), page::proofs(&growing)]);
+        let verified = options.verified;
+        sections
+            .push(page::verifying(&verifying::verifying(&place.0, verified, turns, &*tell).await?));
+    }
     machine.look_after();
     Ok(Outcome { warnings: machine.warnings(), machine, sections, options: options.clone() })
 }
@@ -203,11 +245,13 @@ mod tests {
             clients: vec![1, 3],
             replayed: 50,
             lengths: vec![100, 400],
+            leaves: vec![300, 1_000],
+            verified: 600,
             ..Options::quick(&place.0)
         };
         let outcome = run(&options, Timestamp::UNIX_EPOCH, |_| ()).await.unwrap();
         let counts: Vec<usize> = outcome.sections.iter().map(|it| it.lines.len()).collect();
-        assert_eq!(counts, [9, 4, 2, 10]);
+        assert_eq!(counts, [9, 4, 2, 10, 4, 2, 3, 6]);
         let lines = outcome.sections.iter().flat_map(|section| &section.lines);
         for line in lines.clone() {
             assert!(line.per_second > 0, "{line:?}");

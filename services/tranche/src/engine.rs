@@ -36,6 +36,7 @@ pub use reader::{Digests, Published, ReadError, Reader, Stored};
 pub use replay::{
     OnProgress, OpenError, Progress, ReplayReport, check_snapshots, replay, replay_to,
 };
+pub(crate) use replay::{blocking, decoders, in_order, replay_checked};
 pub use request::{Receipt, Request, SubmitError};
 #[cfg(feature = "nats")]
 pub(crate) use shown::Shown;

@@ -19,5 +19,6 @@ pub mod proof;
 pub mod relay;
 pub mod roles;
 pub mod vault;
+pub mod verify;
 pub mod why;
 pub mod witness;

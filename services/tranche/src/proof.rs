@@ -14,6 +14,7 @@ pub mod stamp;
 mod tests;
 
 pub use check::{Check, Found};
+pub(crate) use keeper::verify_once;
 pub use keeper::{Keeping, NotRecorded, OpenAgain, Opening, record};
 pub use recorded::Recorded;
 pub use shelf::{Shelf, hex_name};
@@ -30,6 +31,9 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 pub const DIRECTORY: &str = "proof";
 /// Where the newest checkpoint that a witness has cosigned is kept, under the SHA-256 of its key.
 const COSIGNED: &str = "cosigned";
+/// After so many leaves the open tiles above them are kept: then at most 16 of their hashes must be made
+/// again when the tree is opened.
+const KEPT_OPEN_EVERY: u64 = 16 * WIDTH;
 /// How much is read from the log at once, in bytes.
 const READ_BYTES: usize = 1 << 20;
 
@@ -98,7 +102,13 @@ impl Prover {
         let signed = shelf.checkpoint()?;
         let signed = signed.map(|note| opened(note, &keys)).transpose()?;
         let head = log.head().await?;
-        let grown = Builder::resume(shelf.size(head), |tile| shelf.read(tile));
+        let kept = shelf.kept_open();
+        let kept = |tile: Tile| {
+            let is_it =
+                |one: &&(Tile, Vec<Hash>)| (one.0.kind, one.0.index) == (tile.kind, tile.index);
+            kept.iter().find(is_it).map(|(_, hashes)| hashes.clone()).unwrap_or_default()
+        };
+        let grown = Builder::resume(shelf.size(head), |tile| shelf.read(tile), kept);
         let is_readable = grown.is_ok();
         let grown = RwLock::new(grown.unwrap_or_default());
         let signed = Mutex::new(signed);
@@ -130,8 +140,7 @@ impl Prover {
     pub async fn check(&self) -> Result<Check, Error> {
         let mut check = Check::new(Some(self.shelf.clone()));
         check.expect_all(self.newest().map(|(checkpoint, _)| checkpoint));
-        check.take_all(&*self.log, self.log.head().await?).await?;
-        Ok(check)
+        Ok(check.take_log(Arc::clone(&self.log), self.log.head().await?).await?)
     }
 
     fn check_signed(&self) -> Result<(), Error> {
@@ -169,6 +178,9 @@ impl Prover {
         let mut grown = self.grown.write().unwrap_or_else(PoisonError::into_inner);
         if position == grown.size() + 1 {
             grown.push(leaf, |tile, hashes| self.shelf.write(tile, hashes))?;
+            if grown.size().is_multiple_of(KEPT_OPEN_EVERY) {
+                self.shelf.keep_open(grown.open_above())?;
+            }
         }
         Ok(())
     }

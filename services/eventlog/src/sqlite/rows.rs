@@ -73,7 +73,9 @@ pub(super) fn read(
     let from = from.max(1);
     // Further than SQLite can count, and so after every head.
     let Ok(key) = i64::try_from(from) else { return Ok(Vec::new()) };
-    let mut statement = connection.prepare_cached(FROM_THE_HOLDER)?;
+    // From the beginning, keys before the first are read too: they are damage.
+    let (query, key) = if from == 1 { (IN_ORDER, i64::MIN) } else { (FROM_THE_HOLDER, key) };
+    let mut statement = connection.prepare_cached(query)?;
     let mut rows = statement.query([key])?;
     let (mut groups, mut bytes, mut next) = (Vec::<Group>::new(), 0_usize, None);
     while let Some(row) = rows.next()? {

@@ -15,7 +15,8 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Goes on with the first `size` leaves of a tree whose full tiles can be read.
+    /// Goes on with the first `size` leaves of a tree whose full tiles can be read. `kept` may give the
+    /// first hashes of a tile above the leaves that is open, of which each is made from 256 others if not.
     ///
     /// # Errors
     /// Those of reading.
@@ -25,15 +26,21 @@ impl Builder {
     pub fn resume<E: From<Error>>(
         size: u64,
         read: impl Fn(Tile) -> Result<Vec<Hash>, E>,
+        kept: impl Fn(Tile) -> Vec<Hash>,
     ) -> Result<Builder, E> {
         assert_eq!(size % WIDTH, 0, "only full tiles are kept");
         let tree = Tiles(read);
         let mut builder = Builder { size, ..Builder::default() };
         for level in 0..=LEVEL_MAX {
             let count = size >> (level * HEIGHT);
-            let open = count - count % WIDTH..count;
-            let hashes = open.map(|index| tree.subtree(level * HEIGHT, index));
-            builder.open.push(hashes.collect::<Result<_, _>>()?);
+            let width = count % WIDTH;
+            let open = Tile { kind: tile::Kind::Hashes(level), index: count / WIDTH, width };
+            let mut hashes = if level > 0 && width > 0 { kept(open) } else { Vec::new() };
+            hashes.truncate(usize::try_from(width).unwrap_or(0));
+            for index in count - width + hashes.len() as u64..count {
+                hashes.push(tree.subtree(level * HEIGHT, index)?);
+            }
+            builder.open.push(hashes);
         }
         // An open tile of n hashes holds a peak for each bit of n, the largest first.
         for open in builder.open.iter().rev() {
@@ -100,6 +107,17 @@ impl Builder {
         let mut peaks = self.peaks.iter().rev().copied();
         let Some(last) = peaks.next() else { return Hash::empty() };
         peaks.fold(last, |right, left| Hash::node(left, right))
+    }
+
+    /// The open tiles above the leaves, and their hashes: what takes long to make again.
+    pub fn open_above(&self) -> impl Iterator<Item = (Tile, &[Hash])> {
+        (1..).zip(self.open.iter().skip(1)).filter(|(_, open)| !open.is_empty()).map(
+            |(level, open)| {
+                let index = (self.size >> (level * HEIGHT)) / WIDTH;
+                let kind = tile::Kind::Hashes(level);
+                (Tile { kind, index, width: open.len() as u64 }, &open[..])
+            },
+        )
     }
 
     /// The first hashes of a tile that is still open, if they are there.

@@ -25,8 +25,11 @@ impl Hash {
 
     /// The hash of two subtrees side by side.
     pub fn node(left: Hash, right: Hash) -> Hash {
-        let hash = Sha256::new().chain_update([1]).chain_update(left.0).chain_update(right.0);
-        Hash(hash.finalize().into())
+        // Put together first: one long update is faster than three short ones.
+        let mut both = [1; 1 + 2 * Hash::BYTES];
+        both[1..=Hash::BYTES].copy_from_slice(&left.0);
+        both[1 + Hash::BYTES..].copy_from_slice(&right.0);
+        Hash(Sha256::digest(both).into())
     }
 
     /// Reads Base64 of exactly 32 bytes.

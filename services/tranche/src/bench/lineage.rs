@@ -8,14 +8,15 @@ use projections::lineage::{Figure, Index};
 use projections::{History, Query};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const FUNDS: u64 = 4;
 const LINES: u64 = 10;
 const COMMITMENTS: u64 = 1_000;
 const GRANTS: u64 = 10_000;
-/// So many figures of each kind are asked for in a turn.
+/// So many figures of each kind are asked for in a turn, or as many as take so long.
 const QUESTIONS: u64 = 100;
+const TURN: Duration = Duration::from_secs(5);
 
 /// One kind of figure.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ pub fn whys(events: usize, turns: usize, tell: &dyn Fn(&str)) -> Vec<Asked> {
         indexing.time(|| index.apply(&commit));
         log.0.push(entry.into());
     }
-    let took = std::time::Duration::from_nanos(indexing.latencies.iter().sum());
+    let took = Duration::from_nanos(indexing.latencies.iter().sum());
     let indexing = Turn::join(vec![indexing], took);
     let made =
         Asked { name: "making the index", events, folded: Vec::new(), turns: vec![indexing] };
@@ -87,6 +88,9 @@ pub fn whys(events: usize, turns: usize, tell: &dyn Fn(&str)) -> Vec<Asked> {
             let start = Instant::now();
             let mut timed = Turn::default();
             for question in 0..QUESTIONS {
+                if start.elapsed() >= TURN {
+                    break;
+                }
                 let number = (turn * QUESTIONS + question).wrapping_mul(11_400_714_819_323_198_485);
                 let pointer = pointer(number % GRANTS);
                 let candidates = |figure: &Figure| index.candidates(view, figure);

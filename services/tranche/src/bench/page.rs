@@ -1,9 +1,11 @@
 //! What was measured as tables, for the terminal and for the page that is kept.
 
+use super::growing::Growing;
 use super::lineage::Asked;
 use super::measure::{Turn, grouped, median, percent, short};
 use super::reading::{Past, Replay};
-use super::writing::{Crowd, Writing};
+use super::verifying::Verifying;
+use super::writing::{Crowd, Proven, Writing};
 use super::{Options, Outcome};
 use serde::Serialize;
 use std::fmt;
@@ -18,6 +20,17 @@ const HTTP_TARGET: Target = Target::AtLeast(50);
 const REPLAY_TARGET: Target = Target::AtLeast(50);
 /// A question about the past, at most so many percent of the shortest log's.
 const PAST_TARGET: Target = Target::AtMost(150);
+
+/// With proof, at least so many percent of the throughput without.
+const PROVEN_TARGET: Target = Target::AtLeast(90);
+/// A leaf of a large tree, at most so many percent of one of the smallest.
+const LEAF_TARGET: Target = Target::AtMost(150);
+/// A proof within so many nanoseconds, 99 of 100 times.
+const PROOF_NANOS: u64 = 5_000_000;
+/// How that is called.
+const PROOF_TIME: &str = "5 ms, by p99";
+/// Verification, at least so many percent of bare SHA-256.
+const VERIFYING_TARGET: Target = Target::AtLeast(60);
 
 /// What is wanted of a ratio, in percent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -166,13 +179,142 @@ pub fn writing(writing: &Writing) -> Section {
     }
 }
 
+/// With proof and without.
+#[must_use]
+pub fn proven(crowds: &[Proven]) -> Section {
+    let lines = crowds.iter().flat_map(|Proven { clients, off, on, .. }| {
+        let name = |what: &str| named(what, *clients);
+        let ratio = percent(&rates(on), &rates(off));
+        let on = Line::of(name("with proof"), on);
+        let on = on.against("without", ratio, Some(PROVEN_TARGET));
+        [Line::of(name("without proof"), off), on]
+    });
+    let behind = crowds.iter().map(|Proven { clients, behind, .. }| {
+        let commits = grouped(median(behind.iter().map(|turn| turn.done).collect()));
+        let took = |turn: &Turn| u64::try_from(turn.took.as_nanos()).unwrap_or(u64::MAX);
+        let took = short(median(behind.iter().map(took).collect()));
+        format!("{commits} commits and {took} {}", named("with", *clients).replace(", ", " "))
+    });
+    Section {
+        title: "Durable commands with proof",
+        note: format!(
+            "The engine in process, as above. `with proof` has beside it what `serve --key` has: the log \
+             is read anew, every commit hashed into the tree, full tiles are written, a first checkpoint \
+             is signed and recorded. Who goes first alternates. The tree follows the log, nobody waits \
+             for it; when the clients stopped it was behind, and then had all after, by the median: {}.",
+            behind.collect::<Vec<_>>().join(", ")
+        ),
+        lines: lines.collect(),
+    }
+}
+
+/// What a leaf costs.
+#[must_use]
+pub fn growing(growing: &Growing) -> Section {
+    let Growing { grown, entry_bytes, .. } = growing;
+    let times = |turns: &[Turn]| -> Vec<u64> {
+        // Of a leaf, in picoseconds: a turn is short, and so its rate would be coarse.
+        let time = |turn: &Turn| turn.took.as_nanos() * 1_000 / u128::from(turn.done.max(1));
+        turns.iter().map(|turn| u64::try_from(time(turn)).unwrap_or(u64::MAX)).collect()
+    };
+    let smallest = grown.first().map(|smallest| times(&smallest.turns)).unwrap_or_default();
+    let lines = grown.iter().enumerate().map(|(index, grown)| {
+        let name = format!("a leaf at {} leaves", grouped(grown.leaves));
+        let line = Line::of(name, &grown.turns);
+        if index == 0 {
+            return line;
+        }
+        let ratio = percent(&times(&grown.turns), &smallest);
+        line.against("the smallest, in time", ratio, Some(LEAF_TARGET))
+    });
+    Section {
+        title: "A commit in the tree",
+        note: format!(
+            "What a commit costs a tree of that size: its hash, on average one of nodes, and its part of \
+             a tile of 256 on the disk. Entries of {entry_bytes} bytes on average are made up in memory \
+             when they are read (which is in the time), so the log itself and the bundles of entries \
+             are left out; the tree and all its tiles are on the disk. A turn appends 10 240; p50 and \
+             p99 are of the 40 batches of 256 in it, divided."
+        ),
+        lines: lines.collect(),
+    }
+}
+
+/// How long a proof takes.
+#[must_use]
+pub fn proofs(growing: &Growing) -> Section {
+    let leaves = growing.grown.last().map_or(0, |largest| largest.leaves);
+    let line = |name: &str, turns: &[Turn]| {
+        let line = Line::of(name, turns);
+        let p99 = line.p99.unwrap_or(u64::MAX);
+        line.against(PROOF_TIME, p99.div_ceil(PROOF_NANOS / 100), Some(Target::AtMost(100)))
+    };
+    Section {
+        title: "The proof of a commit",
+        note: format!(
+            "Of random commits of the tree of {} leaves. `made` is what a service answers from, with the \
+             checkpoint signed; `made in a tree opened anew` is what a process does that has just begun: \
+             it finds its tiles, takes in the rest of the log, holds the signed checkpoint against it, and \
+             proves. Its files are in the memory of the operating system. `checked` reads the proof as a file and checks signature, \
+             path and entry.",
+            grouped(leaves)
+        ),
+        lines: vec![
+            line("made", &growing.made),
+            line("made in a tree opened anew", &growing.opened),
+            line("checked", &growing.checked),
+        ],
+    }
+}
+
+/// Verification.
+#[must_use]
+pub fn verifying(verifying: &Verifying) -> Section {
+    let Verifying { entries, bytes, bare, file, tree, log, everything, service } = verifying;
+    let line = |name: &str, turns: &[Turn], target| {
+        let ratio = percent(&rates(turns), &rates(bare));
+        Line::of(name, turns).against("bare SHA-256", ratio, target)
+    };
+    let rate = median(rates(bare)).saturating_mul(*bytes) / (*entries).max(1) / 1_000_000;
+    Section {
+        title: "Verification of a whole log",
+        note: format!(
+            "Entries a second, of {} of {} bytes on average in an SQLite log with 256 in a group. `bare \
+             SHA-256` is one hash over all bytes in memory, on one core: {} MB a second. `tree` is every \
+             leaf and node from memory: 13 blocks of SHA-256 for an entry where bare has 10.5, so this \
+             cannot be reached by one core. `tree of the log` opens the log, reads it, checks the CRC of \
+             every row, and holds the tree against every tile and the signed checkpoint: who has altered \
+             a byte is found by it. `everything` is `tranche verify`: besides, SQLite's own check of the \
+             file, every commit decoded and encoded again, its form, times, versions, ids and sums, and \
+             the checkpoints in it; decoding alone takes a core several times as long as bare SHA-256 \
+             (see replay), so two cores cannot reach its target. `a running service` holds the tree and every view, folded anew, \
+             against the live ones. The file is in the memory of the operating system.",
+            grouped(*entries),
+            bytes / (*entries).max(1),
+            grouped(rate)
+        ),
+        lines: vec![
+            Line::of("bare SHA-256", bare),
+            line("bare SHA-256 of the file", file, None),
+            line("tree", tree, None),
+            line("tree of the log", log, Some(VERIFYING_TARGET)),
+            line("everything", everything, Some(VERIFYING_TARGET)),
+            line("a running service", service, None),
+        ],
+    }
+}
+
+fn named(what: &str, clients: usize) -> String {
+    match clients {
+        1 => format!("{what}, 1 client"),
+        _ => format!("{what}, {clients} clients"),
+    }
+}
+
 fn crowd(crowd: &Crowd, sqlite: &[Turn]) -> Vec<Line> {
     let Crowd { clients, raw, engine, empty, http } = crowd;
     let is_target = *clients == TARGET_CLIENTS;
-    let name = |what: &str| match clients {
-        1 => format!("{what}, 1 client"),
-        _ => format!("{what}, {clients} clients"),
-    };
+    let name = |what: &str| named(what, *clients);
     let ratio = |ours: &[Turn], theirs: &[Turn]| percent(&rates(ours), &rates(theirs));
     let ours = Line::of(name("in process"), engine);
     let mut lines = vec![

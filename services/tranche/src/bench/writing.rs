@@ -2,6 +2,7 @@
 //! Every turn has a directory, a log and an engine of its own.
 
 use super::client::Client;
+use super::growing::key;
 use super::measure::Turn;
 use super::rivals::{raw_group_commit, sqlite_per_command};
 use super::workload::{Fill, command, preparation};
@@ -9,10 +10,12 @@ use super::{BenchError, machine};
 use crate::clock::Clock;
 use crate::engine::{Engine, Options};
 use crate::http::Server;
+use crate::proof::{DIRECTORY, Keeping, OpenAgain, Prover};
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::post;
 use bytes::Bytes;
+use prometheus::Registry;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,6 +27,8 @@ use tokio::sync::oneshot;
 const EMPTY: &str = "/empty";
 /// What it answers: the form and length of a receipt.
 const RECEIPT: &str = r#"{"command_id":"bench/100000","commit_id":"019aaf2e-7c1e-7000-8000-000000000001","dry_run":false,"events":["claim.Published"],"position":100000,"recorded_at":"2026-01-01T00:00:00.000000Z","replayed":false,"streams":[{"stream":"claim-bench-100000","version":1}]}"#;
+/// How often it is seen whether a tree has all.
+const LOOK: Duration = Duration::from_millis(1);
 /// So many different entries are written by those who only write.
 const ENTRIES: usize = 1_000;
 
@@ -40,6 +45,27 @@ pub struct Crowd {
     pub empty: Vec<Turn>,
     /// Commands over HTTP; none like `empty`.
     pub http: Vec<Turn>,
+}
+
+/// The turns of an engine with one number of clients, with proof and without.
+#[derive(Debug, Default)]
+pub struct Proven {
+    /// How many clients.
+    pub clients: usize,
+    /// Without.
+    pub off: Vec<Turn>,
+    /// With.
+    pub on: Vec<Turn>,
+    /// By how many commits the tree was behind when the clients had stopped, and how long it took it to
+    /// have them.
+    pub behind: Vec<Turn>,
+}
+
+impl Proven {
+    fn with(&mut self, (turn, behind): (Turn, Turn)) {
+        self.on.push(turn);
+        self.behind.push(behind);
+    }
 }
 
 /// All of writing.
@@ -103,6 +129,59 @@ impl Contest<'_> {
         let turn = submit_together(&engine, clients, self.length).await;
         engine.stop().await;
         turn
+    }
+
+    /// Lets an engine write with proof and without it, in alternation.
+    ///
+    /// # Errors
+    /// When a contender cannot do its work.
+    pub async fn proven(
+        &self,
+        clients: &[usize],
+        turns: usize,
+        tell: &dyn Fn(&str),
+    ) -> Result<Vec<Proven>, BenchError> {
+        let of = |clients: &usize| Proven { clients: *clients, ..Proven::default() };
+        let mut crowds: Vec<Proven> = clients.iter().map(of).collect();
+        for turn in 1..=turns {
+            for crowd in &mut crowds {
+                let clients = crowd.clients;
+                tell(&format!("writing with proof, turn {turn} of {turns}, {clients} clients"));
+                // Whoever comes second may find the disk busy with what the first left.
+                let is_first = turn % 2 == 0;
+                if is_first {
+                    crowd.with(self.with_proof(clients).await?);
+                }
+                crowd.off.push(self.in_process(clients).await?);
+                if !is_first {
+                    crowd.with(self.with_proof(clients).await?);
+                }
+            }
+        }
+        Ok(crowds)
+    }
+
+    /// A turn of an engine on SQLite with all that `serve --key` does beside it; and how long the tree
+    /// took after the end, to have what was written.
+    async fn with_proof(&self, clients: usize) -> Result<(Turn, Turn), BenchError> {
+        let place = self.place()?;
+        let engine = prepared(&place.0).await?;
+        let log = Arc::new(eventlog::Sqlite::open_unchecked(&place.0)?);
+        let prover = Prover::open(log, &place.0.join(DIRECTORY), vec![key()]).await?;
+        let prover = Arc::new(prover);
+        let nowhere: OpenAgain = Arc::new(|| Box::pin(async { Err(eventlog::Error::ReadOnly) }));
+        let keeping = Keeping { prover: Some(prover.clone()), open: nowhere, every: None };
+        let tasks = keeping.start(&engine.clone().into(), &Registry::new())?;
+        let turn = submit_together(&engine, clients, self.length).await;
+        let (start, head) = (Instant::now(), engine.reader().now().position());
+        let done = head.saturating_sub(prover.size());
+        while prover.size() < head {
+            tokio::time::sleep(LOOK).await;
+        }
+        let behind = Turn { done, took: start.elapsed(), ..Turn::default() };
+        drop(tasks);
+        engine.stop().await;
+        Ok((turn?, behind))
     }
 
     async fn over_http(&self, clients: usize) -> Result<(Turn, Turn), BenchError> {

@@ -108,7 +108,7 @@ pub async fn open_tree(
             return Err(Failure::Usage(what.to_owned()));
         }
     };
-    Ok(Prover::open(source.open_to_read().await?, &dir, keys).await?)
+    Ok(Prover::open(source.open_unchecked().await?, &dir, keys).await?)
 }
 
 /// Does it.

@@ -55,7 +55,8 @@ struct ProofArgs {
     /// Where the tree is kept; in the directory of an embedded log when absent
     #[arg(long, value_name = "DIR", requires = "key")]
     tree: Option<PathBuf>,
-    /// All that is stored is verified again so long after the last time, in seconds; 0 for never
+    /// All that is stored is verified soon after the start, and again so long after the last time, in
+    /// seconds; 0 for never
     #[arg(long, value_name = "SECONDS", default_value_t = VERIFY_EVERY)]
     verify_every: u64,
 }
@@ -70,7 +71,7 @@ impl ProofArgs {
         let open: OpenAgain = Arc::new(move || {
             let source = again.clone();
             Box::pin(async move {
-                source.open_to_read().await.map_err(|failure| match failure {
+                source.open_unchecked().await.map_err(|failure| match failure {
                     Failure::Log(error) => error,
                     other => eventlog::Error::Unavailable(other.to_string()),
                 })

@@ -114,6 +114,18 @@ impl Source {
         }
     }
 
+    /// The same, but nothing is checked before it is read: for whoever reads all of it anyway, or needs
+    /// few of its entries soon.
+    pub async fn open_unchecked(&self) -> Result<Arc<dyn Log>, Failure> {
+        match self.required()? {
+            Place::Directory(dir) => {
+                must_exist(&dir)?;
+                Ok(Arc::new(Sqlite::open_unchecked(&dir)?))
+            }
+            _ => self.open_to_read().await,
+        }
+    }
+
     /// The folds of the log, beside its writer or without one.
     pub async fn follow(&self) -> Result<Follower, Failure> {
         let snapshots = self.required()?.snapshots();

@@ -5,11 +5,14 @@ use super::ledger::{Ledger, Line};
 use super::reader::{Digests, Published, ReadError, decode};
 use super::snapshot::{Content, Shelf, SnapshotCheck, TailLost, check};
 use super::state::{Managers, State};
+use crate::proof::Check;
 use bytes::Bytes;
 use domain::{Commit, canonical};
 use eventlog::Log;
+use eventlog::tlog::Hash;
 use imbl::Vector;
 use projections::{History, Views};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -164,21 +167,70 @@ pub async fn replay_to(
     progress: Option<OnProgress>,
 ) -> Result<ReplayReport, OpenError> {
     blocking(move |runtime| {
-        let (mut world, mut views) = (domain::World::default(), Views::default());
-        let mut events = 0;
-        let tell = |position| tell(progress.as_ref(), position, head);
-        fold(&*log, runtime, 0, tell, |Decoded { commit, .. }| {
-            if commit.position > head {
-                return;
-            }
-            events += commit.events.len() as u64;
-            world.apply(&commit);
-            views.apply(&commit);
+        let mut folds = Folds::default();
+        let look = |position, entry: &Bytes| decode(position, entry);
+        in_order((&*log, runtime), 0..head, decoders(), look, |commits| {
+            commits.iter().for_each(|commit| folds.take(commit));
+            tell(progress.as_ref(), folds.world.position, head);
         })?;
-        let digests = Digests { world: canonical::digest(&world)?, views: views.digests()? };
-        Ok(ReplayReport { commits: world.position, events, digests })
+        folds.report()
     })
     .await
+}
+
+/// The same, and hands a check of the tree the hashes of the entries that were folded: one reading for
+/// both. The check comes back whatever happens to the folds.
+pub(crate) async fn replay_checked(
+    log: Arc<dyn Log>,
+    head: u64,
+    mut check: Check,
+) -> (Check, Result<ReplayReport, OpenError>) {
+    let runtime = Handle::current();
+    let done = tokio::task::spawn_blocking(move || {
+        let mut folds = Folds::default();
+        let mut broken = None;
+        // The tree takes all entries: what is no commit any more must not hide which one it is.
+        let look = |position, entry: &Bytes| Ok((Hash::leaf(entry), decode(position, entry)));
+        let read = in_order((&*log, &runtime), 0..head, decoders(), look, |chunk| {
+            for (leaf, commit) in chunk {
+                check.take_hash(leaf);
+                match commit {
+                    Ok(commit) if broken.is_none() => folds.take(&commit),
+                    Ok(_) => {}
+                    Err(error) => drop(broken.get_or_insert(error)),
+                }
+            }
+        });
+        let read = read.and_then(|()| broken.map_or(Ok(()), |error| Err(error.into())));
+        let report = read.and_then(|()| folds.report());
+        (check, report)
+    });
+    match done.await {
+        Ok(done) => done,
+        Err(error) => (Check::default(), Err(OpenError::Failed(error.to_string()))),
+    }
+}
+
+/// The state and the views.
+#[derive(Default)]
+struct Folds {
+    world: domain::World,
+    views: Views,
+    events: u64,
+}
+
+impl Folds {
+    fn take(&mut self, commit: &Commit) {
+        self.events += commit.events.len() as u64;
+        self.world.apply(commit);
+        self.views.apply(commit);
+    }
+
+    fn report(self) -> Result<ReplayReport, OpenError> {
+        let Self { world, views, events } = self;
+        let digests = Digests { world: canonical::digest(&world)?, views: views.digests()? };
+        Ok(ReplayReport { commits: world.position, events, digests })
+    }
 }
 
 fn tell(progress: Option<&OnProgress>, position: u64, head: u64) {
@@ -187,7 +239,7 @@ fn tell(progress: Option<&OnProgress>, position: u64, head: u64) {
     }
 }
 
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce(&Handle) -> Result<T, OpenError> + Send + 'static,
 ) -> Result<T, OpenError> {
     let runtime = Handle::current();
@@ -210,10 +262,6 @@ impl Decoded {
     }
 }
 
-/// Entries from a position on.
-type Chunk = (u64, Vec<Bytes>);
-type DecodedChunk = Result<Vec<Decoded>, ReadError>;
-
 /// Folds every commit after `from`, in order.
 pub(crate) fn fold(
     log: &dyn Log,
@@ -222,24 +270,49 @@ pub(crate) fn fold(
     tell: impl Fn(u64),
     mut step: impl FnMut(Decoded),
 ) -> Result<(), OpenError> {
-    let threads = thread::available_parallelism().map_or(1, |cores| cores.get().max(2) - 1);
+    let look = |position, entry: &Bytes| decode(position, entry).map(Decoded::of);
+    let step = |chunk: Vec<Decoded>| {
+        let last = chunk.last().map_or(from, |last| last.commit.position);
+        chunk.into_iter().for_each(&mut step);
+        tell(last);
+    };
+    in_order((log, runtime), from..u64::MAX, decoders(), look, step)
+}
+
+/// How many threads decode beside one that folds about as fast.
+pub(crate) fn decoders() -> usize {
+    thread::available_parallelism().map_or(1, |cores| cores.get().max(2) - 1)
+}
+
+/// Entries from a position on.
+type Chunk = (u64, Vec<Bytes>);
+/// What was seen in them.
+type Looked<T> = Result<Vec<T>, ReadError>;
+
+/// Reads the entries after the first position of a range, up to its end, looks at each on so many
+/// threads, and hands on what was seen: chunk by chunk, in order, on this thread. Blocks.
+pub(crate) fn in_order<T: Send>(
+    (log, runtime): (&dyn Log, &Handle),
+    range: Range<u64>,
+    threads: usize,
+    look: impl Fn(u64, &Bytes) -> Result<T, ReadError> + Sync,
+    mut take: impl FnMut(Vec<T>),
+) -> Result<(), OpenError> {
     thread::scope(|scope| {
         let (mut to, mut back) = (Vec::new(), Vec::new());
         for _ in 0..threads {
             let (chunks, inbox) = sync_channel::<Chunk>(CHUNKS_WAITING_MAX);
-            let (outbox, decoded) = sync_channel::<DecodedChunk>(CHUNKS_WAITING_MAX);
-            scope.spawn(move || decode_all(&inbox, &outbox));
+            let (outbox, looked) = sync_channel::<Looked<T>>(CHUNKS_WAITING_MAX);
+            let look = &look;
+            scope.spawn(move || look_at_all(&inbox, &outbox, look));
             to.push(chunks);
-            back.push(decoded);
+            back.push(looked);
         }
-        let reading = scope.spawn(move || runtime.block_on(read_all(log, from, &to)));
+        let reading = scope.spawn(move || runtime.block_on(read_all(log, range, &to)));
         // The chunks went round the threads in turn, and come back so.
-        for decoded in back.iter().cycle() {
-            let Ok(decoded) = decoded.recv() else { break };
-            let decoded = decoded?;
-            let last = decoded.last().map_or(from, |last| last.commit.position);
-            decoded.into_iter().for_each(&mut step);
-            tell(last);
+        for looked in back.iter().cycle() {
+            let Ok(looked) = looked.recv() else { break };
+            take(looked?);
         }
         drop(back);
         let read = reading.join();
@@ -249,14 +322,19 @@ pub(crate) fn fold(
 
 async fn read_all(
     log: &dyn Log,
-    from: u64,
+    range: Range<u64>,
     to: &[SyncSender<Chunk>],
 ) -> Result<(), eventlog::Error> {
-    let mut next = from + 1;
+    let mut next = range.start + 1;
     for thread in to.iter().cycle() {
+        if next > range.end {
+            break;
+        }
         let groups = log.read(next, CHUNK_BYTES).await?;
         let first = next;
-        let entries: Vec<Bytes> = groups.into_iter().flat_map(|group| group.entries).collect();
+        let mut entries: Vec<Bytes> = groups.into_iter().flat_map(|group| group.entries).collect();
+        entries
+            .truncate(usize::try_from(range.end - first).unwrap_or(usize::MAX).saturating_add(1));
         next += entries.len() as u64;
         if entries.is_empty() || thread.send((first, entries)).is_err() {
             break;
@@ -265,11 +343,14 @@ async fn read_all(
     Ok(())
 }
 
-fn decode_all(chunks: &Receiver<Chunk>, decoded: &SyncSender<DecodedChunk>) {
+fn look_at_all<T>(
+    chunks: &Receiver<Chunk>,
+    looked: &SyncSender<Looked<T>>,
+    look: impl Fn(u64, &Bytes) -> Result<T, ReadError>,
+) {
     while let Ok((first, entries)) = chunks.recv() {
-        let decode = |(position, entry): (u64, &Bytes)| decode(position, entry).map(Decoded::of);
-        let result = (first..).zip(&entries).map(decode).collect();
-        if decoded.send(result).is_err() {
+        let result = (first..).zip(&entries).map(|(position, entry)| look(position, entry));
+        if looked.send(result.collect()).is_err() {
             return;
         }
     }

@@ -1,13 +1,15 @@
 //! The tree of a log made anew from its entries alone, and held against everything that was said about
 //! it: checkpoints, and the hashes of each entry as they were.
 
-use super::READ_BYTES;
 use super::shelf::{Shelf, is_leaves};
+use crate::engine::{OpenError, ReadError, blocking, decoders, in_order};
+use bytes::Bytes;
 use eventlog::tlog::tile::{Tile, WIDTH};
 use eventlog::tlog::{Builder, Checkpoint, Hash};
 use eventlog::{Log, Position};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::Arc;
 
 /// What does not fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,26 +90,35 @@ impl Check {
         }
     }
 
-    /// Takes the entries of a log that come next, up to a position.
+    /// Takes the entries of a log from the first to a position. One thread reads, others hash the entries.
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub async fn take_all(&mut self, log: &dyn Log, to: Position) -> Result<(), eventlog::Error> {
-        while self.builder.size() < to {
-            let groups = log.read(self.builder.size() + 1, READ_BYTES).await?;
-            if groups.is_empty() {
-                break;
-            }
-            let entries = groups.iter().flat_map(eventlog::Group::iter);
-            entries.take_while(|(at, _)| *at <= to).for_each(|(_, entry)| self.take(entry));
-            // Whoever is waited for goes first.
-            tokio::task::yield_now().await;
-        }
-        Ok(())
+    pub async fn take_log(
+        mut self,
+        log: Arc<dyn Log>,
+        to: Position,
+    ) -> Result<Self, eventlog::Error> {
+        let taken = blocking(move |runtime| {
+            let look = |_, entry: &Bytes| Ok(Hash::leaf(entry));
+            in_order((&*log, runtime), 0..to, decoders(), look, |leaves| {
+                leaves.into_iter().for_each(|leaf| self.take_hash(leaf));
+            })?;
+            Ok(self)
+        });
+        taken.await.map_err(|error| match error {
+            OpenError::Read(ReadError::Log(error)) => error,
+            other => eventlog::Error::Unavailable(other.to_string()),
+        })
     }
 
     /// Takes the next entry.
     pub fn take(&mut self, entry: &[u8]) {
+        self.take_hash(Hash::leaf(entry));
+    }
+
+    /// Takes the hash of the next entry.
+    pub fn take_hash(&mut self, leaf: Hash) {
         if self.builder.size() == 0 {
             self.check_root();
         }
@@ -123,7 +134,7 @@ impl Check {
             }
             Ok::<_, Infallible>(())
         };
-        let Ok(()) = self.builder.push(Hash::leaf(entry), compare);
+        let Ok(()) = self.builder.push(leaf, compare);
         self.check_root();
     }
 

@@ -2,7 +2,9 @@
 //! when one is due, and everything that is stored is read again and again and held against what it was.
 
 use super::{Check, Prover};
-use crate::engine::{OpenError, Published, ReadError, Reader, Request, SubmitError, replay_to};
+use crate::engine::{
+    OpenError, Published, ReadError, Reader, Request, SubmitError, replay_checked,
+};
 use crate::gateway::Gateway;
 use domain::checkpoint::Record;
 use domain::command::{Actor, Parsed};
@@ -24,6 +26,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// After a failure it is tried again after so long.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 
+/// So soon after the start everything is verified for the first time: whoever was waiting to be served
+/// goes first.
+pub const FIRST_VERIFICATION_AFTER: Duration = Duration::from_secs(5);
+
 /// How a log is opened anew to verify it, so that what is read comes from the disk and not from memory of
 /// ours.
 pub type OpenAgain = Arc<dyn Fn() -> Opening + Send + Sync>;
@@ -36,7 +42,7 @@ pub struct Keeping {
     pub prover: Option<Arc<Prover>>,
     /// Opens the log to verify it.
     pub open: OpenAgain,
-    /// How long to wait before everything is verified again; never when `None`.
+    /// How long to wait before everything is verified again; never, and not at the start either, when `None`.
     pub every: Option<Duration>,
 }
 
@@ -230,8 +236,10 @@ async fn verify_again_and_again(
     every: Duration,
     figures: Figures,
 ) {
+    let mut pause = every.min(FIRST_VERIFICATION_AFTER);
     loop {
-        sleep(every).await;
+        sleep(pause).await;
+        pause = every;
         let findings = match verify(&open, &reader, prover.as_deref()).await {
             Ok((position, findings)) => {
                 if findings.is_empty() {
@@ -253,6 +261,17 @@ async fn verify_again_and_again(
     }
 }
 
+/// Verifies everything once, and gives what is found, for whoever measures it.
+pub(crate) async fn verify_once(
+    open: &OpenAgain,
+    reader: &Reader,
+    prover: &Prover,
+) -> Result<Vec<String>, eventlog::Error> {
+    let verified = verify(open, reader, Some(prover)).await;
+    let broken = |error: Broken| eventlog::Error::Unavailable(error.to_string());
+    verified.map(|(_, findings)| findings).map_err(broken)
+}
+
 async fn verify(
     open: &OpenAgain,
     reader: &Reader,
@@ -268,10 +287,18 @@ async fn verify(
         let origin = String::new();
         Checkpoint { origin, size, root: Hash(root.0) }
     }));
-    check.take_all(&*log, head).await?;
+    let (check, replayed) = replay_checked(log, head, check).await;
     let (found, _) = check.finish();
     let mut findings: Vec<String> = found.iter().map(ToString::to_string).collect();
-    let expected = replay_to(log, head, None).await?.digests;
+    let expected = match replayed {
+        Ok(report) => report.digests,
+        // All was read, so the tree may say which entry was altered.
+        Err(error @ OpenError::Read(ReadError::Decode { .. } | ReadError::Misplaced(_))) => {
+            findings.push(error.to_string());
+            return Ok((head, findings));
+        }
+        Err(error) => return Err(error.into()),
+    };
     let live = shown.digests().map_err(|error| Broken::Damage(error.to_string()))?;
     if expected.world != live.world {
         findings.push(format!("the state at position {head} is not what a replay gives"));

@@ -17,6 +17,9 @@ const LOCK: &str = "lock";
 /// The end of the name of a file that is not whole yet.
 const PARTIAL: &str = ".partial";
 
+/// The open tiles above the leaves, as they were not long ago.
+const OPEN: &str = "open";
+
 /// A directory with tiles.
 #[derive(Clone, Debug)]
 pub struct Shelf {
@@ -57,6 +60,33 @@ impl Shelf {
         self.put(&tile.to_string(), &tile::encode(hashes), false)
     }
 
+    /// Keeps open tiles above the leaves, which saves reading hundreds of full ones at the next start: the
+    /// SHA-256 of what follows, then for each its path, a newline, and its hashes.
+    pub fn keep_open<'a>(
+        &self,
+        tiles: impl Iterator<Item = (Tile, &'a [Hash])>,
+    ) -> Result<(), Error> {
+        let mut body = Vec::new();
+        for (tile, hashes) in tiles {
+            body.extend_from_slice(tile.to_string().as_bytes());
+            body.push(b'\n');
+            body.extend_from_slice(&tile::encode(hashes));
+        }
+        let mut bytes = Sha256::digest(&body).to_vec();
+        bytes.append(&mut body);
+        self.put(OPEN, &bytes, false)
+    }
+
+    /// What was kept of the open tiles: all of it, or nothing when it is missing or not whole.
+    pub fn kept_open(&self) -> Vec<(Tile, Vec<Hash>)> {
+        let bytes = fs::read(self.dir.join(OPEN)).unwrap_or_default();
+        let whole = bytes.split_at_checked(Hash::BYTES).filter(|(digest, body)| {
+            let found: [u8; Hash::BYTES] = Sha256::digest(body).into();
+            *digest == found
+        });
+        whole.and_then(|(_, body)| opened(body)).unwrap_or_default()
+    }
+
     /// Writes a file of the tree by its path, such as a bundle for plain file hosting.
     pub fn put(&self, name: &str, bytes: &[u8], is_synced: bool) -> Result<(), Error> {
         let path = self.dir.join(name);
@@ -77,11 +107,15 @@ impl Shelf {
 
     /// Forgets all tiles.
     pub fn clear(&self) -> Result<(), Error> {
-        let dir = self.dir.join("tile");
-        match fs::remove_dir_all(&dir) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::file(&dir, error)),
-            _ => Ok(()),
+        let (dir, open) = (self.dir.join("tile"), self.dir.join(OPEN));
+        for (path, removed) in [(&dir, fs::remove_dir_all(&dir)), (&open, fs::remove_file(&open))] {
+            if let Err(error) = removed
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                return Err(Error::file(path, error));
+            }
         }
+        Ok(())
     }
 
     /// The newest checkpoint that was signed.
@@ -145,6 +179,19 @@ impl Tree for Shelf {
     fn subtree(&self, height: u32, index: u64) -> Result<Hash, Error> {
         tile::Tiles(|tile| self.read(tile)).subtree(height, index)
     }
+}
+
+fn opened(mut body: &[u8]) -> Option<Vec<(Tile, Vec<Hash>)>> {
+    let mut tiles = Vec::new();
+    while !body.is_empty() {
+        let end = body.iter().position(|byte| *byte == b'\n')?;
+        let tile = Tile::parse(std::str::from_utf8(&body[..end]).ok()?).ok()?;
+        let length = usize::try_from(tile.width).ok()? * Hash::BYTES;
+        let (hashes, rest) = body[end + 1..].split_at_checked(length)?;
+        tiles.push((tile, tile::decode(hashes, tile.width).ok()?));
+        body = rest;
+    }
+    Some(tiles)
 }
 
 /// The level of a tile of hashes.

@@ -20,7 +20,9 @@ async fn append(log: &dyn Log, to: u64) {
 
 async fn memory(size: u64) -> Arc<dyn Log> {
     let log = Arc::new(Memory::default());
-    append(&*log, size).await;
+    if size > 0 {
+        append(&*log, size).await;
+    }
     log
 }
 
@@ -177,4 +179,31 @@ fn a_key_is_for_its_owner() {
     std::fs::write(&path, "PRIVATE+KEY+a+00000000+AAAA\n").unwrap();
     let error = keys::read(&path).unwrap_err().to_string();
     assert!(error.contains("key") && !error.contains("AAAA"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_kept_of_open_tiles_is_what_the_full_ones_give() {
+    // 70 000 leaves: an open tile on the first and on the second level above them.
+    const SIZE: u64 = 70_000;
+    let (scratch, log) = (Scratch::new(), memory(0).await);
+    for to in (1..=SIZE / 1_000).map(|thousands| thousands * 1_000) {
+        append(&*log, to).await;
+    }
+    let root = Prover::open(log.clone(), scratch.path(), key(1)).await.unwrap().root(SIZE).unwrap();
+    let open = scratch.path().join("open");
+    let kept = std::fs::read(&open).unwrap();
+    assert!(kept.len() > 2 * Hash::BYTES);
+    let opened = || async {
+        let prover = Prover::open(log.clone(), scratch.path(), key(1)).await.unwrap();
+        (prover.size(), prover.root(SIZE).unwrap())
+    };
+    assert_eq!(opened().await, (SIZE, root));
+    let mut flipped = kept.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    for damaged in [&flipped[..], &kept[..kept.len() - 1], b"", &[0; 100]] {
+        std::fs::write(&open, damaged).unwrap();
+        assert_eq!(opened().await, (SIZE, root));
+    }
+    std::fs::remove_file(&open).unwrap();
+    assert_eq!(opened().await, (SIZE, root));
 }
