@@ -269,17 +269,7 @@ pub(super) fn schemas() -> Map<String, Value> {
                 },
             }),
         ),
-        (
-            "Kept",
-            json!({
-                "type": "object", "required": ["bytes", "put", "sha256"],
-                "properties": {
-                    "bytes": { "type": "integer" },
-                    "put": { "type": "string", "enum": ["already", "mended", "new"] },
-                    "sha256": { "type": "string" },
-                },
-            }),
-        ),
+        ("Kept", kept()),
         ("Why", why()),
         ("Difference", difference()),
         (
@@ -305,6 +295,18 @@ pub(super) fn schemas() -> Map<String, Value> {
         ),
     ];
     schemas.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+}
+
+/// What became of a document.
+fn kept() -> Value {
+    json!({
+        "type": "object", "required": ["bytes", "put", "sha256"],
+        "properties": {
+            "bytes": { "type": "integer" },
+            "put": { "type": "string", "enum": ["already", "mended", "new"] },
+            "sha256": { "type": "string" },
+        },
+    })
 }
 
 fn why() -> Value {
