@@ -284,17 +284,18 @@ pub(super) fn schemas() -> Map<String, Value> {
                 },
             }),
         ),
-        (
-            "Commit",
-            json!({
-                "type": "object",
-                "description": "One commit in canonical JSON (RFC 8785): the bytes that are hashed.",
-                "required": ["actor", "command", "command_id", "events", "position", "recorded_at"],
-                "properties": { "position": { "type": "integer" }, "events": { "type": "array" } },
-            }),
-        ),
+        ("Commit", commit()),
     ];
     schemas.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+}
+
+fn commit() -> Value {
+    json!({
+        "type": "object",
+        "description": "One commit in canonical JSON (RFC 8785): the bytes that are hashed.",
+        "required": ["actor", "command", "command_id", "events", "position", "recorded_at"],
+        "properties": { "position": { "type": "integer" }, "events": { "type": "array" } },
+    })
 }
 
 /// What became of a document.
