@@ -6,7 +6,8 @@ use super::measure::{Turn, grouped, median, percent, short};
 use super::reading::{Past, Replay};
 use super::verifying::Verifying;
 use super::writing::{Crowd, Proven, Writing};
-use super::{Options, Outcome};
+use super::{Options, Outcome, Question};
+use clap::ValueEnum;
 use serde::Serialize;
 use std::fmt;
 
@@ -445,7 +446,11 @@ pub fn markdown(outcome: &Outcome) -> String {
          {turns} turns are given. A ratio is the median of the ratios of each turn, so that a slow \
          moment of the machine counts for both.\n\n",
         command = command_line(options),
-        page = if options.is_of_servers() { "measurements-nats.md" } else { "measurements.md" },
+        page = match options.questions[..] {
+            _ if options.is_of_servers() => "measurements-nats.md",
+            [Question::Proof] => "measurements-proof.md",
+            _ => "measurements.md",
+        },
         turns = options.turns,
     );
     for warning in machine.warnings() {
@@ -520,7 +525,11 @@ fn command_line(options: &Options) -> String {
         seconds => format!(" --seconds {seconds}"),
     };
     let program = if options.is_of_servers() { "tests/bench-nats" } else { "tranche bench" };
-    format!("{program}{quick}{seconds} --turns {}", options.turns)
+    let only = match options.questions[..] {
+        [only] => only.to_possible_value().map(|only| format!(" --only {}", only.get_name())),
+        _ => None,
+    };
+    format!("{program}{quick}{}{seconds} --turns {}", only.unwrap_or_default(), options.turns)
 }
 
 #[cfg(test)]
