@@ -213,20 +213,18 @@ pub fn proven(crowds: &[Proven]) -> Section {
 #[must_use]
 pub fn growing(growing: &Growing) -> Section {
     let Growing { grown, entry_bytes, .. } = growing;
-    let times = |turns: &[Turn]| -> Vec<u64> {
-        // Of a leaf, in picoseconds: a turn is short, and so its rate would be coarse.
-        let time = |turn: &Turn| turn.took.as_nanos() * 1_000 / u128::from(turn.done.max(1));
-        turns.iter().map(|turn| u64::try_from(time(turn)).unwrap_or(u64::MAX)).collect()
+    let middles = |turns: &[Turn]| -> Vec<u64> {
+        turns.iter().filter_map(|turn| turn.percentile(50)).collect()
     };
-    let smallest = grown.first().map(|smallest| times(&smallest.turns)).unwrap_or_default();
+    let smallest = grown.first().map(|smallest| middles(&smallest.turns)).unwrap_or_default();
     let lines = grown.iter().enumerate().map(|(index, grown)| {
         let name = format!("a leaf at {} leaves", grouped(grown.leaves));
         let line = Line::of(name, &grown.turns);
         if index == 0 {
             return line;
         }
-        let ratio = percent(&times(&grown.turns), &smallest);
-        line.against("the smallest, in time", ratio, Some(LEAF_TARGET))
+        let ratio = percent(&middles(&grown.turns), &smallest);
+        line.against("the smallest, by p50", ratio, Some(LEAF_TARGET))
     });
     Section {
         title: "A commit in the tree",
