@@ -6,7 +6,8 @@ use super::measure::{Turn, grouped, median, percent, short};
 use super::reading::{Past, Replay};
 use super::verifying::Verifying;
 use super::writing::{Crowd, Proven, Writing};
-use super::{Options, Outcome};
+use super::{Options, Outcome, Question};
+use clap::ValueEnum;
 use serde::Serialize;
 use std::fmt;
 
@@ -212,20 +213,18 @@ pub fn proven(crowds: &[Proven]) -> Section {
 #[must_use]
 pub fn growing(growing: &Growing) -> Section {
     let Growing { grown, entry_bytes, .. } = growing;
-    let times = |turns: &[Turn]| -> Vec<u64> {
-        // Of a leaf, in picoseconds: a turn is short, and so its rate would be coarse.
-        let time = |turn: &Turn| turn.took.as_nanos() * 1_000 / u128::from(turn.done.max(1));
-        turns.iter().map(|turn| u64::try_from(time(turn)).unwrap_or(u64::MAX)).collect()
+    let middles = |turns: &[Turn]| -> Vec<u64> {
+        turns.iter().filter_map(|turn| turn.percentile(50)).collect()
     };
-    let smallest = grown.first().map(|smallest| times(&smallest.turns)).unwrap_or_default();
+    let smallest = grown.first().map(|smallest| middles(&smallest.turns)).unwrap_or_default();
     let lines = grown.iter().enumerate().map(|(index, grown)| {
         let name = format!("a leaf at {} leaves", grouped(grown.leaves));
         let line = Line::of(name, &grown.turns);
         if index == 0 {
             return line;
         }
-        let ratio = percent(&times(&grown.turns), &smallest);
-        line.against("the smallest, in time", ratio, Some(LEAF_TARGET))
+        let ratio = percent(&middles(&grown.turns), &smallest);
+        line.against("the smallest, by p50", ratio, Some(LEAF_TARGET))
     });
     Section {
         title: "A commit in the tree",
@@ -445,7 +444,11 @@ pub fn markdown(outcome: &Outcome) -> String {
          {turns} turns are given. A ratio is the median of the ratios of each turn, so that a slow \
          moment of the machine counts for both.\n\n",
         command = command_line(options),
-        page = if options.is_of_servers() { "measurements-nats.md" } else { "measurements.md" },
+        page = match options.questions[..] {
+            _ if options.is_of_servers() => "measurements-nats.md",
+            [Question::Proof] => "measurements-proof.md",
+            _ => "measurements.md",
+        },
         turns = options.turns,
     );
     for warning in machine.warnings() {
@@ -520,7 +523,11 @@ fn command_line(options: &Options) -> String {
         seconds => format!(" --seconds {seconds}"),
     };
     let program = if options.is_of_servers() { "tests/bench-nats" } else { "tranche bench" };
-    format!("{program}{quick}{seconds} --turns {}", options.turns)
+    let only = match options.questions[..] {
+        [only] => only.to_possible_value().map(|only| format!(" --only {}", only.get_name())),
+        _ => None,
+    };
+    format!("{program}{quick}{}{seconds} --turns {}", only.unwrap_or_default(), options.turns)
 }
 
 #[cfg(test)]
