@@ -17,7 +17,6 @@ const CORRUPT: i32 = 5;
 
 /// FIPS 180-4, the example of one block.
 const ABC: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-/// A month and a half from now, by the clock of the machine: long after what is put today.
 const DAY_S: u64 = 24 * 60 * 60;
 
 fn said(output: &Output) -> String {
@@ -54,8 +53,7 @@ fn keeps_checks_and_collects(place: &str) {
     assert_eq!(done(&["document", "list"]), "");
     std::fs::write(dir.join("abc"), "abc").unwrap();
     // More than one message of a server, and not a whole number of them.
-    let large: Vec<u8> =
-        (0..1_000_003_u32).map(|n| u8::try_from(n * n % 251).unwrap_or(0)).collect();
+    let large: Vec<u8> = (0..1_000_003_u64).map(|n| u8::try_from(n * n % 251).unwrap()).collect();
     std::fs::write(dir.join("large"), &large).unwrap();
     std::fs::write(dir.join("empty"), "").unwrap();
     let added = done(&["document", "add", "abc", "large", "empty"]);
@@ -73,15 +71,15 @@ fn keeps_checks_and_collects(place: &str) {
     // A call names its rules, a pledge is signed by a document, and nobody names the others.
     let open = opening("C").to_string();
     let clock = ["--data", "log", "--clock", "2026-01-01T00:00:00Z"];
-    let officer = ["--actor", "ann", "--role", "programme_officer"];
-    let give = |command: &str, payload: &str| {
-        done(&[&clock[..], &["do", command, payload], &officer].concat());
+    let give = |role: &str, command: &str, payload: &str| {
+        let who = ["--actor", "ann", "--role", role];
+        done(&[&clock[..], &["do", command, payload], &who].concat());
     };
-    give("call.open", &open);
+    give("programme_officer", "call.open", &open);
     let pledge = r#"{"amount":"EUR 5.00","call":"C","kind":"cash","pledge":"P","round":"R"}"#;
-    give("pledge.make", pledge);
+    give("programme_officer", "pledge.make", pledge);
     let sign = format!(r#"{{"amount":"EUR 5.00","document":"{ABC}","pledge":"P"}}"#);
-    give("pledge.sign", &sign);
+    give("national_authority", "pledge.sign", &sign);
     let verified = done(&["--data", "log", "verify"]);
     assert!(verified.contains(", 2 documents"), "{verified}");
     assert_eq!(done(&["--data", "log", "document", "check"]), "checked 2 documents\n");

@@ -232,7 +232,7 @@ fn a_changed_rules_file_is_named_with_the_commit_that_opened_the_call() {
     let edit = format!(
         "all = entries()\n\
          before = all[{}]\n\
-         all[{}] = before.replace(b'\"rules\":{{', b'\"rules\":{{', 1).replace(b'\"version\":1', b'\"version\":2', 1)\n\
+         all[{}] = before.replace(b'\"version\":1', b'\"version\":2', 1)\n\
          assert all[{}] != before\n\
          store(all)",
         position - 1,

@@ -6,6 +6,9 @@ type Places = BTreeSet<(String, String)>;
 
 /// Where in a schema there is a hash: the pointers, with `*` for what may be there many times.
 fn walk(schema: &Value, definitions: &Value, at: &str, open: &[&str], found: &mut Vec<String>) {
+    if !schema.is_object() {
+        return;
+    }
     if let Some(name) = schema["$ref"].as_str().and_then(|name| name.strip_prefix("#/$defs/")) {
         if name == "Sha256" {
             found.push(at.to_owned());

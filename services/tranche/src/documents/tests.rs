@@ -77,25 +77,18 @@ async fn an_address_that_makes_no_sense_is_refused() {
     }
 }
 
-/// A pledge that is signed by a document, and one that is certified by another.
-fn census(signed: Sha256Hex, certified: Sha256Hex) -> Census {
-    let scenario = given()
-        .by(Role::ProgrammeOfficer)
-        .done(
-            "pledge.make",
-            r#"{"amount":"EUR 5.00","call":"C","kind":"cash","pledge":"P","round":"R"}"#,
-        )
-        .by(Role::NationalAuthority)
-        .done(
-            "pledge.sign",
-            &format!(r#"{{"amount":"EUR 5.00","document":"{signed}","pledge":"P"}}"#),
-        )
-        .done("pledge.report", r#"{"amount":"EUR 5.00","pledge":"P"}"#)
-        .by(Role::Certifier)
-        .done(
-            "pledge.certify",
-            &format!(r#"{{"amount":"EUR 5.00","document":"{certified}","pledge":"P"}}"#),
-        );
+/// A log with a bank statement for each hash.
+fn census(documents: &[Sha256Hex]) -> Census {
+    let mut scenario = given().by(Role::AccountingOfficer);
+    for (number, document) in documents.iter().enumerate() {
+        let sheet = serde_json::json!({
+            "account": format!("A{number}"), "closing": "EUR 1.00", "document": document, "from": "2025-01-01",
+            "number": 1, "opening": "EUR 0.00", "to": "2025-01-02",
+            "entries": [{"amount": "EUR 1.00", "booked_on": "2025-01-01", "description": "x", "entry": "1"}],
+        });
+        let payload = serde_json::json!({"sheet": sheet, "statement": format!("S{number}")});
+        scenario = scenario.done("statement.import", &payload.to_string());
+    }
     let mut census = Census::default();
     scenario.commits.iter().for_each(|commit| census.take(commit).unwrap());
     census
@@ -105,23 +98,23 @@ fn census(signed: Sha256Hex, certified: Sha256Hex) -> Census {
 async fn each_place_that_names_a_document_which_is_not_there_is_told() {
     let scratch = Scratch::new();
     let store = store(&scratch).await;
-    let census = census(Sha256Hex::of(b"signed"), Sha256Hex::of(b"certified"));
+    let census = census(&[Sha256Hex::of(b"one"), Sha256Hex::of(b"two")]);
     let told = |found: Vec<Finding>| -> Vec<String> {
         found.iter().map(|found| format!("{}: {found}", found.position)).collect()
     };
-    let signed = Sha256Hex::of(b"signed");
+    let one = Sha256Hex::of(b"one");
     let missing = told(census.check(&store).await.unwrap());
     assert_eq!(missing.len(), 2, "{missing:?}");
     assert_eq!(
         missing[0],
-        format!("2: pledge-P /document names a signed pledge, {signed}, which is missing")
+        format!("1: statement-S0 /document names a bank statement, {one}, which is missing")
     );
-    store.put("signed").await.unwrap();
-    store.put("certified").await.unwrap();
+    store.put("one").await.unwrap();
+    store.put("two").await.unwrap();
     assert_eq!(census.check(&store).await.unwrap(), []);
-    let path = file(&scratch, signed);
+    let path = file(&scratch, one);
     fs::remove_file(&path).unwrap();
-    fs::write(&path, "Signed").unwrap();
+    fs::write(&path, "One").unwrap();
     let changed = told(census.check(&store).await.unwrap());
     assert_eq!(changed.len(), 1, "{changed:?}");
     assert!(
@@ -135,7 +128,7 @@ async fn only_what_no_event_names_and_is_old_enough_is_collected() {
     let scratch = Scratch::new();
     let store = store(&scratch).await;
     let (named, orphan) = (Sha256Hex::of(b"named"), Sha256Hex::of(b"of a refused command"));
-    let census = census(named, named);
+    let census = census(&[named]);
     store.put("named").await.unwrap();
     store.put("of a refused command").await.unwrap();
     let stored = store.list().await.unwrap();

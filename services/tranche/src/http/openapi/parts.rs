@@ -269,17 +269,7 @@ pub(super) fn schemas() -> Map<String, Value> {
                 },
             }),
         ),
-        (
-            "Kept",
-            json!({
-                "type": "object", "required": ["bytes", "put", "sha256"],
-                "properties": {
-                    "bytes": { "type": "integer" },
-                    "put": { "type": "string", "enum": ["already", "mended", "new"] },
-                    "sha256": { "type": "string" },
-                },
-            }),
-        ),
+        ("Kept", kept()),
         ("Why", why()),
         ("Difference", difference()),
         (
@@ -294,17 +284,30 @@ pub(super) fn schemas() -> Map<String, Value> {
                 },
             }),
         ),
-        (
-            "Commit",
-            json!({
-                "type": "object",
-                "description": "One commit in canonical JSON (RFC 8785): the bytes that are hashed.",
-                "required": ["actor", "command", "command_id", "events", "position", "recorded_at"],
-                "properties": { "position": { "type": "integer" }, "events": { "type": "array" } },
-            }),
-        ),
+        ("Commit", commit()),
     ];
     schemas.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+}
+
+fn commit() -> Value {
+    json!({
+        "type": "object",
+        "description": "One commit in canonical JSON (RFC 8785): the bytes that are hashed.",
+        "required": ["actor", "command", "command_id", "events", "position", "recorded_at"],
+        "properties": { "position": { "type": "integer" }, "events": { "type": "array" } },
+    })
+}
+
+/// What became of a document.
+fn kept() -> Value {
+    json!({
+        "type": "object", "required": ["bytes", "put", "sha256"],
+        "properties": {
+            "bytes": { "type": "integer" },
+            "put": { "type": "string", "enum": ["already", "mended", "new"] },
+            "sha256": { "type": "string" },
+        },
+    })
 }
 
 fn why() -> Value {
