@@ -96,7 +96,7 @@ impl Named {
             Value::String(text) => self.note(field, text),
             Value::Array(items) => items.iter().for_each(|item| self.walk(field, item)),
             Value::Object(members) => {
-                members.iter().for_each(|(name, value)| self.walk(name, value))
+                members.iter().for_each(|(name, value)| self.walk(name, value));
             }
             _ => {}
         }

@@ -331,7 +331,7 @@ impl Checker {
                     format!(
                         "{stream} records rules with the digest {recorded}, and they have {actual}"
                     )
-                }))
+                }));
             }
             Err(error) => found.push(format!("its rules cannot be read: {error}")),
         }
