@@ -135,7 +135,7 @@ async fn check_tree(log: Arc<dyn Log>, check: Check, to: u64) -> Result<(), Benc
 }
 
 /// What is found in a log that nobody has touched is a fault of ours.
-fn sound<T: std::fmt::Debug>(findings: Vec<T>) -> Result<(), BenchError> {
+fn sound<T: std::fmt::Debug>(findings: &[T]) -> Result<(), BenchError> {
     match findings.first() {
         None => Ok(()),
         Some(first) => Err(BenchError::Found(format!("{first:?}"))),

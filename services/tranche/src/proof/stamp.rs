@@ -301,13 +301,22 @@ pub fn finish(shelf: &Shelf, begun: Option<Begun>, reply: &[u8]) -> Result<Kept,
     Ok(Kept { begun, reply: path, time: stamp.time })
 }
 
+/// The bytes of a timestamp as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stamped {
+    /// The signed note that is stamped.
+    pub checkpoint: Vec<u8>,
+    /// The reply, DER.
+    pub reply: Vec<u8>,
+}
+
 impl Shelf {
     /// What was stamped and the reply, of every timestamp of a checkpoint with this text, in the order of
     /// their names.
     ///
     /// # Errors
     /// When they cannot be read.
-    pub fn stamps(&self, text: &str) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StampError> {
+    pub fn stamps(&self, text: &str) -> Result<Vec<Stamped>, StampError> {
         let dir = self.dir().join(DIRECTORY);
         let failure = |error| StampError::Proof(Error::file(&dir, error));
         let entries = match fs::read_dir(&dir) {
@@ -320,9 +329,10 @@ impl Shelf {
         paths.sort();
         let mut found = Vec::new();
         for reply in paths {
-            let note = read(&reply.with_extension("checkpoint"))?;
-            if note.starts_with(text.as_bytes()) && note.get(text.len()) == Some(&b'\n') {
-                found.push((note, read(&reply)?));
+            let checkpoint = read(&reply.with_extension("checkpoint"))?;
+            let after = checkpoint.strip_prefix(text.as_bytes());
+            if after.is_some_and(|after| after.starts_with(b"\n")) {
+                found.push(Stamped { checkpoint, reply: read(&reply)? });
             }
         }
         Ok(found)

@@ -162,9 +162,9 @@ impl Contents<'_> {
     /// The timestamps of the checkpoint; says how many.
     fn stamps(&mut self) -> Result<usize, Failure> {
         let stamps = self.prover.shelf().stamps(&self.moment.note.text)?;
-        for (number, (note, reply)) in (1..).zip(&stamps) {
-            self.put(&format!("stamps/{number}.checkpoint"), note)?;
-            self.put(&format!("stamps/{number}.tsr"), reply)?;
+        for (number, stamped) in (1..).zip(&stamps) {
+            self.put(&format!("stamps/{number}.checkpoint"), &stamped.checkpoint)?;
+            self.put(&format!("stamps/{number}.tsr"), &stamped.reply)?;
         }
         if let Some(path) = &self.args.ca {
             let ca = std::fs::read(path).map_err(|error| Failure::file(path, error))?;
