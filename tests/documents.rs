@@ -96,6 +96,21 @@ fn keeps_checks_and_collects(place: &str) {
         "{dry}"
     );
     assert_eq!(done(&["document", "list"]).lines().count(), 4);
+    // Whose data they have is not known, so a legal hold on anybody keeps them.
+    let person = "p0123456789abcdef";
+    let held = |command: &str, more: Value| {
+        let mut payload = json!({"subject": person});
+        payload.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let who = ["--actor", "ann", "--role", "programme_officer", "--keys", "keys"];
+        done(&[&clock[..], &["do", command, &payload.to_string()], &who].concat());
+    };
+    let contact = json!({"name": "A", "email": "a@b.example", "affiliation": "C"});
+    held("subject.register", json!({"contact": contact}));
+    held("subject.set_hold", json!({"hold": "H1", "ground": "litigation", "case": "T-1"}));
+    let kept = done(&[&collect[..], &later, &["--really"]].concat());
+    assert!(kept.ends_with("no event names 2 documents; removed 0 documents\n"), "{kept}");
+    assert!(kept.contains("subject-p0123456789abcdef"), "{kept}");
+    held("subject.lift_hold", json!({"hold": "H1", "case": "T-1"}));
     done(&[&collect[..], &later, &["--really"]].concat());
     let left = done(&["document", "list"]);
     assert_eq!(left.lines().count(), 2, "{left}");

@@ -7,7 +7,7 @@
 use crate::canonical::{self, Sha256Hex};
 use crate::command::Parsed;
 use crate::commit::Commit;
-use crate::ids::StreamId;
+use crate::ids::{StreamId, StreamKey as _};
 use crate::world::World;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -60,8 +60,21 @@ pub const OTHERS: &[Field] = &[
     field("audit.SampleDrawn", "/population_sha256", "items that follow from the log"),
     field("audit.SampleDrawn", "/seed", "follows from the root and the number"),
     field("checkpoint.Recorded", "/root", "the tree of the log"),
+    field("evaluation.ConflictDeclared", "/learnt/commitment", KEY),
     field("proposal.Submitted", "/content_sha256", "content that is in the log, and hashes"),
+    field("subject.Corrected", "/contact/affiliation/commitment", KEY),
+    field("subject.Corrected", "/contact/email/commitment", KEY),
+    field("subject.Corrected", "/contact/name/commitment", KEY),
+    field("subject.Corrected", "/expertise/commitment", KEY),
+    field("subject.Corrected", "/replaced/*", KEY),
+    field("subject.Erased", "/commitments/*", KEY),
+    field("subject.Registered", "/contact/affiliation/commitment", KEY),
+    field("subject.Registered", "/contact/email/commitment", KEY),
+    field("subject.Registered", "/contact/name/commitment", KEY),
+    field("subject.Registered", "/expertise/commitment", KEY),
 ];
+/// What commits to the key of a sealed value (ADR/0021).
+const KEY: &str = "the key of a sealed value";
 
 /// A document that an event names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -223,12 +236,12 @@ pub fn rules_bytes(rules: &crate::rules::Document) -> Result<Vec<u8>, serde_json
 
 /// Why a document that no event names is kept all the same, if it is.
 ///
-/// Whose data such a document holds is not known, so whatever keeps the data of anybody keeps it, too.
-/// There are no legal holds in this version: whoever adds them answers here.
+/// Whose data such a document holds is not known, so a legal hold on anybody keeps it, too.
 #[must_use]
-pub fn held(world: &World, sha256: Sha256Hex) -> Option<StreamId> {
-    let _ = (world, sha256);
-    None
+pub fn held(world: &World) -> Option<StreamId> {
+    let mut subjects = world.subjects.iter();
+    let held = subjects.find(|(_, subject)| !subject.holds.is_empty());
+    held.map(|(id, _)| id.stream())
 }
 
 #[cfg(test)]

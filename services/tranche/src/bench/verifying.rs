@@ -92,13 +92,13 @@ pub async fn verifying(
         verifying.log.push(timed(start));
         assert_eq!(root, signed.root, "the tree of the log is that of its entries");
         let start = Instant::now();
-        sound(sqlite::check(&place.0)?.damages)?;
+        sound(&sqlite::check(&place.0)?.damages)?;
         let (log, check) = (open(&place.0)?, expecting(&shelf, &signed)?);
         let checked = verify::entries(log, count, (check, None), |_| ()).await?;
         verifying.everything.push(timed(start));
-        sound(checked.findings)?;
+        sound(&checked.findings)?;
         let start = Instant::now();
-        sound(proof::verify_once(&again, &engine.reader(), &prover).await?)?;
+        sound(&proof::verify_once(&again, &engine.reader(), &prover).await?)?;
         verifying.service.push(timed(start));
     }
     engine.stop().await;
@@ -131,7 +131,7 @@ fn expecting(shelf: &Path, signed: &Checkpoint) -> Result<Check, BenchError> {
 async fn check_tree(log: Arc<dyn Log>, check: Check, to: u64) -> Result<(), BenchError> {
     let (found, held) = check.take_log(log, to).await?.finish();
     assert_eq!(held, 1, "the signed checkpoint was held against the log");
-    sound(found)
+    sound(&found)
 }
 
 /// What is found in a log that nobody has touched is a fault of ours.

@@ -126,7 +126,7 @@ impl Census {
             let stays = if now.duration_since(stored.put_at) < age {
                 Some(Stays::Young)
             } else {
-                documents::held(world, stored.sha256).map(Stays::Held)
+                documents::held(world).map(Stays::Held)
             };
             Orphan { stored, stays }
         });
