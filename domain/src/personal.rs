@@ -403,6 +403,14 @@ pub fn is_opaque(id: &str) -> bool {
         && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+/// Refuses an id of a person that could be a name.
+///
+/// # Errors
+/// When it is not opaque.
+pub fn check_opaque(id: &str) -> Result<(), Refusal> {
+    if is_opaque(id) { Ok(()) } else { Err(Rejection::NotOpaque.into()) }
+}
+
 /// The registration of a person, if there is one.
 #[must_use]
 pub fn subject<'a>(world: &'a World, person: &ActorId) -> Option<&'a Subject> {

@@ -7,7 +7,7 @@ use crate::command::{
     entry,
 };
 use crate::ids::{ActorId, IdError, Key, StreamId, StreamKey, SubjectId};
-use crate::personal::{OPAQUE_DIGITS_MIN, Purpose, Retention, Sealed, is_opaque};
+use crate::personal::{OPAQUE_DIGITS_MIN, Purpose, Retention, Sealed, check_opaque};
 use crate::rejection::{self, Reason, Refusal, Rule};
 use crate::world::{At, Decider, World};
 use imbl::{OrdMap, OrdSet};
@@ -453,9 +453,7 @@ command! {
         expertise: Option<Sealed>,
     },
     |this, _world, _meta| {
-        if !is_opaque(this.subject.as_str()) {
-            return Err(Refusal::from(Rejection::NotOpaque).at("/subject"));
-        }
+        check_opaque(this.subject.as_str()).map_err(|refusal| refusal.at("/subject"))?;
         Subject::default().check(&this.subject, Some(&this.contact), this.expertise.as_ref())?;
         let (contact, expertise) = (Box::new(this.contact.clone()), this.expertise.clone().map(Box::new));
         Ok(vec![NewEvent::on(&this.subject, Event::Registered { contact, expertise })])

@@ -8,7 +8,7 @@ mod tests;
 
 use crate::engine::{Published, Reader};
 use cipher::Key;
-use domain::command::check_text;
+use domain::command::{Entry as Declared, check_text};
 use domain::ids::{ActorId, CommandId, StreamId};
 use domain::personal::{self, Processing, Purpose, Sealed};
 use domain::rejection::Common;
@@ -60,6 +60,36 @@ pub enum Error {
     Cipher(&'static str),
 }
 
+/// Whoever could bring what was sealed elsewhere could bring a clear text that only looks sealed.
+const NOT_CLEAR: &str = "a text in clear: it is sealed here, and nowhere before";
+
+/// The JSON Schema of the payload of a command as it is sent: a text where it will be sealed.
+#[must_use]
+pub fn schema(entry: &Declared) -> Value {
+    let mut schema = (entry.schema)().to_value();
+    let Some(sealed) = schema.pointer_mut("/$defs/Sealed") else { return schema };
+    *sealed = serde_json::json!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": personal::CLEAR_BYTES_MAX,
+        "description": "In clear. It is sealed before anything else is done with it, for which the keys \
+            are needed (--keys); it takes at most 8000 bytes of UTF-8.",
+    });
+    // What only a sealed value is made of is not a part of it any more.
+    loop {
+        let text = schema.to_string();
+        let Some(definitions) = schema.pointer_mut("/$defs").and_then(Value::as_object_mut) else {
+            break;
+        };
+        let before = definitions.len();
+        definitions.retain(|name, _| text.contains(&format!("\"#/$defs/{name}\"")));
+        if definitions.len() == before {
+            break;
+        }
+    }
+    schema
+}
+
 /// Seals and opens, with the keys of one directory.
 #[derive(Debug)]
 pub struct Vault {
@@ -92,10 +122,19 @@ pub fn seal<'a>(
     let mut data = personal::read(payload)?;
     let mut keys = BTreeMap::new();
     for line in personal::brought_by(command) {
-        let Some(Value::String(clear)) = data.pointer(line.field) else { continue };
-        let clear = Zeroizing::new(clear.clone());
+        let clear = match data.pointer(line.field) {
+            None | Some(Value::Null) => continue,
+            Some(Value::String(clear)) => Zeroizing::new(clear.clone()),
+            Some(_) => {
+                return Err(Error::Refused(
+                    Refusal::from(Common::Malformed(NOT_CLEAR.to_owned())).at(line.field),
+                ));
+            }
+        };
         check(line, &clear)?;
         let (person, stream) = place(line, &data)?;
+        personal::check_opaque(person.as_str())
+            .map_err(|refusal| Error::Refused(refusal.at(line.person)))?;
         let Some(vault) = vault else {
             return Err(Error::NoVault { command, field: line.field });
         };
@@ -155,7 +194,7 @@ impl Vault {
         stream: &StreamId,
         line: &Processing,
     ) -> Result<Option<Zeroizing<String>>, Error> {
-        for (path, key) in self.store.keys_of(&sealed.person)? {
+        for (path, key) in self.store.keys_of(&sealed.person)?.keys {
             if store::purpose_of(&path) == Some(sealed.purpose)
                 && key.commitment(&sealed.person, sealed.purpose)? == sealed.commitment
             {
@@ -169,22 +208,32 @@ impl Vault {
     /// start, so that what a crash has left is made up for. Says how many there were.
     ///
     /// # Errors
-    /// When a key cannot be destroyed; those before it are.
+    /// When a key cannot be destroyed, or a file is none; all others are destroyed.
     pub fn sweep(&self, world: &World) -> Result<usize, Error> {
-        let mut destroyed = 0;
+        let (mut destroyed, mut wrong) = (0, None);
         for person in self.store.people()? {
             if personal::subject(world, &person).is_none() {
                 continue;
             }
-            for (path, key) in self.store.keys_of(&person)? {
+            let found = match self.store.keys_of(&person) {
+                Ok(found) => found,
+                Err(error) => {
+                    wrong = wrong.or(Some(error));
+                    continue;
+                }
+            };
+            wrong = wrong.or(found.wrong);
+            for (path, key) in found.keys {
                 let Some(purpose) = store::purpose_of(&path) else { continue };
                 if personal::is_dead(world, &person, &key.commitment(&person, purpose)?) {
-                    self.store.destroy(&path)?;
-                    destroyed += 1;
+                    match self.store.destroy(&path) {
+                        Ok(()) => destroyed += 1,
+                        Err(error) => wrong = wrong.or(Some(error)),
+                    }
                 }
             }
         }
-        Ok(destroyed)
+        wrong.map_or(Ok(destroyed), Err)
     }
 
     /// How many keys there are for a purpose of a person.
@@ -192,7 +241,7 @@ impl Vault {
     /// # Errors
     /// When they cannot be read.
     pub fn count(&self, person: &ActorId, purpose: Purpose) -> Result<usize, Error> {
-        let keys = self.store.keys_of(person)?;
+        let keys = self.store.keys_of(person)?.keys;
         Ok(keys.iter().filter(|(path, _)| store::purpose_of(path) == Some(purpose)).count())
     }
 }

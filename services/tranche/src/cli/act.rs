@@ -158,7 +158,7 @@ impl Given {
         }
         let mut payload: Value = serde_json::from_slice(&bytes)
             .map_err(|error| Failure::Usage(format!("the payload is not JSON: {error}")))?;
-        let schema = (entry.schema)().to_value();
+        let schema = vault::schema(entry);
         for assignment in &self.set {
             schema::set(&mut payload, &schema, assignment)?;
         }

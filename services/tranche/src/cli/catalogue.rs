@@ -33,7 +33,7 @@ pub fn list(json: bool) -> Result<(), Failure> {
     for entry in entries() {
         let Declaration { name, summary, roles, from, needs, rule } = entry.declaration;
         if json {
-            let schema = (entry.schema)().to_value();
+            let schema = tranche::vault::schema(entry);
             let rule = rule.to_string();
             out.json(&Listed { name, summary, roles, from, needs, rule, schema })?;
         } else {
@@ -46,7 +46,7 @@ pub fn list(json: bool) -> Result<(), Failure> {
 /// What `tranche do COMMAND --help` says below the options.
 pub fn help(entry: &Entry) -> String {
     let Declaration { name, roles, from, needs, rule, .. } = entry.declaration;
-    let schema = (entry.schema)().to_value();
+    let schema = tranche::vault::schema(entry);
     let states: Vec<&str> =
         from.iter().map(|state| if *state == NEW { "new (makes it)" } else { *state }).collect();
     let needs: Vec<&str> = needs.iter().map(need).collect();

@@ -106,7 +106,7 @@ pub(super) async fn list() -> Json<Value> {
 pub(super) async fn one(Path(name): Path<String>) -> Result<Json<Value>, Problem> {
     let entry = domain::world::entry(&name).ok_or_else(|| unknown(&name))?;
     let mut described = declared(entry.declaration);
-    described["schema"] = (entry.schema)().to_value();
+    described["schema"] = vault::schema(entry);
     Ok(Json(described))
 }
 

@@ -65,7 +65,7 @@ fn tags() -> Vec<Value> {
 /// something else elsewhere gets the category of the command in front of its name.
 fn lift(entry: &Entry, schemas: &mut Map<String, Value>) -> String {
     let name = entry.declaration.name;
-    let mut root = (entry.schema)().to_value();
+    let mut root = crate::vault::schema(entry);
     let definitions = match root.as_object_mut() {
         Some(object) => {
             object.remove("$schema");

@@ -59,7 +59,7 @@ pub const OWN: &[(&str, StatusCode, &str)] = &[
     ),
     (
         "http.no_keys",
-        StatusCode::NOT_IMPLEMENTED,
+        StatusCode::CONFLICT,
         "It brings personal data, and this instance has no keys to seal it with.",
     ),
     ("http.busy", StatusCode::SERVICE_UNAVAILABLE, "Too many commands are waiting. Try again."),

@@ -58,6 +58,15 @@ pub fn purpose_of(path: &Path) -> Option<Purpose> {
     name.split_once('-')?.0.parse().ok()
 }
 
+/// What is kept of a person.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// The keys, with the paths of their files, in the order of these.
+    pub keys: Vec<(PathBuf, Key)>,
+    /// Why a file that is named like one holds none.
+    pub wrong: Option<Error>,
+}
+
 impl Store {
     pub fn open(dir: &Path, data: Option<&Path>) -> Result<Self, Error> {
         let (keys, data) = (
@@ -107,23 +116,23 @@ impl Store {
 
     /// The keys of a person. What a crash has left is cleared away: a key that was overwritten and not yet
     /// removed, and one that was never used.
-    pub fn keys_of(&self, person: &ActorId) -> Result<Vec<(PathBuf, Key)>, Error> {
+    pub fn keys_of(&self, person: &ActorId) -> Result<Kept, Error> {
         let dir = self.of(person);
-        let entries = match fs::read_dir(&dir) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(failure(&dir))?,
-        };
-        let mut found = Vec::new();
-        for entry in entries {
+        if !is_own(&dir)? {
+            return Ok(Kept::default());
+        }
+        let mut found = Kept::default();
+        for entry in fs::read_dir(&dir).map_err(failure(&dir))? {
             let entry = entry.map_err(failure(&dir))?;
             let path = entry.path();
-            match purpose_of(&path).map(|_| read(&path)).transpose()? {
-                Some(Some(key)) => found.push((path, key)),
+            match purpose_of(&path).map(|_| read(&path)) {
+                Some(Ok(Some(key))) => found.keys.push((path, key)),
+                Some(Err(error)) => found.wrong = Some(error),
                 None if !is_left(&entry) => {}
-                _ => self.destroy(&path)?,
+                Some(Ok(None)) | None => self.destroy(&path)?,
             }
         }
-        found.sort_by(|(one, _), (other, _)| one.cmp(other));
+        found.keys.sort_by(|(one, _), (other, _)| one.cmp(other));
         Ok(found)
     }
 
@@ -137,12 +146,14 @@ impl Store {
         let dir = self.of(person);
         let act = Sha256Hex::of(act.as_str().as_bytes()).to_string();
         let path = dir.join(format!("{purpose}-{}.key", &act[..ACT_DIGITS]));
-        if let Some(key) = read(&path)? {
+        if is_own(&dir)?
+            && let Some(key) = read(&path)?
+        {
             return Ok(key);
         }
         match fs::DirBuilder::new().mode(0o700).create(&dir) {
             Ok(()) => sync(&self.dir)?,
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => drop(is_own(&dir)?),
             Err(error) => return Err(failure(&dir)(error)),
         }
         let key = Key::new()?;
@@ -194,6 +205,18 @@ impl Store {
             sync(&self.dir)?;
         }
         Ok(())
+    }
+}
+
+/// Whether it is there, as a directory and not as a link to one elsewhere.
+fn is_own(dir: &Path) -> Result<bool, Error> {
+    match fs::symlink_metadata(dir) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Ok(meta) if meta.is_dir() => Ok(true),
+        Ok(_) => {
+            Err(failure(dir)(io::Error::new(ErrorKind::NotADirectory, "not a directory of keys")))
+        }
+        Err(error) => Err(failure(dir)(error)),
     }
 }
 

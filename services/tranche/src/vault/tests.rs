@@ -144,6 +144,7 @@ fn personal_data_without_keys_or_in_a_wrong_form_is_refused_and_not_repeated() {
         clear().replace("Ada Byron", &"x".repeat(2_001)),
         clear().replace("\"contact\"", "\"contact\":{},\"contact\""),
         clear().replace('}', ""),
+        clear().replace(PERSON, "ada-byron"),
     ];
     wrong.iter().for_each(|payload| assert!(!told(Some(&vault), payload).is_empty()));
     let longest = clear().replace("Ada Byron", &"€".repeat(2_000));
@@ -183,4 +184,59 @@ fn the_wire_format_is_as_it_was_written_down() {
     expect_test::expect_file!["../../../../tests/personal/sealed.txt"]
         .assert_eq(&format!("{given}\n"));
     assert!(key_info(&person, Purpose::Contact).starts_with(b"tranche/sealed/v1\n"));
+}
+
+#[test]
+fn what_is_sealed_already_is_not_taken() {
+    let scratch = Scratch::new();
+    let (vault, id) = (vault(&scratch), id("a"));
+    let sealed = register(&vault, "a");
+    assert!(Parsed::read("subject.register", &sealed).is_ok(), "a rule could not tell");
+    for vault in [None, Some(&vault)] {
+        let told = seal(vault, "subject.register", &sealed, (&id, Keep::Yes)).unwrap_err();
+        assert!(told.to_string().contains("it is sealed here"), "{told}");
+    }
+}
+
+#[test]
+fn a_name_as_an_id_leaves_no_directory() {
+    let scratch = Scratch::new();
+    let vault = vault(&scratch);
+    let payload = clear().replace(PERSON, "zoltan-quix");
+    let told = seal(Some(&vault), "subject.register", payload.as_bytes(), (&id("a"), Keep::Yes));
+    assert!(told.unwrap_err().to_string().contains("opaque"));
+    assert_eq!(std::fs::read_dir(scratch.path().join("keys")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_stray_file_is_told_and_stops_no_erasure() {
+    let scratch = Scratch::new();
+    let vault = vault(&scratch);
+    let mut world = World::default();
+    give(&mut world, "subject.register", &register(&vault, "a"));
+    let of = scratch.path().join("keys").join(format!("of-{PERSON}"));
+    std::fs::write(of.join("contact-0000.key"), "junk").unwrap();
+    let erase = format!(
+        r#"{{"subject":"{PERSON}","basis":"objection","case":"C1","purposes":["contact"]}}"#
+    );
+    give(&mut world, "subject.erase", erase.as_bytes());
+    let told = vault.sweep(&world).unwrap_err().to_string();
+    assert!(told.contains("contact-0000.key: not a key"), "{told}");
+    let left: Vec<_> =
+        std::fs::read_dir(&of).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(left, ["contact-0000.key"]);
+}
+
+#[test]
+fn a_link_is_not_followed_out_of_the_directory() {
+    let scratch = Scratch::new();
+    let vault = vault(&scratch);
+    let elsewhere = scratch.path().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let of = scratch.path().join("keys").join(format!("of-{PERSON}"));
+    std::os::unix::fs::symlink(&elsewhere, of).unwrap();
+    let clear = clear();
+    let sealed = seal(Some(&vault), "subject.register", clear.as_bytes(), (&id("a"), Keep::Yes));
+    assert!(matches!(sealed, Err(Error::File { .. })));
+    assert_eq!(std::fs::read_dir(elsewhere).unwrap().count(), 0);
 }
