@@ -33,7 +33,8 @@ fn recorded() -> Scratch {
     let scratch = Scratch::new();
     let dir = scratch.path();
     ended(dir, &["--data", "log", "demo", "--once"], 0);
-    ended(dir, &["proof", "key", "demo.example/log", "--to", "key"], 0);
+    let public = ended(dir, &["proof", "key", "demo.example/log", "--to", "key"], 0);
+    std::fs::write(dir.join("public"), public).unwrap();
     ended(dir, &["--data", "log", "proof", "record", "--key", "key"], 0);
     scratch
 }
@@ -41,7 +42,8 @@ fn recorded() -> Scratch {
 /// Makes a pack, and gives what was said.
 #[track_caller]
 fn pack(dir: &Path, scope: &str, to: &str, more: &[&str]) -> String {
-    let args = ["--data", "log", "audit", "pack", "--scope", scope, "--key", "key", "--to", to];
+    let args =
+        ["--data", "log", "audit", "pack", "--scope", scope, "--public", "public", "--to", to];
     ended(dir, &[&args[..], more].concat(), 0)
 }
 
@@ -253,7 +255,8 @@ impl Attacked {
     }
 
     /// Whatever is changed is found: by the manifest; and where that was written anew, by what else the README
-    /// says. Ours finds it too, but for what is only in figures and books of a part of the log.
+    /// says. Ours finds it too, but for books of a part of the log, and figures whose control total was changed
+    /// with them.
     #[track_caller]
     fn refused(&self, what: &str, ours: bool, change: impl FnOnce(&Path)) {
         let mut copy = command("cp", self.dir());
@@ -321,10 +324,10 @@ fn whatever_is_changed_in_a_pack_is_refused_also_when_its_manifest_is_written_an
         )
         .unwrap();
     });
-    attacked.refused("a figure", false, |dir| {
+    attacked.refused("a figure", true, |dir| {
         replaced(&dir.join("figures/budget.rounds.csv"), UNION, "750000001.00");
     });
-    attacked.refused("a figure and its control total", false, |dir| {
+    attacked.refused("a figure and control totals", true, |dir| {
         for name in ["budget.rounds.csv", "budget.json", "index.json"] {
             replaced(&dir.join("figures").join(name), UNION, "750000001.00");
         }
@@ -334,6 +337,107 @@ fn whatever_is_changed_in_a_pack_is_refused_also_when_its_manifest_is_written_an
         assert!(text.contains("EUR -750000000.00"), "{text}");
         replaced(&dir.join("books/ledger.journal"), "750000000.00", "750000001.00");
     });
+}
+
+/// An unpacked pack whose manifest was written anew, and what our own check says of it.
+#[track_caller]
+fn changed(dir: &Path, code: i32, change: impl FnOnce(&Path)) -> String {
+    let copy = dir.join("changed");
+    std::fs::remove_dir_all(&copy).ok();
+    assert!(command("cp", dir).args(["-r", "one", "changed"]).status().unwrap().success());
+    change(&copy);
+    listed_anew(&copy);
+    let tar = packed(dir, "changed");
+    ended(dir, &["verify", "--pack", &tar], code)
+}
+
+#[test]
+fn our_own_check_of_a_part_adds_up_its_figures_and_knows_its_keys() {
+    let scratch = recorded();
+    let dir = scratch.path();
+    let told = pack(dir, ROUND, "one.tar", &[]);
+    assert!(told.contains("17 documents not included (--documents)"), "{told}");
+    holds(dir, &["one.tar", "one"]);
+    let told = ended(dir, &["verify", "--pack", "one.tar"], 0);
+    assert!(told.contains("of a part are not made anew"), "{told}");
+    let claims = read(&dir.join("one/figures/budget.json"));
+    let claims: Value = serde_json::from_str(&claims).expect("JSON");
+    let claims = claims["tables"].as_array().unwrap().iter().find(|table| table["key"] == "claims");
+    let amount = claims.expect("claims")["rows"][0]["total"].as_str().expect("an amount");
+    let told = changed(dir, 1, |one| {
+        replaced(&one.join("figures/budget.json"), amount, "EUR 999900000.00");
+    });
+    assert!(told.contains("figures/budget.claims: its control totals are not those"), "{told}");
+    assert!(told.contains("figures/budget.claims: CSV and JSON do not agree"), "{told}");
+    let told = changed(dir, 1, |one| {
+        std::fs::write(one.join("keys/evil.vkey"), "no key\n").unwrap();
+    });
+    assert!(told.contains("keys/evil.vkey is no key that has signed the checkpoint"), "{told}");
+    let told = changed(dir, 1, |one| {
+        let pem =
+            names(&one.join("keys")).into_iter().find(|name| name.strip_suffix(".pem").is_some());
+        std::fs::remove_file(one.join("keys").join(pem.expect("a key"))).unwrap();
+    });
+    assert!(told.contains(".pem is missing"), "{told}");
+}
+
+#[test]
+fn a_pack_of_another_version_is_not_accused_of_figures_that_we_show_otherwise() {
+    let scratch = recorded();
+    let dir = scratch.path();
+    pack(dir, "all", "one.tar", &[]);
+    holds(dir, &["one.tar", "one"]);
+    let made_by =
+        json(&dir.join("one/scope.json"))["made_by"].as_str().expect("a version").to_owned();
+    let other = |one: &Path| {
+        replaced(&one.join("scope.json"), &made_by, "0.0.9+0");
+        for end in [".json", ".persons.csv"] {
+            std::fs::remove_file(one.join(format!("figures/persons{end}"))).ok();
+        }
+    };
+    let told = changed(dir, 1, other);
+    assert!(told.contains("made by another version (0.0.9+0"), "{told}");
+    // Nothing but its version: no finding.
+    let told = changed(dir, 0, |one| replaced(&one.join("scope.json"), &made_by, "0.0.9+0"));
+    assert!(told.contains("figures and books not compared"), "{told}");
+    // The commits are still those under the checkpoint, or not.
+    let bundle = names(&dir.join("one/commits")).remove(0);
+    changed(dir, 1, |one| {
+        replaced(&one.join("scope.json"), &made_by, "0.0.9+0");
+        replaced(&one.join("commits").join(&bundle), "EUROHPC", "EUROHPD");
+    });
+}
+
+#[test]
+fn what_a_strangers_pack_says_does_not_write_to_the_terminal() {
+    let scratch = Scratch::new();
+    let dir = scratch.path();
+    std::fs::create_dir(dir.join("evil")).unwrap();
+    let name = "\u{1b}[31mOWNED\u{1b}[0m\u{7}";
+    std::fs::write(dir.join("evil").join(name), "x").unwrap();
+    std::fs::write(dir.join("evil/MANIFEST"), format!("00  {name}2\n\u{1b}]0;title\u{7}\n"))
+        .unwrap();
+    std::fs::write(dir.join("evil/scope.json"), format!("{{\"scope\":\"{name}\"}}")).unwrap();
+    let tar =
+        command("tar", dir).args(["--format=ustar", "-cf", "evil.tar", "-C", "evil", "."]).status();
+    assert!(tar.unwrap().success());
+    let plain = command("tar", dir)
+        .args(["--format=ustar", "-cf", "plain.tar", "-C", "evil", name, "MANIFEST", "scope.json"])
+        .status();
+    assert!(plain.unwrap().success());
+    std::fs::write(dir.join("empty.tar"), [0; 1024]).unwrap();
+    let bytes: Vec<u8> =
+        (0..4096_u32).map(|at| at.wrapping_mul(2_654_435_761).to_be_bytes()[1]).collect();
+    std::fs::write(dir.join("noise.tar"), bytes).unwrap();
+    for (file, code) in [("evil.tar", 5), ("plain.tar", 1), ("empty.tar", 5), ("noise.tar", 5)] {
+        for json in [&[][..], &["--json"]] {
+            let told = ended(dir, &[&["verify", "--pack", file], json].concat(), code);
+            let is_safe =
+                told.chars().all(|char| char == '\n' || char.is_ascii() && !char.is_control());
+            assert!(is_safe && told.len() < 1500, "{file}: {}", told.escape_debug());
+        }
+    }
+    assert!(ended(dir, &["verify", "--pack", "empty.tar"], 5).contains("no file in it"));
 }
 
 #[test]
@@ -422,4 +526,68 @@ fn every_scope_is_packed_and_a_wrong_one_says_what_is_wrong() {
     }
     std::fs::write(dir.join("no.tar"), "no archive").unwrap();
     ended(dir, &["verify", "--pack", "no.tar"], 5);
+}
+
+#[test]
+fn exported_commits_prove_themselves_to_a_program_that_is_not_ours() {
+    let scratch = recorded();
+    let dir = scratch.path();
+    pack(dir, "grant:LUMI-AIF", "one.tar", &[]);
+    holds(dir, &["one.tar", "one"]);
+    let export = ["--data", "log", "audit", "export", "commits", "--public", "public"];
+    let checked = |file: &str| {
+        let script = root().join("tests/audit/proven.py");
+        command("python3", dir).arg(script).args([file, "public"]).output().expect("Python 3")
+    };
+    let told = ended(
+        dir,
+        &[&export[..], &["--scope", "grant:LUMI-AIF", "--to", "lumi.jsonl"]].concat(),
+        0,
+    );
+    assert!(told.contains("proven under a checkpoint of 412"), "{told}");
+    let output = checked("lumi.jsonl");
+    assert!(output.status.success(), "{}", said(&output));
+    let positions: Vec<u64> = serde_json::from_slice(&output.stdout).expect("positions");
+    let packed: Vec<u64> = names(&dir.join("one/commits"))
+        .iter()
+        .map(|name| name.trim_end_matches(".json").parse().unwrap())
+        .collect();
+    assert_eq!(positions, packed, "what the pack of the same scope has");
+    ended(dir, &[&export[..], &["--to", "all.jsonl"]].concat(), 0);
+    let all = read(&dir.join("all.jsonl"));
+    assert_eq!(all.lines().count(), 412);
+    let log = ended(dir, &["--data", "log", "export"], 0);
+    for (line, stored) in all.lines().zip(log.lines().filter(|line| line.starts_with('{'))) {
+        let line: Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!(line["entry"], stored, "byte for byte");
+    }
+    // One bit.
+    let lines = read(&dir.join("lumi.jsonl")).replacen("LUMI", "LUMH", 1);
+    std::fs::write(dir.join("changed.jsonl"), lines).unwrap();
+    assert!(said(&checked("changed.jsonl")).contains("REFUSED: the proof"));
+    for (more, code, what) in [
+        (&["--format", "csv"][..], 2, "written as jsonl"),
+        (&["--scope", "grant:X"], 3, "grant X does not exist"),
+        (&["--at-position", "413"], 3, "no signed checkpoint covers position 413"),
+    ] {
+        let told = ended(dir, &[&export[..], more].concat(), code);
+        assert!(told.contains(what), "{told}");
+    }
+    let told = ended(dir, &["--data", "log", "audit", "export", "commits"], 2);
+    assert!(told.contains("--public"), "{told}");
+    // From a copy of the log, without the tree and the secret key of whoever runs it.
+    ended(dir, &["log", "copy", "sqlite:log", "sqlite:copy"], 0);
+    let own =
+        ["--data", "copy", "audit", "pack", "--scope", "grant:LUMI-AIF", "--public", "public"];
+    ended(dir, &[&own[..], &["--tree", "tree", "--to", "own.tar"]].concat(), 0);
+    assert!(
+        std::fs::read(dir.join("one.tar")).unwrap() == std::fs::read(dir.join("own.tar")).unwrap()
+    );
+    // Another key is of another log.
+    let other = ended(dir, &["proof", "key", "demo.example/other", "--to", "other"], 0);
+    std::fs::write(dir.join("public"), other).unwrap();
+    let told = ended(dir, &export, 2);
+    assert!(told.contains("not by the keys that are given"), "{told}");
+    let told = ended(dir, &["--data", "log", "audit", "export", "payments", "--scope", "all"], 2);
+    assert!(told.contains("--scope is of commits"), "{told}");
 }

@@ -57,7 +57,8 @@ pub fn authority() -> Scratch {
     let scratch = Scratch::new();
     let dir = scratch.path();
     ended(dir, &["--data", "log", "demo", "--once"], 0);
-    ended(dir, &["proof", "key", "demo.example/log", "--to", "key"], 0);
+    let public = ended(dir, &["proof", "key", "demo.example/log", "--to", "key"], 0);
+    std::fs::write(dir.join("public"), public).unwrap();
     std::fs::write(dir.join("tsa.cnf"), AUTHORITY).unwrap();
     std::fs::write(dir.join("serial"), "01\n").unwrap();
     std::fs::write(dir.join("usage"), "extendedKeyUsage = critical,timeStamping\n").unwrap();

@@ -132,7 +132,9 @@ pub fn pack() -> Vec<Vec<u8>> {
         let mut archive = Archive::new(Vec::new(), 0);
         let mut put = |name: &str, bytes: &[u8]| archive.put(name, bytes).unwrap();
         put("checkpoint", CORPUS.signed(2, 1).to_string().as_bytes());
-        put("keys/1.vkey", CORPUS.known[0].to_string().as_bytes());
+        let key = &CORPUS.known[0];
+        put(&format!("keys/{}.vkey", key.id()), format!("{key}\n").as_bytes());
+        put(&format!("keys/{}.pem", key.id()), key.to_pem().as_bytes());
         for (index, entry) in (0..2).zip(&CORPUS.entries) {
             put(&pack::name("commits", index + 1, "json"), entry);
             let Ok(path) = CORPUS.inclusion(index, 2);

@@ -100,6 +100,136 @@ store(all)"#;
     assert!(report.contains(&at), "{report}");
 }
 
+/// One commit is another: canonical, and with its own checksum.
+fn edit(position: u64) -> String {
+    format!(
+        "all = entries()\n\
+         one = json.loads(all[{at}])\n\
+         one['command_hash'] = '0' * 64\n\
+         all[{at}] = json.dumps(one, sort_keys=True, separators=(',', ':'), ensure_ascii=False).encode()\n\
+         store(all)",
+        at = position - 1
+    )
+}
+
+/// What is found is said once.
+#[track_caller]
+fn said_once(report: &str) {
+    let report: Value = serde_json::from_str(report).expect("JSON");
+    let findings = report["findings"].as_array().expect("findings");
+    for (at, finding) in findings.iter().enumerate() {
+        assert!(!findings[..at].contains(finding), "twice: {report}");
+    }
+}
+
+#[test]
+fn a_commit_edited_in_the_last_tile_and_a_rewritten_tail_are_named() {
+    let published = attacked(&edit(300));
+    let dir = published.dir();
+    let (report, positions) = found(dir, KEPT);
+    assert!(positions.contains(&300), "{report}");
+    assert!(report.contains("is not what it was when it was hashed"), "{report}");
+    said_once(&report);
+    // The service that is to sign it says the same.
+    let serve = ["--data", "log", "serve", "--listen", "127.0.0.1:0", "--key", "key"];
+    let refused = tranche(dir, &serve);
+    assert_eq!(refused.status.code(), Some(CORRUPT), "{}", said(&refused));
+    assert!(said(&refused).contains("at position 300"), "{}", said(&refused));
+
+    let tail = "all = entries()\n\
+                for at in range(349, len(all)):\n    \
+                    one = json.loads(all[at])\n    \
+                    one['command_hash'] = '0' * 64\n    \
+                    all[at] = json.dumps(one, sort_keys=True, separators=(',', ':'), ensure_ascii=False).encode()\n\
+                store(all)";
+    let (report, positions) = found(attacked(tail).dir(), KEPT);
+    assert!(positions.contains(&350) && !positions.contains(&351), "{report}");
+    said_once(&report);
+}
+
+#[test]
+fn two_checkpoints_of_which_one_holds_say_between_which_commits() {
+    let published = Published::new();
+    let dir = published.dir();
+    std::fs::copy(dir.join("site/checkpoint"), dir.join("kept")).unwrap();
+    // A checkpoint of the first 260 commits, as somebody has kept it.
+    done(dir, &["log", "copy", "sqlite:log", "sqlite:less"]);
+    let less = TOOLS.replace("log/log.sqlite", "less/log.sqlite");
+    rewrite(dir, &format!("{less}\nstore(entries()[:260])"));
+    std::fs::remove_dir_all(dir.join("less/snapshots")).ok();
+    let note = done(dir, &["--data", "less", "proof", "checkpoint", "--key", "key"]);
+    std::fs::write(dir.join("kept-260"), note).unwrap();
+    rewrite(dir, &format!("{TOOLS}\n{}", edit(300)));
+    std::fs::remove_dir_all(dir.join("log/snapshots")).ok();
+    std::fs::remove_dir_all(dir.join("log/proof")).unwrap();
+    let (report, _) = found(dir, &[KEPT, &["--checkpoint", "kept-260"]].concat());
+    let between = format!("a commit between 261 and {} was changed", published.size());
+    assert!(report.contains(&between), "{report}");
+
+    // What is published is not replaced by another history, nor by less of the same.
+    let before = std::fs::read(dir.join("site/checkpoint")).unwrap();
+    for log in ["log", "less"] {
+        let args = ["--data", log, "proof", "publish", "site", "--key", "key"];
+        let refused = tranche(dir, &args);
+        assert_eq!(refused.status.code(), Some(3), "{log}: {}", said(&refused));
+        assert!(said(&refused).contains("was left as it is"), "{log}: {}", said(&refused));
+        assert_eq!(std::fs::read(dir.join("site/checkpoint")).unwrap(), before, "{log}");
+        assert!(!dir.join("site/tile/0/001.p/4").exists(), "{log}");
+    }
+}
+
+#[test]
+fn a_tile_that_is_damaged_is_named_and_not_the_commit() {
+    let published = Published::new();
+    let dir = published.dir();
+    std::fs::copy(dir.join("site/checkpoint"), dir.join("kept")).unwrap();
+    let path = dir.join("log/proof/tile/0/000");
+    let before = std::fs::read(&path).unwrap();
+    let mut flipped = before.clone();
+    flipped[99 * 32] ^= 1;
+    std::fs::write(&path, flipped).unwrap();
+    let (report, positions) = found(dir, KEPT);
+    assert_eq!(positions, [0_u64; 0], "{report}");
+    assert!(
+        report.contains("tile/0/000 has another hash of the commit at position 100"),
+        "{report}"
+    );
+    std::fs::write(&path, &before[..100]).unwrap();
+    let (report, _) = found(dir, KEPT);
+    assert!(report.contains("tile/0/000 is damaged"), "{report}");
+    std::fs::write(&path, &before).unwrap();
+    done(dir, &["--data", "log", "verify"]);
+    // Pipes are not waited for.
+    let checkpoint = dir.join("log/proof/checkpoint");
+    std::fs::remove_file(&checkpoint).unwrap();
+    rewrite(dir, "import os\nos.mkfifo('log/proof/checkpoint')");
+    let (report, _) = found(dir, KEPT);
+    assert!(report.contains("it is no regular file"), "{report}");
+}
+
+#[test]
+fn what_is_no_file_in_the_place_of_a_document_is_named() {
+    let published = with_documents();
+    let dir = published.dir();
+    let (position, _, data) = first(dir, "proposal.Submitted");
+    let hash = data["documents"][0]["sha256"].as_str().unwrap();
+    let path = dir.join(format!("documents/sha256/{}/{hash}", &hash[..2]));
+    std::fs::remove_file(&path).unwrap();
+    rewrite(dir, &format!("import os\nos.mkfifo({path:?})"));
+    named(dir, position, "which is changed: what is kept under its name is no regular file");
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    named(dir, position, "is no regular file");
+    // A slip in the name of the directory is one mistake, not one for each document.
+    let none = tranche(dir, &["--data", "log", "verify", "--documents", "no-such"]);
+    assert_eq!(none.status.code(), Some(3), "{}", said(&none));
+    assert!(!said(&none).contains("missing"), "{}", said(&none));
+    let amid = tranche(dir, &["document", "add", "public", "--documents", "log"]);
+    assert_eq!(amid.status.code(), Some(2), "{}", said(&amid));
+    let name = tranche(dir, &["proof", "key", "a b", "--to", "other-key"]);
+    assert_eq!(name.status.code(), Some(2), "{}", said(&name));
+}
+
 #[test]
 fn a_restored_old_back_up_is_refused_by_the_service_and_found_by_verify() {
     let published = Published::new();

@@ -176,7 +176,8 @@ def main():
     print(f"{size} entries verified")
 
 
-try:
-    main()
-except (ValueError, OSError) as error:
-    sys.exit(f"REFUSED: {error}")
+if __name__ == "__main__":
+    try:
+        main()
+    except (ValueError, OSError) as error:
+        sys.exit(f"REFUSED: {error}")

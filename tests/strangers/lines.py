@@ -16,7 +16,7 @@ for line in sys.stdin:
     said = io.StringIO()
     try:
         with contextlib.redirect_stdout(said):
-            runpy.run_path(program)
+            runpy.run_path(program, run_name="__main__")
         print("ok", said.getvalue().strip(), flush=True)
     except SystemExit as end:
         print("no", str(end.code).replace("\n", " "), flush=True)

@@ -299,6 +299,12 @@ impl Extent {
         self.scope == Scope::All
     }
 
+    /// Whether it is of a period.
+    #[must_use]
+    pub fn is_period(&self) -> bool {
+        matches!(self.scope, Scope::Period(..))
+    }
+
     /// Whether a commit belongs.
     #[must_use]
     pub fn holds(&self, commit: &Commit) -> bool {

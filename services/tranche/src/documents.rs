@@ -20,6 +20,9 @@ use std::sync::Arc;
 /// The longest document, in bytes: it is held in memory once.
 pub const DOCUMENT_BYTES_MAX: usize = 32 * 1024 * 1024;
 
+/// What the directory of an embedded log holds: documents do not lie among its files.
+const LOG: &str = "log.sqlite";
+
 /// Why a document was not kept, or cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -120,6 +123,10 @@ impl Documents {
     /// When the address makes no sense, or a server does not answer.
     pub async fn open(place: &str) -> Result<Self, Error> {
         let store: Arc<dyn Store> = match place.split_once("://") {
+            None if Path::new(place).join(LOG).exists() => {
+                let what = "the directory of a log; documents lie beside it or in one below it";
+                return Err(Error::Address(format!("{place}: {what}")));
+            }
             None if !place.is_empty() => Arc::new(directory::Directory::new(Path::new(place))),
             #[cfg(feature = "nats")]
             Some(("nats" | "tls", _)) => Arc::new(nats::Bucket::open(place).await?),

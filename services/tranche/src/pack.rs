@@ -23,6 +23,7 @@
 pub mod archive;
 pub mod check;
 pub mod figures;
+mod totals;
 
 pub use archive::Archive;
 
@@ -30,6 +31,23 @@ pub use archive::Archive;
 pub const FORMAT: &str = "tranche/pack/v1";
 /// So many commits are in a file of a pack of the whole log.
 pub const LINES: u64 = eventlog::tlog::tile::WIDTH;
+
+/// What made a pack: the release, and the sources that define what the views fold. Figures that another one
+/// made are not compared with ours.
+pub const MADE_BY: &str = concat!(env!("CARGO_PKG_VERSION"), "+", env!("TRANCHE_SHAPES"));
+
+/// The most bytes of a pack's text that a message repeats.
+const SHOWN_BYTES_MAX: usize = 40;
+
+/// The beginning of a text of a pack for a message, quoted and escaped unless it is plain: a stranger's pack does
+/// not write to a terminal.
+#[must_use]
+pub fn shown(text: &str) -> String {
+    let short = &text[..text.floor_char_boundary(SHOWN_BYTES_MAX)];
+    let is_plain = !short.is_empty() && short.chars().all(|char| char.is_ascii_graphic());
+    let end = if short.len() < text.len() { "..." } else { "" };
+    if is_plain { format!("{short}{end}") } else { format!("\"{}\"{end}", short.escape_default()) }
+}
 
 /// The name of the file of a commit or its proof; their order is that of the log.
 #[must_use]

@@ -17,6 +17,7 @@ pub use check::{Check, Found};
 pub(crate) use keeper::verify_once;
 pub use keeper::{Keeping, NotRecorded, OpenAgain, Opening, record};
 pub use recorded::Recorded;
+pub(crate) use shelf::must_be_regular;
 pub use shelf::{Shelf, hex_name};
 
 use bytes::Bytes;
@@ -71,6 +72,14 @@ pub enum Error {
     /// The log is another one than was signed.
     #[error("the log is not the one that was signed: {0}")]
     Rewritten(Found),
+    /// What is published is not the beginning of the log.
+    #[error("{dir} was left as it is: {what}")]
+    Published {
+        /// Where it is.
+        dir: PathBuf,
+        /// Why not.
+        what: String,
+    },
     /// The signed checkpoint is of another log, or by another key.
     #[error("the checkpoint that was signed here is not by the keys that are given: {0}")]
     OtherKeys(String),
@@ -86,7 +95,10 @@ impl Error {
 pub struct Prover {
     log: Arc<dyn Log>,
     shelf: Shelf,
-    keys: Vec<Signer>,
+    /// None when it only proves what was signed before.
+    signers: Vec<Signer>,
+    /// Never none; those of the signers, if there are any.
+    keys: Vec<Verifier>,
     grown: RwLock<Builder>,
     signed: Mutex<Option<(Checkpoint, Note)>>,
 }
@@ -98,6 +110,31 @@ impl Prover {
     /// # Errors
     /// [`Error::Shorter`] and [`Error::Rewritten`] when it is not; others when something cannot be read.
     pub async fn open(log: Arc<dyn Log>, dir: &Path, keys: Vec<Signer>) -> Result<Self, Error> {
+        let verifiers = keys.iter().map(|key| key.verifier().clone()).collect();
+        Self::open_with(log, dir, keys, verifiers).await
+    }
+
+    /// The same for somebody who has only the public keys: it proves what was signed, and signs nothing.
+    ///
+    /// # Errors
+    /// As of [`Prover::open`].
+    pub async fn open_public(
+        log: Arc<dyn Log>,
+        dir: &Path,
+        keys: Vec<Verifier>,
+    ) -> Result<Self, Error> {
+        Self::open_with(log, dir, Vec::new(), keys).await
+    }
+
+    async fn open_with(
+        log: Arc<dyn Log>,
+        dir: &Path,
+        signers: Vec<Signer>,
+        keys: Vec<Verifier>,
+    ) -> Result<Self, Error> {
+        if keys.is_empty() {
+            return Err(Error::Keys("there is no key of the log".to_owned()));
+        }
         let shelf = Shelf::open(dir)?;
         let signed = shelf.checkpoint()?;
         let signed = signed.map(|note| opened(note, &keys)).transpose()?;
@@ -112,7 +149,7 @@ impl Prover {
         let is_readable = grown.is_ok();
         let grown = RwLock::new(grown.unwrap_or_default());
         let signed = Mutex::new(signed);
-        let mut prover = Self { log, shelf, keys, grown, signed };
+        let mut prover = Self { log, shelf, signers, keys, grown, signed };
         if is_readable {
             prover.catch_up().await?;
         }
@@ -120,6 +157,7 @@ impl Prover {
             prover.again().await?;
             prover.check_signed()?;
         }
+        prover.keep_leaves()?;
         Ok(prover)
     }
 
@@ -150,7 +188,8 @@ impl Prover {
             return Err(Error::Shorter { head, size });
         }
         let found = self.root(size)?;
-        let other = Found::Root { size, expected: root, found, position: None };
+        let (position, after, later) = (None, 0, None);
+        let other = Found::Root { size, expected: root, found, position, after, later };
         if found == root { Ok(()) } else { Err(Error::Rewritten(other)) }
     }
 
@@ -177,12 +216,39 @@ impl Prover {
         let leaf = Hash::leaf(entry);
         let mut grown = self.grown.write().unwrap_or_else(PoisonError::into_inner);
         if position == grown.size() + 1 {
-            grown.push(leaf, |tile, hashes| self.shelf.write(tile, hashes))?;
+            grown.push(leaf, |tile, hashes| {
+                self.shelf.write(tile, hashes)?;
+                match tile.kind {
+                    Kind::Hashes(0) => self.shelf.drop_leaves(tile.index, hashes),
+                    _ => Ok(()),
+                }
+            })?;
             if grown.size().is_multiple_of(KEPT_OPEN_EVERY) {
                 self.shelf.keep_open(grown.open_above())?;
             }
         }
         Ok(())
+    }
+
+    /// The tile of leaves that is not full, if there are any in it.
+    fn open_leaves(&self) -> Option<(Tile, Vec<Hash>)> {
+        let grown = self.grown.read().unwrap_or_else(PoisonError::into_inner);
+        let (index, width) = (grown.size() / WIDTH, grown.size() % WIDTH);
+        let tile = Tile { kind: Kind::Hashes(0), index, width };
+        let hashes = grown.open(tile).filter(|hashes| !hashes.is_empty())?;
+        Some((tile, hashes.to_vec()))
+    }
+
+    /// Keeps the hashes of the newest leaves, which are in no full tile yet: if one of their commits is
+    /// changed later, they tell which.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn keep_leaves(&self) -> Result<(), Error> {
+        match self.open_leaves() {
+            Some((tile, hashes)) => self.shelf.keep_leaves(tile, &hashes),
+            None => Ok(()),
+        }
     }
 
     /// The number of commits in the tree.
@@ -192,12 +258,12 @@ impl Prover {
 
     /// The name of the log, which is that of its keys.
     pub fn origin(&self) -> &str {
-        self.keys[0].verifier().name()
+        self.keys[0].name()
     }
 
     /// The public keys.
-    pub fn verifiers(&self) -> Vec<Verifier> {
-        self.keys.iter().map(|key| key.verifier().clone()).collect()
+    pub fn verifiers(&self) -> &[Verifier] {
+        &self.keys
     }
 
     /// The directory of the tree.
@@ -213,8 +279,9 @@ impl Prover {
     /// the disk, or a larger one by another process is, so that nothing is ever signed that contradicts it.
     ///
     /// # Errors
-    /// When it cannot be kept.
+    /// When it cannot be kept; [`Error::Keys`] when it is to be signed and there are only public keys.
     pub fn checkpoint(&self) -> Result<(Checkpoint, Note), Error> {
+        self.keep_leaves()?;
         let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
         let (size, root) = {
             let grown = self.grown.read().unwrap_or_else(PoisonError::into_inner);
@@ -224,8 +291,11 @@ impl Prover {
             return Ok(newest.clone());
         }
         let checkpoint = Checkpoint { origin: self.origin().to_owned(), size, root };
+        if self.signers.is_empty() {
+            return Err(Error::Keys(format!("no key to sign {size} commits with: --key FILE")));
+        }
         let mut note = Note::new(checkpoint.to_string())?;
-        self.keys.iter().for_each(|key| note.sign(key));
+        self.signers.iter().for_each(|key| note.sign(key));
         let _locked = self.shelf.locked()?;
         let kept =
             self.shelf.checkpoint()?.map(|kept| Checkpoint::parse(&kept.text)).transpose()?;
@@ -297,7 +367,8 @@ impl Prover {
     /// # Errors
     /// When a tile cannot be read.
     pub fn proof(&self, position: Position) -> Result<Option<Proof>, Error> {
-        let (head, checkpoint) = self.checkpoint()?;
+        let newest = if self.signers.is_empty() { self.newest() } else { Some(self.checkpoint()?) };
+        let Some((head, checkpoint)) = newest else { return Ok(None) };
         let Some(index) = position.checked_sub(1).filter(|index| *index < head.size) else {
             return Ok(None);
         };
@@ -332,9 +403,20 @@ impl Prover {
     /// paths.
     ///
     /// # Errors
-    /// When something cannot be read or written.
+    /// When something cannot be read or written; [`Error::Published`], and nothing is written, when what is
+    /// published there already is not a beginning of it.
     pub async fn publish(&self, dir: &Path, head: &Checkpoint, note: &Note) -> Result<(), Error> {
         let target = Shelf::open(dir)?;
+        let refused = |what: String| Error::Published { dir: dir.to_owned(), what };
+        let before = target.checkpoint().map_err(|error| refused(error.to_string()))?;
+        if let Some(before) = before {
+            let opened = opened(before, &self.keys).map_err(|error| refused(error.to_string()))?;
+            self.check_published(&opened.0, head.size).map_err(|error| match error {
+                Error::Tlog(error) => refused(error.to_string()),
+                Error::Published { what, .. } => refused(what),
+                other => other,
+            })?;
+        }
         for tile in Tile::all(head.size) {
             if let Some(bytes) = self.tile(tile).await? {
                 target.put(&tile.to_string(), &bytes, false)?;
@@ -342,6 +424,20 @@ impl Prover {
         }
         // Last, so that whoever sees it finds what it is about.
         target.keep_checkpoint(note)
+    }
+
+    /// What is published already is the beginning of what is to be.
+    fn check_published(&self, before: &Checkpoint, size: u64) -> Result<(), Error> {
+        let published = before.size;
+        let wrong = |what| Err(Error::Published { dir: PathBuf::new(), what });
+        if published > size {
+            return wrong(format!("{published} commits are published, and these are only {size}"));
+        }
+        if self.root(published)? != before.root {
+            let what = "and the first of this log are others: it is another history";
+            return wrong(format!("{published} commits are published, {what}"));
+        }
+        Ok(())
     }
 
     fn hashes(&self, tile: Tile) -> Result<Vec<Hash>, Error> {
@@ -366,10 +462,9 @@ fn cosigned_path(key: &Verifier) -> String {
 }
 
 /// A checkpoint that one of these keys has signed.
-fn opened(note: Note, keys: &[Signer]) -> Result<(Checkpoint, Note), Error> {
-    let known: Vec<_> = keys.iter().map(|key| key.verifier().clone()).collect();
-    let origin = known.first().map(Verifier::name).unwrap_or_default();
-    let checkpoint = Checkpoint::open(&note, &known, origin)
+fn opened(note: Note, keys: &[Verifier]) -> Result<(Checkpoint, Note), Error> {
+    let origin = keys.first().map(Verifier::name).unwrap_or_default();
+    let checkpoint = Checkpoint::open(&note, keys, origin)
         .map_err(|error| Error::OtherKeys(error.to_string()))?;
     Ok((checkpoint, note))
 }

@@ -73,7 +73,7 @@ pub async fn entries(
             }
             tell(checked.commits);
         })?;
-        tree.expect_all(std::mem::take(&mut checker.recorded.checkpoints));
+        tree.expect_recorded(std::mem::take(&mut checker.recorded.checkpoints));
         leaves.into_iter().for_each(|leaf| tree.take_hash(leaf));
         let (found, held) = tree.finish();
         checked.findings.extend(found.into_iter().map(Finding::from));
@@ -89,7 +89,7 @@ impl From<Found> for Finding {
         let position = match found {
             Found::Entry(position) => Some(position),
             Found::Root { position, .. } => position,
-            Found::Shorter { .. } => None,
+            Found::Shorter { .. } | Found::Kept { .. } | Found::Damaged { .. } => None,
         };
         Self { position, what: found.to_string() }
     }

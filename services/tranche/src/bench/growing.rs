@@ -136,7 +136,7 @@ impl Tree {
         // Signed once, as a service does when it has grown; every proof rests on it.
         self.prover.checkpoint()?;
         let (mut made, mut checked) = (Turn::default(), Turn::default());
-        let (known, origin) = (self.prover.verifiers(), self.prover.origin().to_owned());
+        let (known, origin) = (self.prover.verifiers().to_vec(), self.prover.origin().to_owned());
         for question in 0..PROOFS {
             let position = self.random(seed * PROOFS + question);
             let proof = made.time(|| self.prover.proof(position))?.expect("it is in the tree");

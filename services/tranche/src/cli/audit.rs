@@ -2,20 +2,23 @@
 //! fold of the log up to a moment, read from its first commit, with no cache in between.
 
 mod export;
+mod moment;
 mod pack;
 mod sample;
+mod scope;
 
 use super::failure::Failure;
 use super::out::Out;
 use super::show::{Question, print_view};
 use super::source::{Source, decode, each_entry};
+use super::times::MomentArgs;
 use clap::{Args, Subcommand};
 use domain::commit::Recorded;
 use domain::ids::AuditId;
 use domain::money::Money;
 use domain::{Commit, World};
 use projections::journal::{Journal, Tests};
-use projections::{Projection, Query};
+use projections::{AsOf, Projection};
 
 /// What `tranche audit` is told.
 #[derive(Subcommand)]
@@ -30,7 +33,7 @@ pub enum AuditTask {
     Journal(Box<JournalArgs>),
     /// Packs what an outsider needs to check a call, a round, a grant or a period without us
     Pack(Box<pack::PackArgs>),
-    /// Writes a population or the journal for other programs, with control totals
+    /// Writes a population or the journal for other programs, with control totals; or commits with proofs
     Export(Box<export::ExportArgs>),
 }
 
@@ -120,22 +123,23 @@ async fn journal(source: &Source, args: &JournalArgs, json: bool) -> Result<(), 
         zone: args.office_zone.clone(),
     };
     let mut journal = Journal::default();
-    let query = fold(source, &args.question, |commit, event| journal.apply(commit, event)).await?;
-    let mut report = journal.asked(&tests, &query);
-    report.as_of = query.moment;
-    report.position = query.moment.position.unwrap_or(0);
+    let asked = args.question.moment();
+    let moment = fold(source, asked, |commit, event| journal.apply(commit, event)).await?;
+    let mut report = journal.asked(&tests, &args.question.about(moment));
+    report.as_of = moment;
+    report.position = moment.position.unwrap_or(0);
     let mut out = Out::stdout();
     print_view(&mut out, &report, json)?;
     out.finish()
 }
 
-/// Hands over every event up to the moment of the question, in order, and says what was asked; its
-/// position is that of the last commit that counts.
+/// Hands over every event up to a moment, in order, and gives the moment; its position is that of the last
+/// commit that counts.
 async fn fold(
     source: &Source,
-    question: &Question,
+    asked: &MomentArgs,
     mut take: impl FnMut(&Commit, &Recorded),
-) -> Result<Query, Failure> {
+) -> Result<AsOf, Failure> {
     let log = source.open_to_read().await?;
     let head = log.head().await?;
     let mut commits = Vec::new();
@@ -147,15 +151,15 @@ async fn fold(
         Ok(())
     })
     .await?;
-    let mut query = question.of_world(&world)?;
-    let knows = |commit: &&Commit| query.moment.knows(commit.position, commit.recorded_at);
+    let mut moment = asked.of_world(&world)?;
+    let knows = |commit: &&Commit| moment.knows(commit.position, commit.recorded_at);
     let known = commits.iter().take_while(knows).count();
     for commit in &commits[..known] {
         let events = commit.events.iter();
         events
-            .filter(|event| query.moment.was_true(event.effective_at))
+            .filter(|event| moment.was_true(event.effective_at))
             .for_each(|event| take(commit, event));
     }
-    query.moment.position = Some(u64::try_from(known).unwrap_or(u64::MAX));
-    Ok(query)
+    moment.position = Some(u64::try_from(known).unwrap_or(u64::MAX));
+    Ok(moment)
 }

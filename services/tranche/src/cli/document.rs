@@ -36,10 +36,27 @@ impl DocumentsArgs {
         }
     }
 
-    async fn required(&self) -> Result<Documents, Failure> {
-        let which = || Failure::Usage("which documents? --documents DIR, or a URL".to_owned());
-        self.open().await?.ok_or_else(which)
+    /// The store, if the call names one; a directory must be there, since all that is named would be
+    /// missing in another.
+    pub async fn open_existing(&self) -> Result<Option<Documents>, Failure> {
+        if let Some(place) = self.place.as_deref().filter(|place| !place.contains("://")) {
+            let path = Path::new(place);
+            let is_dir = std::fs::metadata(path).map(|meta| meta.is_dir());
+            if !is_dir.map_err(|error| Failure::file(path, error))? {
+                let what = format!("--documents {place}: it is no directory");
+                return Err(Failure::Usage(what));
+            }
+        }
+        self.open().await
     }
+
+    async fn required(&self) -> Result<Documents, Failure> {
+        self.open().await?.ok_or_else(none_named)
+    }
+}
+
+fn none_named() -> Failure {
+    Failure::Usage("which documents? --documents DIR, or a URL".to_owned())
 }
 
 /// What `tranche document` is told.
@@ -116,7 +133,8 @@ pub async fn document(
         }
         DocumentTask::List { documents } => list(&documents.required().await?, json).await,
         DocumentTask::Check { documents } => {
-            check(source, &documents.required().await?, json).await
+            let store = documents.open_existing().await?.ok_or_else(none_named)?;
+            check(source, &store, json).await
         }
         DocumentTask::Collect { older_than, really, documents } => {
             let store = documents.required().await?;

@@ -37,7 +37,7 @@ pub enum ProofTask {
         /// The position of the commit
         position: Position,
         #[command(flatten)]
-        tree: TreeArgs,
+        tree: ProvingArgs,
     },
     /// Writes checkpoint, tiles and entries (c2sp.org/tlog-tiles) for a server of plain files
     Publish {
@@ -93,22 +93,80 @@ impl TreeArgs {
     }
 }
 
-/// Opens the tree of a log, which is in the directory of an embedded log unless another is named.
+/// Where the tree is, for what signs nothing: the public keys will do.
+#[derive(Args)]
+pub struct ProvingArgs {
+    #[command(flatten)]
+    keys: ProvingKeys,
+    /// Where the tree is kept; in the directory of an embedded log when absent
+    #[arg(long, value_name = "DIR")]
+    tree: Option<PathBuf>,
+}
+
+/// Whose signatures count.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct ProvingKeys {
+    /// The secret keys of the log, a line each
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Its public keys, a line each: what was signed before is enough
+    #[arg(long, value_name = "FILE")]
+    public: Option<PathBuf>,
+}
+
+impl ProvingArgs {
+    /// Opens the tree, and takes in what the log has.
+    pub async fn open(&self, source: &Source) -> Result<Prover, Failure> {
+        open_proving(
+            source,
+            self.keys.key.as_deref(),
+            self.keys.public.as_deref(),
+            self.tree.as_deref(),
+        )
+        .await
+    }
+}
+
+/// Opens the tree of a log by its secret keys or by its public ones.
+pub async fn open_proving(
+    source: &Source,
+    key: Option<&Path>,
+    public: Option<&Path>,
+    tree: Option<&Path>,
+) -> Result<Prover, Failure> {
+    match (key, public) {
+        (Some(key), _) => open_tree(source, key, tree).await,
+        (None, Some(public)) => {
+            let keys = keys::read_verifiers(public)?;
+            let dir = tree_of(source, tree)?;
+            Ok(Prover::open_public(source.open_unchecked().await?, &dir, keys).await?)
+        }
+        (None, None) => Err(Failure::Usage("whose signatures count? --public FILE".to_owned())),
+    }
+}
+
+/// Opens the tree of a log, to sign it.
 pub async fn open_tree(
     source: &Source,
     key: &Path,
     tree: Option<&Path>,
 ) -> Result<Prover, Failure> {
     let keys = keys::read(key)?;
-    let dir = match (tree, source.required()?) {
-        (Some(dir), _) => dir.to_owned(),
-        (None, Place::Directory(dir)) => dir.join(proof::DIRECTORY),
+    let dir = tree_of(source, tree)?;
+    Ok(Prover::open(source.open_unchecked().await?, &dir, keys).await?)
+}
+
+/// The tree is in the directory of an embedded log unless another is named.
+fn tree_of(source: &Source, tree: Option<&Path>) -> Result<PathBuf, Failure> {
+    match (tree, source.required()?) {
+        (Some(dir), _) => Ok(dir.to_owned()),
+        (None, Place::Directory(dir)) => Ok(dir.join(proof::DIRECTORY)),
         (None, _) => {
             let what = "--tree DIR: where the tree of this log is kept";
-            return Err(Failure::Usage(what.to_owned()));
+            Err(Failure::Usage(what.to_owned()))
         }
-    };
-    Ok(Prover::open(source.open_unchecked().await?, &dir, keys).await?)
+    }
 }
 
 /// Does it.
@@ -144,12 +202,7 @@ pub async fn proof(
             )
         }
         ProofTask::Commit { position, tree } => {
-            let prover = tree.open(source).await?;
-            let Some(proof) = prover.proof(*position)? else {
-                let what = format!("position {position}: the log ends at {}", prover.size());
-                return Err(Failure::NotFound(what));
-            };
-            let proof = proof.to_string();
+            let proof = prove(&tree.open(source).await?, *position)?;
             told(json, proof.trim_end(), || serde_json::json!({ "proof": proof }))
         }
         ProofTask::Publish { dir, cosigned, tree } => {
@@ -181,6 +234,17 @@ pub async fn proof(
             told(json, &text, || serde_json::json!({ "size": size }))
         }
     }
+}
+
+/// The proof of a commit, as a file.
+fn prove(prover: &Prover, position: Position) -> Result<String, Failure> {
+    let size = prover.size();
+    let why = match prover.proof(position)? {
+        Some(proof) => return Ok(proof.to_string()),
+        None if position > size => format!("the log ends at {size}"),
+        None => "no checkpoint that was signed here covers it".to_owned(),
+    };
+    Err(Failure::NotFound(format!("position {position}: {why}")))
 }
 
 async fn record(source: &Source, tree: &TreeArgs, gateway: &Gateway) -> Result<u64, Failure> {
@@ -235,6 +299,7 @@ impl From<proof::Error> for Failure {
             proof::Error::Log(error) => error.into(),
             proof::Error::File { path, error } => Failure::file(&path, error),
             proof::Error::Keys(_) | proof::Error::OtherKeys(_) => Failure::Usage(error.to_string()),
+            proof::Error::Published { .. } => Failure::Conflict(error.to_string()),
             proof::Error::Tlog(_) | proof::Error::Shorter { .. } | proof::Error::Rewritten(_) => {
                 Failure::Corrupt(error.to_string())
             }

@@ -3,19 +3,18 @@
 use super::failure::Failure;
 use super::out::{Out, say};
 use super::source::Source;
-use super::times::instant_in;
+use super::times::MomentArgs;
 use super::words::word;
 use clap::Args;
+use domain::Role;
 use domain::canonical::{self, Sha256Hex};
-use domain::ids::{ActorId, CallId, StreamId};
-use domain::{Role, World};
+use domain::ids::{ActorId, StreamId};
 use jiff::Timestamp;
 use projections::{AsOf, Query, Report, VIEWS};
 use serde::Serialize;
 use std::fmt;
 use std::io::{IsTerminal, stdout};
 use tranche::engine::{Published, Reader};
-use tranche::moment::{Place, When};
 
 /// The width of a table when a terminal does not say how wide it is.
 const WIDTH: usize = 120;
@@ -35,21 +34,8 @@ pub struct ShowArgs {
 /// What one may ask a view.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 pub struct Question {
-    /// Only what was true by then: a date (the end of that day), a time, or an instant
-    #[arg(long, value_name = "TIME")]
-    as_of: Option<When>,
-    /// Only what had been recorded by then
-    #[arg(long, value_name = "TIME")]
-    known_at: Option<When>,
-    /// Only what was recorded up to this position
-    #[arg(long, value_name = "N")]
-    at_position: Option<u64>,
-    /// The call in whose zone dates and times are meant; needed when the zones of calls differ
-    #[arg(long, value_name = "ID")]
-    call: Option<CallId>,
-    /// The zone in which dates and times are meant, by IANA name
-    #[arg(long, value_name = "NAME", conflicts_with = "call")]
-    zone: Option<String>,
+    #[command(flatten)]
+    moment: MomentArgs,
     /// Only this stream, such as call-EUROHPC-2024-CEI-AI
     #[arg(long, value_name = "ID")]
     stream: Option<StreamId>,
@@ -182,51 +168,26 @@ impl Question {
         report.ok_or_else(|| Failure::NotFound(format!("no view is called {view:?}")))
     }
 
-    /// Everything up to a position.
-    pub fn at(moment: AsOf) -> Self {
-        Self { at_position: moment.position, ..Self::default() }
+    /// What is asked, its times in the zones of the calls.
+    pub fn query(&self, now: &Published) -> Result<Query, Failure> {
+        Ok(self.about(self.moment.of_world(now.world())?))
     }
 
-    /// Everything as of a moment, its times in a zone.
-    pub fn as_of(
-        (as_of, known_at, at_position): (Option<When>, Option<When>, Option<u64>),
-        zone: Option<&str>,
-    ) -> Self {
-        let zone = zone.map(str::to_owned);
-        Self { as_of, known_at, at_position, zone, ..Self::default() }
+    /// As of when, as far as it was said.
+    pub fn moment(&self) -> &MomentArgs {
+        &self.moment
     }
 
-    fn query(&self, now: &Published) -> Result<Query, Failure> {
-        self.of_world(now.world())
-    }
-
-    /// The question, with its times in the zones of the calls of a world.
-    pub fn of_world(&self, world: &World) -> Result<Query, Failure> {
-        let head = world.position;
-        if let Some(position) = self.at_position.filter(|position| *position > head) {
-            return Err(Failure::NotFound(format!("position {position}: the log ends at {head}")));
-        }
-        let (as_of, known_at) = self.instants(world)?;
-        Ok(Query {
+    /// What is asked as of a moment.
+    pub fn about(&self, moment: AsOf) -> Query {
+        Query {
             actor: self.actor.clone(),
             category: self.category.clone(),
             limit: self.limit,
-            moment: AsOf { as_of, known_at, position: self.at_position },
+            moment,
             now: None,
             role: self.role,
             stream: self.stream.clone(),
-        })
-    }
-
-    fn instants(&self, world: &World) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
-        let place = match (&self.call, &self.zone) {
-            (Some(call), _) => Place::Call(call.clone()),
-            (None, Some(zone)) => Place::Zone(zone.clone()),
-            (None, None) => Place::Calls,
-        };
-        let zones = place.zones(world)?;
-        let as_of = instant_in("--as-of", self.as_of, &zones)?;
-        let known_at = instant_in("--known-at", self.known_at, &zones)?;
-        Ok((as_of, known_at))
+        }
     }
 }

@@ -1,9 +1,62 @@
-//! A point in time in a flag.
+//! A point in time in a flag, and the moment that the flags of a question mean.
 
 use super::failure::Failure;
 use super::out::say;
+use clap::Args;
+use domain::World;
+use domain::ids::CallId;
 use jiff::Timestamp;
-use tranche::moment::{MomentError, When};
+use projections::AsOf;
+use tranche::moment::{MomentError, Place, When};
+
+/// As of when, on both clocks.
+#[derive(Args, Clone, Debug, Default, PartialEq)]
+pub struct MomentArgs {
+    /// Only what was true by then: a date (the end of that day), a time, or an instant
+    #[arg(long, value_name = "TIME")]
+    as_of: Option<When>,
+    /// Only what had been recorded by then
+    #[arg(long, value_name = "TIME")]
+    known_at: Option<When>,
+    /// Only what was recorded up to this position
+    #[arg(long, value_name = "N")]
+    at_position: Option<u64>,
+    /// The call in whose zone dates and times are meant; needed when the zones of calls differ
+    #[arg(long, value_name = "ID")]
+    call: Option<CallId>,
+    /// The zone in which dates and times are meant, by IANA name
+    #[arg(long, value_name = "NAME", conflicts_with = "call")]
+    zone: Option<String>,
+}
+
+impl MomentArgs {
+    /// Everything up to a position.
+    pub fn at(position: Option<u64>) -> Self {
+        Self { at_position: position, ..Self::default() }
+    }
+
+    /// The moment, with its times in the zones of the calls of a world.
+    pub fn of_world(&self, world: &World) -> Result<AsOf, Failure> {
+        let head = world.position;
+        if let Some(position) = self.at_position.filter(|position| *position > head) {
+            return Err(Failure::NotFound(format!("position {position}: the log ends at {head}")));
+        }
+        let zones = self.zones(world)?;
+        let as_of = instant_in("--as-of", self.as_of, &zones)?;
+        let known_at = instant_in("--known-at", self.known_at, &zones)?;
+        Ok(AsOf { as_of, known_at, position: self.at_position })
+    }
+
+    /// The zones in which its times are meant.
+    pub fn zones(&self, world: &World) -> Result<Vec<String>, Failure> {
+        let place = match (&self.call, &self.zone) {
+            (Some(call), _) => Place::Call(call.clone()),
+            (None, Some(zone)) => Place::Zone(zone.clone()),
+            (None, None) => Place::Calls,
+        };
+        Ok(place.zones(world)?)
+    }
+}
 
 /// The instant that a flag means, which is said aloud when it depended on the zone.
 pub fn instant_in(

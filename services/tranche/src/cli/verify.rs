@@ -120,6 +120,9 @@ fn verify_pack(path: &Path, public: Option<&Path>, json: bool) -> Result<(), Fai
         out.line(format_args!(
             "pack of {scope}: checked {files}, {commits}, {documents}, a checkpoint of {size}"
         ))?;
+        for note in &checked.notes {
+            out.line(format_args!("{note}"))?;
+        }
         for key in checked.keys.iter().filter(|_| known.is_none()) {
             out.line(format_args!("signed by a key of the pack itself, not checked: {key}"))?;
         }
@@ -148,8 +151,8 @@ async fn check_commits(
     args: &VerifyArgs,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let tree = tree(source, args)?;
-    let documents = args.documents.open().await?;
+    let tree = tree(source, args, report)?;
+    let documents = args.documents.open_existing().await?;
     // Its rows were checked already, and are again when they are read.
     let log = source.open_unchecked().await?;
     report.head = log.head().await?;
@@ -175,7 +178,7 @@ async fn check_commits(
 }
 
 /// What the tree of the log must fit to: what was signed and kept here, and what the caller has kept.
-fn tree(source: &Source, args: &VerifyArgs) -> Result<Check, Failure> {
+fn tree(source: &Source, args: &VerifyArgs, report: &mut Report) -> Result<Check, Failure> {
     let kept = match source.required()? {
         Place::Directory(dir) => Some(dir.join(proof::DIRECTORY)).filter(|dir| dir.exists()),
         _ => None,
@@ -184,9 +187,14 @@ fn tree(source: &Source, args: &VerifyArgs) -> Result<Check, Failure> {
     let known = args.public.as_deref().map(keys::read_verifiers).transpose()?;
     let mut notes = Vec::new();
     if let Some(shelf) = &kept {
-        notes.extend(
-            shelf.checkpoint()?.map(|note| ("the checkpoint of this log".to_owned(), note)),
-        );
+        let name = "the checkpoint of this log".to_owned();
+        match shelf.checkpoint() {
+            Ok(note) => notes.extend(note.map(|note| (name, note))),
+            Err(error) => {
+                let what = format!("{name} cannot be read: {error}");
+                report.findings.push(Finding { position: None, what });
+            }
+        }
     }
     let quorum = args.quorum.read()?;
     if quorum.is_some() && args.checkpoint.is_empty() {

@@ -89,7 +89,7 @@ pub async fn why(source: &Source, args: &WhyArgs, json: bool) -> Result<(), Fail
     let follower = source.follow().await?;
     let reader = follower.reader();
     let now = reader.now();
-    let query = args.question.of_world(now.world())?;
+    let query = args.question.query(&now)?;
     let moment = query.moment;
     let lineage = reader.why(&args.view, query, &args.pointer).await?;
     let lineage = lineage.ok_or_else(|| Failure::NotFound("no such view".to_owned()))?;

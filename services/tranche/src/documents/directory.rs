@@ -1,6 +1,7 @@
 //! Documents in a directory: `sha256/ab/` and the name; what is being written is in `partial/`.
 
 use super::{DOCUMENT_BYTES_MAX, Error, Store, Stored, path};
+use crate::proof::must_be_regular;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::canonical::Sha256Hex;
@@ -68,9 +69,14 @@ impl Directory {
 
     fn read(&self, sha256: Sha256Hex) -> Result<Option<Bytes>, Error> {
         let path = self.dir.join(path(sha256));
-        let file = match File::open(&path) {
+        // Opening a pipe would wait for whoever writes to it.
+        let file = match must_be_regular(&path).and_then(|()| File::open(&path)) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::NotADirectory => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::InvalidInput => {
+                return Err(Error::Changed { sha256, found: "is no regular file".to_owned() });
+            }
             Err(error) => return Err(Error::file(&path, error)),
         };
         let mut bytes = Vec::new();

@@ -3,9 +3,11 @@
 
 use super::archive::{Hashing, MANIFEST};
 use super::figures::{People, Rows};
-use super::{FORMAT, LINES, name};
+use super::totals::Totals;
+use super::{FORMAT, LINES, MADE_BY, name, shown};
 use domain::Commit;
 use domain::canonical::{self, Sha256Hex};
+use domain::commit::DecodeError;
 use eventlog::ENTRY_BYTES_MAX;
 use eventlog::tlog::note::{Note, Verifier};
 use eventlog::tlog::tile::{self, Kind, Tile, WIDTH};
@@ -23,8 +25,8 @@ const HELD_BYTES_MAX: u64 = 256 << 20;
 
 /// The longest name of a file, in bytes.
 const NAME_BYTES_MAX: usize = 100;
-/// So much is repeated of what a pack says of itself, in characters.
-const SHOWN_CHARS_MAX: usize = 200;
+/// The longest message about a commit that cannot be read, in bytes: a longer one repeats too much of it.
+const TOLD_BYTES_MAX: usize = 145;
 
 /// What was checked, and what was found.
 #[derive(Debug, Default, Serialize)]
@@ -39,6 +41,8 @@ pub struct Checked {
     pub findings: Vec<String>,
     /// The keys that have signed the checkpoint.
     pub keys: Vec<String>,
+    /// What was not checked, and why.
+    pub notes: Vec<String>,
     /// What it is of.
     pub scope: String,
     /// How many commits the checkpoint covers.
@@ -51,6 +55,8 @@ struct Scope {
     as_of: Option<Timestamp>,
     commits: usize,
     format: String,
+    /// What made it; packs of before do not say it.
+    made_by: Option<String>,
     people: String,
     position: u64,
     scope: String,
@@ -63,6 +69,9 @@ struct Scope {
 pub fn check(mut file: impl Read + Seek, known: Option<&[Verifier]>) -> io::Result<Checked> {
     let mut reading = Reading::default();
     each_file(&mut file, |name, from| reading.take(name, from))?;
+    if reading.digests.is_empty() {
+        return Err(io::Error::other("there is no file in it"));
+    }
     reading.manifest();
     let Some((checkpoint, note)) = reading.checkpoint(known) else { return Ok(reading.checked) };
     file.rewind()?;
@@ -71,6 +80,16 @@ pub fn check(mut file: impl Read + Seek, known: Option<&[Verifier]>) -> io::Resu
     let found = commits.finish();
     reading.checked.commits = found.0;
     reading.checked.findings.extend(found.1);
+    if reading.scope.scope == "all" && !reading.scope.is_ours() {
+        let by = reading.scope.made_by.as_deref().map_or("unknown".to_owned(), shown);
+        reading.checked.notes.push(format!(
+            "made by another version ({by}, this is {MADE_BY}): figures and books not compared with the commits"
+        ));
+    } else if reading.scope.scope != "all" {
+        let what =
+            "figures and books of a part are not made anew: only their control totals were checked";
+        reading.checked.notes.push(what.to_owned());
+    }
     Ok(reading.checked)
 }
 
@@ -78,15 +97,18 @@ fn each_file<R: Read>(
     from: R,
     mut take: impl FnMut(&str, &mut tar::Entry<'_, R>) -> io::Result<()>,
 ) -> io::Result<()> {
-    for entry in tar::Archive::new(from).entries()? {
-        let mut entry = entry?;
+    for (number, entry) in (1..).zip(tar::Archive::new(from).entries()?) {
+        // What the archive's reader says repeats names as they are.
+        let mut entry = entry.map_err(|error| {
+            io::Error::new(error.kind(), format!("file {number}: {}", shown(&error.to_string())))
+        })?;
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
         // A longer one needs more than POSIX ustar, and would be repeated in what is said of it.
         if name.len() > NAME_BYTES_MAX {
             return Err(io::Error::other(format!("a name has more than {NAME_BYTES_MAX} bytes")));
         }
         if entry.header().entry_type() != tar::EntryType::Regular {
-            return Err(io::Error::other(format!("{name:?} is not a plain file")));
+            return Err(io::Error::other(format!("{} is not a plain file", shown(&name))));
         }
         take(&name, &mut entry)?;
     }
@@ -97,7 +119,10 @@ fn held(name: &str, from: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(HELD_BYTES_MAX + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > HELD_BYTES_MAX {
-        return Err(io::Error::other(format!("{name} has more than {HELD_BYTES_MAX} bytes")));
+        return Err(io::Error::other(format!(
+            "{} has more than {HELD_BYTES_MAX} bytes",
+            shown(name)
+        )));
     }
     Ok(bytes)
 }
@@ -127,11 +152,11 @@ impl Reading {
             self.checked.documents += usize::from(is_document);
             let hash = hash.trim_end_matches(".json");
             if (is_document || dir == "rules") && digest.to_string() != hash {
-                self.find(format!("{name}: its SHA-256 is {digest}"));
+                self.find(format!("{}: its SHA-256 is {digest}", shown(name)));
             }
         }
         if self.digests.insert(name.to_owned(), digest).is_some() {
-            self.find(format!("{name} is there twice"));
+            self.find(format!("{} is there twice", shown(name)));
         }
         Ok(())
     }
@@ -152,12 +177,11 @@ impl Reading {
             let (digest, name) = line.split_once("  ").unwrap_or_default();
             match self.digests.get(name) {
                 None => {
-                    let name: String = name.chars().take(NAME_BYTES_MAX).collect();
-                    self.find(format!("{name:?} is in the manifest, and not here"));
+                    self.find(format!("{} is in the manifest, and not here", shown(name)));
                     continue;
                 }
                 Some(found) if found.to_string() != digest => {
-                    self.find(format!("{name} is not what the manifest says"));
+                    self.find(format!("{} is not what the manifest says", shown(name)));
                 }
                 Some(_) => {}
             }
@@ -165,18 +189,20 @@ impl Reading {
         }
         let there = self.digests.keys().filter(|name| *name != MANIFEST);
         let others: Vec<_> = there.filter(|name| !listed.contains(*name)).cloned().collect();
-        others.iter().for_each(|name| self.find(format!("{name} is not in the manifest")));
+        others.iter().for_each(|name| self.find(format!("{} is not in the manifest", shown(name))));
         self.checked.files = self.digests.len().saturating_sub(1);
         let scope = self.held.get("scope.json").map(|bytes| serde_json::from_slice(bytes));
         match scope {
             Some(Ok(scope)) => self.scope = scope,
-            Some(Err(error)) => self.find(format!("scope.json: {error}")),
+            Some(Err(error)) => {
+                self.find(format!("scope.json: it cannot be read from column {}", error.column()));
+            }
             None => self.find("there is no scope.json".to_owned()),
         }
         if self.scope.format != FORMAT {
             self.find(format!("scope.json: the format is not {FORMAT:?}"));
         }
-        self.checked.scope = self.scope.scope.chars().take(SHOWN_CHARS_MAX).collect();
+        self.checked.scope = shown(&self.scope.scope);
     }
 
     /// The signed checkpoint, if it is one.
@@ -192,7 +218,8 @@ impl Reading {
         match opened {
             Ok((checkpoint, note)) => {
                 let signed = note.verified(keys).unwrap_or_default();
-                self.checked.keys = signed.iter().map(ToString::to_string).collect();
+                self.checked.keys = signed.iter().map(|key| told_key(key)).collect();
+                self.keys(&note, &own);
                 self.checked.size = checkpoint.size;
                 Some((checkpoint, note))
             }
@@ -200,6 +227,54 @@ impl Reading {
                 self.find(format!("checkpoint: {error}"));
                 None
             }
+        }
+    }
+}
+
+/// A key, its name shortened.
+fn told_key(key: &Verifier) -> String {
+    let (text, name) = (key.to_string(), key.name());
+    let rest = text.strip_prefix(name).unwrap_or_default();
+    format!("{}{rest}", shown(name))
+}
+
+impl Scope {
+    /// Whether the same program made it, so that its figures must be ours.
+    fn is_ours(&self) -> bool {
+        self.made_by.as_deref() == Some(MADE_BY)
+    }
+}
+
+/// Why bytes are no commit, not repeating much of them.
+fn told(error: &DecodeError) -> String {
+    match error {
+        DecodeError::Json(error) => {
+            format!("not a commit: it cannot be read from column {}", error.column())
+        }
+        other => {
+            let text = other.to_string();
+            if text.len() > TOLD_BYTES_MAX { shown(&text) } else { text }
+        }
+    }
+}
+
+impl Reading {
+    /// Of keys there are those that have signed the checkpoint, in both forms, and nothing else.
+    fn keys(&mut self, note: &Note, own: &[Verifier]) {
+        let mut expected = BTreeMap::new();
+        for key in own.iter().filter(|key| note.verified(std::slice::from_ref(*key)).is_ok()) {
+            let id = key.id();
+            let text = format!("{key}\n");
+            expected.insert(format!("keys/{id}.vkey"), Sha256Hex::of(text.as_bytes()));
+            expected.insert(format!("keys/{id}.pem"), Sha256Hex::of(key.to_pem().as_bytes()));
+        }
+        let there = self.digests.iter().filter(|(name, _)| name.starts_with("keys/"));
+        let wrong = there.filter(|(name, digest)| expected.get(*name) != Some(*digest));
+        let wrong: Vec<_> = wrong.map(|(name, _)| shown(name)).collect();
+        let what = "is no key that has signed the checkpoint";
+        wrong.iter().for_each(|name| self.find(format!("{name} {what}")));
+        for name in expected.into_keys().filter(|name| !self.digests.contains_key(name)) {
+            self.checked.findings.push(format!("{name} is missing"));
         }
     }
 }
@@ -215,6 +290,7 @@ struct Commits<'a> {
     count: usize,
     rules: BTreeSet<String>,
     findings: Vec<String>,
+    totals: Totals,
     whole: Option<Whole>,
 }
 
@@ -235,8 +311,8 @@ impl<'a> Commits<'a> {
         let Scope { as_of, position, scope, .. } = &reading.scope;
         let moment = AsOf { as_of: *as_of, known_at: None, position: Some(*position) };
         let whole = (scope == "all").then(Whole::default);
-        let (leaves, rules, findings) = Default::default();
-        Self { reading, checkpoint, note, moment, leaves, count: 0, rules, findings, whole }
+        let (leaves, rules, findings, totals) = Default::default();
+        Self { reading, checkpoint, note, moment, leaves, count: 0, rules, findings, totals, whole }
     }
 
     fn take(&mut self, path: &str, from: impl Read) -> io::Result<()> {
@@ -247,10 +323,13 @@ impl<'a> Commits<'a> {
             } else {
                 self.commit(path, &bytes);
             }
+        } else if let Some(name) = path.strip_prefix("figures/") {
+            let bytes = held(path, from)?;
+            self.totals.take(name, &bytes);
         } else if path.starts_with("proofs/") {
             let bytes = held(path, from)?;
             if let Err(what) = self.proof(path, &bytes) {
-                self.findings.push(format!("{path}: {what}"));
+                self.findings.push(format!("{}: {what}", shown(path)));
             }
         }
         Ok(())
@@ -262,13 +341,15 @@ impl<'a> Commits<'a> {
                 self.leaves.insert(commit.position, Hash::leaf(entry));
                 self.count += 1;
             }
-            Ok(commit) => self.findings.push(format!("{path} is commit {}", commit.position)),
-            Err(what) => self.findings.push(format!("{path}: {what}")),
+            Ok(commit) => {
+                self.findings.push(format!("{} is commit {}", shown(path), commit.position));
+            }
+            Err(what) => self.findings.push(format!("{}: {what}", shown(path))),
         }
     }
 
     fn decoded(&mut self, entry: &[u8]) -> Result<Commit, String> {
-        let commit = Commit::decode(entry).map_err(|error| error.to_string())?;
+        let commit = Commit::decode(entry).map_err(|error| told(&error))?;
         if !commit.is_canonical(entry).unwrap_or(false) {
             return Err("its bytes are not in canonical form".to_owned());
         }
@@ -306,7 +387,8 @@ impl<'a> Commits<'a> {
     fn lines(&mut self, path: &str, bytes: &[u8]) {
         let Some(size) = self.whole.as_ref().map(|whole| whole.tree.size()) else { return };
         if path != name("commits", size + 1, "jsonl") {
-            self.findings.push(format!("{path}: after {size} commits others should follow"));
+            self.findings
+                .push(format!("{}: after {size} commits others should follow", shown(path)));
             return;
         }
         let text = bytes.strip_suffix(b"\n").unwrap_or(bytes);
@@ -315,13 +397,14 @@ impl<'a> Commits<'a> {
         // Longer ones are in no log, and have no place in a bundle.
         let is_bundle = lines.iter().all(|line| line.len() <= ENTRY_BYTES_MAX);
         if !is_bundle || lines.len() as u64 > LINES {
-            self.findings.push(format!("{path}: a commit is too long, or there are too many"));
+            self.findings
+                .push(format!("{}: a commit is too long, or there are too many", shown(path)));
             return;
         }
         for entry in &lines {
             match self.decoded(entry) {
                 Ok(commit) => self.fold(commit, entry),
-                Err(what) => self.findings.push(format!("{path}: {what}")),
+                Err(what) => self.findings.push(format!("{}: {what}", shown(path))),
             }
         }
         let Some(whole) = &mut self.whole else { return };
@@ -367,8 +450,10 @@ impl<'a> Commits<'a> {
         let there = digests.keys().filter(|name| name.starts_with("rules/"));
         let there: BTreeSet<String> = there.cloned().collect();
         for name in there.symmetric_difference(&self.rules) {
-            self.findings.push(format!("{name}: it is here, or a commit names it, and not both"));
+            self.findings
+                .push(format!("{}: it is here, or a commit names it, and not both", shown(name)));
         }
+        self.findings.extend(std::mem::take(&mut self.totals).finish());
         if let Some(whole) = self.whole.take() {
             self.findings.extend(whole.finish(&self.checkpoint, &self.reading.scope, digests));
         }
@@ -398,16 +483,21 @@ impl Whole {
                 self.expected.insert(tile.to_string(), digest);
             }
         }
-        if let Err(error) = self.figures(scope) {
-            findings.push(format!("figures: {error}"));
+        let is_ours = scope.is_ours();
+        if is_ours {
+            if let Err(error) = self.figures(scope) {
+                findings.push(format!("figures: {error}"));
+            }
+            let digest = Sha256Hex::of(self.journal.to_text().as_bytes());
+            self.expected.insert("books/ledger.journal".to_owned(), digest);
         }
-        let journal = self.journal.to_text();
-        self.expected.insert("books/ledger.journal".to_owned(), Sha256Hex::of(journal.as_bytes()));
-        let is_made =
-            |name: &str| ["tile/", "figures/", "books/"].iter().any(|dir| name.starts_with(dir));
+        let is_made = |name: &str| {
+            let is_in = |dirs: &[&str]| dirs.iter().any(|dir| name.starts_with(dir));
+            is_in(&["tile/"]) || is_ours && is_in(&["figures/", "books/"])
+        };
         for (name, digest) in digests.iter().filter(|(name, _)| is_made(name)) {
             if self.expected.remove(name) != Some(*digest) {
-                findings.push(format!("{name} is not what the commits give"));
+                findings.push(format!("{} is not what the commits give", shown(name)));
             }
         }
         findings.extend(self.expected.into_keys().map(|name| format!("{name} is missing")));

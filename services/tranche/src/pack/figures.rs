@@ -190,7 +190,16 @@ fn sums(table: &Table) -> BTreeMap<String, String> {
             _ => {}
         }
     }
-    let counts = counts.into_iter().map(|(column, sum)| (column.to_owned(), sum.to_string()));
+    let counts = counts.into_iter();
+    written(counts.map(|(column, sum)| (column.to_owned(), sum)), money)
+}
+
+/// Sums by column, and of money by currency, as the index writes them.
+pub(super) fn written(
+    counts: impl Iterator<Item = (String, u64)>,
+    money: BTreeMap<(&str, String), i128>,
+) -> BTreeMap<String, String> {
+    let counts = counts.map(|(column, sum)| (column, sum.to_string()));
     let money = money.into_iter().map(|((column, currency), cents)| {
         let (sign, of) = (if cents < 0 { "-" } else { "" }, cents.unsigned_abs());
         (

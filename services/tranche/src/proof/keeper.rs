@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use prometheus::{IntCounter, IntGauge, Registry};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -122,6 +122,7 @@ pub enum NotRecorded {
 
 /// Lets a tree follow the log, and records checkpoints, until it is dropped.
 async fn keep(prover: Arc<Prover>, gateway: Gateway, figures: Figures) {
+    let mut kept_at = Instant::now();
     loop {
         let next = prover.size() + 1;
         match timeout(LOOK_EVERY, prover.log.wait_for(next)).await {
@@ -136,6 +137,12 @@ async fn keep(prover: Arc<Prover>, gateway: Gateway, figures: Figures) {
                 }
             }
             Err(_) => {}
+        }
+        if kept_at.elapsed() >= LOOK_EVERY {
+            if let Err(error) = prover.keep_leaves() {
+                tracing::warn!(%error, "the hashes of the newest commits are not kept");
+            }
+            kept_at = Instant::now();
         }
         let shown = gateway.reader().now();
         if let Some((_, size)) = shown.views().checkpoints.newest() {
@@ -281,6 +288,10 @@ async fn verify(
     let shown = reader.now();
     let head = shown.position();
     let mut check = Check::new(prover.map(|prover| prover.shelf.clone()));
+    // What is on the disk may have been changed with the log; what was hashed here was not.
+    if let Some((tile, hashes)) = prover.and_then(Prover::open_leaves) {
+        check.expect_leaves("the memory of this process".to_owned(), tile.index, hashes);
+    }
     check.expect_all(prover.and_then(|prover| prover.newest()).map(|(checkpoint, _)| checkpoint));
     let recorded = shown.views().checkpoints.roots();
     check.expect_all(recorded.map(|(size, root)| {

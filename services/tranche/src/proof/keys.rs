@@ -16,11 +16,11 @@ const MODE_TOO_OPEN: u32 = 0o027;
 /// Makes a key that nobody else knows.
 ///
 /// # Errors
-/// When the name may not be that of a key, or the system has no random numbers.
+/// [`Error::Keys`] when the name may not be that of a key, or the system has no random numbers.
 pub fn new(name: &str, algorithm: Algorithm) -> Result<Signer, Error> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| Error::Keys(error.to_string()))?;
-    Ok(Signer::from_seed(name, algorithm, &seed)?)
+    Signer::from_seed(name, algorithm, &seed).map_err(|error| Error::Keys(error.to_string()))
 }
 
 /// Writes a key to a new file that only its owner can read.

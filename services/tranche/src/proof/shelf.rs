@@ -1,5 +1,5 @@
-//! The directory of a tree: its full tiles under the paths that they are published at, and the newest
-//! signed checkpoint. Tiles are a cache of the log. The checkpoint is a promise, and not made anew.
+//! The directory of a tree: its full tiles under the paths that they are published at, what is known of
+//! those that are not full, and the newest signed checkpoint. Tiles are a cache of the log. The checkpoint is a promise, and not made anew.
 
 use super::Error;
 use eventlog::tlog::note::{self, Note};
@@ -19,6 +19,8 @@ const PARTIAL: &str = ".partial";
 
 /// The open tiles above the leaves, as they were not long ago.
 const OPEN: &str = "open";
+/// Tiles of leaves before they are full, each under its index.
+const LEAVES: &str = "leaves";
 
 /// A directory with tiles.
 #[derive(Clone, Debug)]
@@ -48,7 +50,7 @@ impl Shelf {
     pub fn read(&self, tile: Tile) -> Result<Vec<Hash>, Error> {
         let full = Tile { width: WIDTH, ..tile };
         let path = self.dir.join(full.to_string());
-        let bytes = fs::read(&path).map_err(|error| Error::file(&path, error))?;
+        let bytes = read_regular(&path).map_err(|error| Error::file(&path, error))?;
         let mut hashes = tile::decode(&bytes, WIDTH)?;
         hashes.truncate(usize::try_from(tile.width).unwrap_or(usize::MAX));
         Ok(hashes)
@@ -66,6 +68,14 @@ impl Shelf {
         &self,
         tiles: impl Iterator<Item = (Tile, &'a [Hash])>,
     ) -> Result<(), Error> {
+        self.seal(OPEN, tiles)
+    }
+
+    fn seal<'a>(
+        &self,
+        name: &str,
+        tiles: impl Iterator<Item = (Tile, &'a [Hash])>,
+    ) -> Result<(), Error> {
         let mut body = Vec::new();
         for (tile, hashes) in tiles {
             body.extend_from_slice(tile.to_string().as_bytes());
@@ -74,17 +84,60 @@ impl Shelf {
         }
         let mut bytes = Sha256::digest(&body).to_vec();
         bytes.append(&mut body);
-        self.put(OPEN, &bytes, false)
+        self.put(name, &bytes, false)
     }
 
     /// What was kept of the open tiles: all of it, or nothing when it is missing or not whole.
     pub fn kept_open(&self) -> Vec<(Tile, Vec<Hash>)> {
-        let bytes = fs::read(self.dir.join(OPEN)).unwrap_or_default();
+        self.sealed(OPEN).unwrap_or_default()
+    }
+
+    /// What was kept under a name with a digest.
+    fn sealed(&self, name: &str) -> Result<Vec<(Tile, Vec<Hash>)>, Error> {
+        let path = self.dir.join(name);
+        let failed = |error| Error::file(&path, error);
+        let bytes = read_regular(&path).map_err(failed)?;
         let whole = bytes.split_at_checked(Hash::BYTES).filter(|(digest, body)| {
             let found: [u8; Hash::BYTES] = Sha256::digest(body).into();
             *digest == found
         });
-        whole.and_then(|(_, body)| opened(body)).unwrap_or_default()
+        let tiles = whole.and_then(|(_, body)| opened(body));
+        tiles.ok_or_else(|| failed(io::Error::other("it is not what its digest says")))
+    }
+
+    /// Keeps the first hashes of a tile of leaves that is not full, so that it is known which entry is
+    /// changed later. What was kept of it before stays if it is more, or says something else.
+    pub fn keep_leaves(&self, tile: Tile, hashes: &[Hash]) -> Result<(), Error> {
+        match self.leaves(tile.index) {
+            Ok(kept) if kept.len() >= hashes.len() || !hashes.starts_with(&kept) => Ok(()),
+            _ => self.seal(&leaves_path(tile.index), std::iter::once((tile, hashes))),
+        }
+    }
+
+    /// Forgets what was kept of a tile of leaves before it was full, if the full one says the same.
+    pub fn drop_leaves(&self, index: u64, full: &[Hash]) -> Result<(), Error> {
+        match self.leaves(index) {
+            Ok(kept) if full.starts_with(&kept) => {
+                let path = self.dir.join(leaves_path(index));
+                fs::remove_file(&path).map_err(|error| Error::file(&path, error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn leaves(&self, index: u64) -> Result<Vec<Hash>, Error> {
+        let tiles = self.sealed(&leaves_path(index))?.into_iter();
+        let mut of_it = tiles.filter(|(tile, _)| is_leaves(*tile) && tile.index == index);
+        Ok(of_it.next().map(|(_, hashes)| hashes).unwrap_or_default())
+    }
+
+    /// Everything that was kept of tiles of leaves before they were full, by their index.
+    pub fn all_leaves(&self) -> Vec<(u64, Result<Vec<Hash>, Error>)> {
+        let found = fs::read_dir(self.dir.join(LEAVES)).into_iter().flatten().flatten();
+        let names = found.filter_map(|entry| entry.file_name().into_string().ok()?.parse().ok());
+        let mut indexes: Vec<u64> = names.collect();
+        indexes.sort_unstable();
+        indexes.into_iter().map(|index| (index, self.leaves(index))).collect()
     }
 
     /// Writes a file of the tree by its path, such as a bundle for plain file hosting.
@@ -105,7 +158,7 @@ impl Shelf {
         write().map_err(|error| Error::file(&path, error))
     }
 
-    /// Forgets all tiles.
+    /// Forgets all tiles; what was kept of leaves before that stays.
     pub fn clear(&self) -> Result<(), Error> {
         let (dir, open) = (self.dir.join("tile"), self.dir.join(OPEN));
         for (path, removed) in [(&dir, fs::remove_dir_all(&dir)), (&open, fs::remove_file(&open))] {
@@ -131,7 +184,9 @@ impl Shelf {
     /// A note by its path, if there is one.
     pub fn note(&self, name: &str) -> Result<Option<Note>, Error> {
         let path = self.dir.join(name);
-        match fs::read_to_string(&path) {
+        match read_regular(&path)
+            .and_then(|bytes| String::from_utf8(bytes).map_err(io::Error::other))
+        {
             Ok(text) => Ok(Some(Note::parse(&text)?)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::file(&path, error)),
@@ -194,8 +249,30 @@ fn opened(mut body: &[u8]) -> Option<Vec<(Tile, Vec<Hash>)>> {
     Some(tiles)
 }
 
-/// The level of a tile of hashes.
-pub fn is_leaves(tile: Tile) -> bool {
+/// Where a tile of leaves is kept before it is full.
+pub fn leaves_path(index: u64) -> String {
+    format!("{LEAVES}/{index}")
+}
+
+/// Reads a file, and never waits for one that is none: a pipe, a device, a socket.
+pub(crate) fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    must_be_regular(path)?;
+    fs::read(path)
+}
+
+/// Only a regular file is read.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidInput`] when it is none.
+pub(crate) fn must_be_regular(path: &Path) -> io::Result<()> {
+    if fs::metadata(path)?.is_file() {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"))
+}
+
+/// Whether a tile is one of leaves.
+fn is_leaves(tile: Tile) -> bool {
     tile.kind == Kind::Hashes(0)
 }
 

@@ -43,7 +43,7 @@ async fn a_tree_goes_on_where_it_was() {
     assert_eq!(again.checkpoint().unwrap().0.size, 1_300);
     for position in [1, 256, 257, 1_280, 1_281, 1_300] {
         let proof = again.proof(position).unwrap().unwrap();
-        proof.verify(&entry(position), &again.verifiers(), "log.example/a").unwrap();
+        proof.verify(&entry(position), again.verifiers(), "log.example/a").unwrap();
     }
     assert_eq!(again.proof(0).unwrap(), None);
     assert_eq!(again.proof(1_301).unwrap(), None);
@@ -103,7 +103,48 @@ async fn a_log_that_was_changed_at_its_end_is_not_served() {
     let other = with_change(1_000, 990).await;
     let error = Prover::open(other, scratch.path(), key(1)).await.err().unwrap();
     let Error::Rewritten(found) = error else { panic!("{error}") };
-    assert!(found.to_string().contains("at or before position 1000"), "{found}");
+    assert!(found.to_string().contains("the first that differs is at position 990"), "{found}");
+    // Without what was kept of the last leaves it is known less well.
+    std::fs::remove_dir_all(scratch.path().join("leaves")).unwrap();
+    let error = Prover::open(with_change(1_000, 990).await, scratch.path(), key(1)).await;
+    let error = error.err().unwrap().to_string();
+    assert!(error.contains("at or before position 1000"), "{error}");
+}
+
+#[tokio::test]
+async fn what_was_hashed_before_a_tile_was_full_is_not_replaced_by_what_differs() {
+    let scratch = Scratch::new();
+    // Nothing is signed: the hashes alone tell.
+    drop(Prover::open(memory(1_000).await, scratch.path(), key(1)).await.unwrap());
+    for size in [1_000, 1_010, 1_100] {
+        let other = with_change(size, 990).await;
+        let prover = Prover::open(other, scratch.path(), key(1)).await.unwrap();
+        let (found, _) = prover.check().await.unwrap().finish();
+        assert_eq!(found, [Found::Entry(990)], "{size}");
+    }
+    // A full tile that says the same takes their place.
+    let same = Scratch::new();
+    for size in [1_000, 1_100] {
+        drop(Prover::open(memory(size).await, same.path(), key(1)).await.unwrap());
+    }
+    assert!(!same.path().join("leaves/3").exists() && same.path().join("leaves/4").exists());
+}
+
+#[tokio::test]
+async fn a_kept_hash_is_at_fault_when_a_checkpoint_holds() {
+    let scratch = Scratch::new();
+    let prover = Prover::open(memory(1_000).await, scratch.path(), key(1)).await.unwrap();
+    prover.checkpoint().unwrap();
+    let path = scratch.path().join("tile/0/001");
+    let mut tile = std::fs::read(&path).unwrap();
+    tile[32] ^= 1;
+    std::fs::write(&path, &tile).unwrap();
+    let (found, held) = prover.check().await.unwrap().finish();
+    let file = "tile/0/001".to_owned();
+    assert_eq!((found, held), (vec![Found::Kept { file, position: 258, size: 1_000 }], 1));
+    std::fs::write(&path, &tile[..32]).unwrap();
+    let (found, _) = prover.check().await.unwrap().finish();
+    assert!(found[0].to_string().starts_with("tile/0/001 is damaged: "), "{found:?}");
 }
 
 #[tokio::test]

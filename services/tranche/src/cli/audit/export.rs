@@ -1,25 +1,52 @@
 //! Populations and the journal as files for other programs, with control totals.
 
 use super::fold;
+use super::moment::moment;
+use super::scope::{Asked, extent};
 use crate::cli::failure::Failure;
 use crate::cli::out::{Out, counted, say};
-use crate::cli::show::Question;
-use crate::cli::source::Source;
+use crate::cli::proof::open_proving;
+use crate::cli::source::{Source, decode, each_entry};
+use crate::cli::times::MomentArgs;
 use clap::{Args, ValueEnum};
+use eventlog::Position;
+use eventlog::tlog::{Proof, Tree};
+use projections::audit::extent::Scope;
 use projections::audit::{Kind, Lines, Workbench, postings};
+use serde::Serialize;
 use std::path::{Path, PathBuf};
+
+const EXPORT_HELP: &str = "\
+Each line of commits proves itself, with any program for c2sp.org/tlog-proof and without the log: write its entry \
+and its proof to files of their own, without a newline at the end.
+
+Examples:
+  tranche audit export postings --as-of 2025-12-31 --to postings.csv --data log
+  tranche audit export commits --scope grant:LUMI-AIF --public public --to lumi.jsonl --data log
+  head -1 lumi.jsonl | jq -rj .entry > commit; head -1 lumi.jsonl | jq -rj .proof > proof
+  tranche proof check proof commit --public public";
 
 /// What `tranche audit export` is told.
 #[derive(Args)]
+#[command(after_help = EXPORT_HELP)]
 pub struct ExportArgs {
     /// What is written
     #[arg(value_enum)]
     what: What,
+    /// Of commits, which: all, call:ID, round:CALL/ROUND, grant:ID or period:FROM..TO; the whole log when absent
+    #[arg(long)]
+    scope: Option<Asked>,
     #[command(flatten)]
-    question: Question,
+    moment: MomentArgs,
     /// As what
-    #[arg(long, value_enum, default_value_t = Format::Csv)]
-    format: Format,
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// For proofs: the public keys of the log, a line each
+    #[arg(long, value_name = "FILE", required_if_eq("what", "commits"))]
+    public: Option<PathBuf>,
+    /// For proofs: where the tree is kept; in the directory of an embedded log when absent
+    #[arg(long, value_name = "DIR")]
+    tree: Option<PathBuf>,
     /// A new file; standard output when absent. Beside FILE, FILE.totals.csv gets the control totals
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
@@ -34,6 +61,8 @@ enum What {
     Commitments,
     /// Every posting of the ledger, two lines each, with the field names of the Audit Data Standard
     Postings,
+    /// Commits, a line each: position, entry (the text that is hashed), proof (a whole .tlog-proof); as jsonl
+    Commits,
 }
 
 /// As what.
@@ -47,18 +76,23 @@ enum Format {
 
 /// Writes it, whole or not at all.
 pub async fn export(source: &Source, args: &ExportArgs) -> Result<(), Failure> {
+    if args.scope.is_some() && !matches!(args.what, What::Commits) {
+        let what = "--scope is of commits: payments, commitments and postings add up for the whole log only";
+        return Err(Failure::Usage(what.to_owned()));
+    }
     let lines = match args.what {
+        What::Commits => return commits(source, args).await,
         What::Postings => {
             let mut journal = postings::Postings::default();
-            fold(source, &args.question, |commit, event| journal.apply(commit, event)).await?;
+            fold(source, &args.moment, |commit, event| journal.apply(commit, event)).await?;
             journal.lines()
         }
         What::Payments => population(source, args, Kind::Payments).await?,
         What::Commitments => population(source, args, Kind::Commitments).await?,
     };
     let text = match args.format {
-        Format::Csv => lines.to_csv(),
-        Format::Jsonl => lines.to_jsonl(),
+        None | Some(Format::Csv) => lines.to_csv(),
+        Some(Format::Jsonl) => lines.to_jsonl(),
     };
     let mut out = Out::to(args.to.as_deref())?;
     out.bytes(text.as_bytes())?;
@@ -84,7 +118,57 @@ fn beside(path: &Path) -> PathBuf {
 
 async fn population(source: &Source, args: &ExportArgs, kind: Kind) -> Result<Lines, Failure> {
     let mut bench = Workbench::default();
-    fold(source, &args.question, |commit, event| bench.apply(commit, event)).await?;
+    fold(source, &args.moment, |commit, event| bench.apply(commit, event)).await?;
     let rows = bench.population(kind).map_err(|error| Failure::Found(error.to_string()))?;
     Ok(Lines::of_population(&rows))
+}
+
+/// A commit that proves itself.
+#[derive(Serialize)]
+struct Proven<'a> {
+    position: Position,
+    entry: &'a str,
+    proof: String,
+}
+
+/// Every commit of the scope with what proves it, under one signed checkpoint.
+async fn commits(source: &Source, args: &ExportArgs) -> Result<(), Failure> {
+    if args.format == Some(Format::Csv) {
+        let what = "--format csv: commits are not rows of one table; they are written as jsonl";
+        return Err(Failure::Usage(what.to_owned()));
+    }
+    let prover = open_proving(source, None, args.public.as_deref(), args.tree.as_deref()).await?;
+    let follower = source.follow().await?;
+    let reader = follower.reader();
+    let scope = args.scope.clone().unwrap_or(Asked::Known(Scope::All));
+    let scope = scope.of_world(&args.moment, reader.now().world())?;
+    let moment = moment(&args.moment, &reader, &prover).await?;
+    let (extent, _) = extent(source, scope, &moment).await?;
+    let asked = moment.asked();
+    let log = source.open_to_read().await?;
+    let (mut out, mut count) = (Out::to(args.to.as_deref())?, 0);
+    each_entry(&*log, 1, moment.position, |position, entry| {
+        let commit = decode(position, entry)?;
+        let is_true = commit.events.iter().any(|event| asked.was_true(event.effective_at));
+        if !is_true || !extent.holds(&commit) {
+            return Ok(());
+        }
+        let path = prover.inclusion(position - 1, moment.checkpoint.size)?;
+        let proof = Proof { index: position - 1, path, checkpoint: moment.note.clone() };
+        let entry = std::str::from_utf8(entry)
+            .map_err(|_| Failure::Corrupt(format!("position {position}: not UTF-8")))?;
+        count += 1;
+        out.json(&Proven { position, entry, proof: proof.to_string() })
+    })
+    .await?;
+    if count == 0 {
+        let scope = extent.scope();
+        return Err(Failure::NotFound(format!(
+            "scope: no commit of {scope} is known at that moment"
+        )));
+    }
+    out.finish()?;
+    let size = moment.checkpoint.size;
+    say(format_args!("{}, proven under a checkpoint of {size}", counted(count, "commit")));
+    Ok(())
 }

@@ -2,24 +2,25 @@
 
 use crate::cli::failure::Failure;
 use crate::cli::out::{Out, say};
-use crate::cli::show::{Question, print_view};
+use crate::cli::show::print_view;
 use crate::cli::source::Source;
+use crate::cli::times::MomentArgs;
 use clap::{Args, ValueEnum};
 use domain::canonical::Sha256Hex;
 use domain::ids::{AuditId, GrantId};
 use domain::money::{Currency, Money, Rate};
 use domain::sampling::{self, Assurance, Drawn, Item, Method};
 use jiff::Timestamp;
+use projections::Projection;
 use projections::audit::{Audit, Kind, Row, Stratum, Workbench};
 use projections::report::{Cell, Kind as Column, Report, Table};
-use projections::{AsOf, Projection};
 use std::collections::BTreeMap;
 
 /// What `tranche audit sample` is told.
 #[derive(Args)]
 pub struct SampleArgs {
     #[command(flatten)]
-    question: Question,
+    moment: MomentArgs,
     /// What there are items of: payments or commitments
     #[arg(long, value_name = "WHAT", default_value = "payments")]
     population: Kind,
@@ -86,8 +87,8 @@ impl SampleArgs {
 pub async fn sample(source: &Source, args: &SampleArgs, json: bool) -> Result<(), Failure> {
     let method = args.method()?;
     let mut bench = Workbench::default();
-    let query =
-        super::fold(source, &args.question, |commit, event| bench.apply(commit, event)).await?;
+    let moment =
+        super::fold(source, &args.moment, |commit, event| bench.apply(commit, event)).await?;
     let rows = bench.population(args.population);
     let mut rows = rows.map_err(|error| Failure::Found(error.to_string()))?;
     rows.retain(|row| args.grant.as_ref().is_none_or(|grant| *grant == row.grant));
@@ -126,8 +127,8 @@ pub async fn sample(source: &Source, args: &SampleArgs, json: bool) -> Result<()
     report = report
         .note("Complete: count and sum are those of the ledger's control account.")
         .note("How to draw it again: ADR 0017.");
-    report.as_of = query.moment;
-    report.position = query.moment.position.unwrap_or(0);
+    report.as_of = moment;
+    report.position = moment.position.unwrap_or(0);
     let mut out = Out::stdout();
     print_view(&mut out, &report, json)?;
     out.finish()
@@ -206,7 +207,7 @@ fn strata(by: Stratum, rows: &[Row], drawn: &std::collections::BTreeSet<&str>) -
 pub async fn check(source: &Source, audit: &AuditId) -> Result<(), Failure> {
     let mut all = Audit::default();
     let mut drawn_at = None;
-    super::fold(source, &Question::default(), |commit, event| {
+    super::fold(source, &MomentArgs::default(), |commit, event| {
         let before = all.is_drawn(audit);
         all.apply(commit, event);
         if !before && all.is_drawn(audit) {
@@ -218,7 +219,7 @@ pub async fn check(source: &Source, audit: &AuditId) -> Result<(), Failure> {
         return Err(Failure::NotFound(format!("audit {audit} has drawn no sample")));
     };
     let mut bench = Workbench::default();
-    let before = Question::at(AsOf { position: Some(position - 1), ..AsOf::NOW });
+    let before = MomentArgs::at(Some(position - 1));
     super::fold(source, &before, |commit, event| bench.apply(commit, event)).await?;
     all.check(audit, &bench).map_err(|what| Failure::Found(format!("audit {audit}: {what}")))?;
     say(format_args!("audit {audit}: the sample at position {position} is what anybody draws"));

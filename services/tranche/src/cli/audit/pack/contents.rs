@@ -1,6 +1,7 @@
 //! What is in a pack, file by file, in their order.
 
-use super::{Moment, PackArgs, readme};
+use super::{PackArgs, readme};
+use crate::cli::audit::moment::Moment;
 use crate::cli::failure::Failure;
 use crate::cli::out::Out;
 use crate::cli::source::{Source, each_entry};
@@ -20,11 +21,29 @@ use tranche::documents::{self, Documents};
 use tranche::engine::Reader;
 use tranche::pack::archive::Archive;
 use tranche::pack::figures::{self, People, Rows};
-use tranche::pack::{FORMAT, LINES, name};
+use tranche::pack::{FORMAT, LINES, MADE_BY, name};
 use tranche::proof::Prover;
 
 /// Checks proofs with the packages of Go's checksum database.
 const SUMDB: &str = include_str!("../../../../assets/pack/sumdb.go");
+
+/// The figures that the commands of the README make anew from the commits; all others rest on the manifest.
+const RECOMPUTED: &[&str] = &[
+    "budget.claims: the amounts are those of a claim that was published",
+    "budget.commitments: call, round, committed_eur",
+    "budget.grants: paid_eur, decommitted_eur; individual_eur and legal_eur where nothing was decommitted",
+    "budget.rounds: union_eur",
+    "ledger.accounts: balances, from the journal",
+    "pipeline.proposals: call, round, state",
+    "ranking.places: round, rank, proposal, total, weighted, passed, outcome, where the ranking is in a commit here",
+    "register.awards: round, grant",
+    "timeline.events: everything but source and confidence; of people only that a name is always the same person",
+];
+/// Of a period, whose commits do not tell what was before it.
+const RECOMPUTED_OF_PERIOD: &[&str] = &[
+    "ledger.accounts: balances, from the journal",
+    "timeline.events: everything but source and confidence; of people only that a name is always the same person",
+];
 
 /// A pack that is being filled.
 pub struct Contents<'a> {
@@ -42,6 +61,8 @@ pub struct Done {
     pub commits: usize,
     pub files: usize,
     pub missing: usize,
+    /// Documents that the commits name, when no store was named.
+    pub not_included: usize,
     pub sha256: Sha256Hex,
 }
 
@@ -90,11 +111,12 @@ impl Contents<'_> {
         let hidden = self.figures(reader, &found).await?;
         self.put("books/ledger.journal", found.journal.to_text().as_bytes())?;
         let commits = found.positions.len();
-        let left_out = self.left_out(commits, missing, &hidden, stamps);
+        let not_included = if self.documents.is_none() { found.documents.len() } else { 0 };
+        let left_out = self.left_out(commits, (missing, not_included), &hidden, stamps);
         self.scope(&found, &left_out)?;
         let files = self.archive.files() + 1;
         let (out, sha256) = self.archive.finish().map_err(|error| failed(self.args, error))?;
-        Ok((out, Done { commits, files, missing, sha256 }))
+        Ok((out, Done { commits, files, missing, not_included, sha256 }))
     }
 
     fn put(&mut self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
@@ -185,7 +207,7 @@ impl Contents<'_> {
                 None => None,
             };
             let state = match found {
-                None => "not asked for",
+                None => "not included",
                 Some(None) => {
                     missing += 1;
                     "missing"
@@ -235,7 +257,7 @@ impl Contents<'_> {
     fn left_out(
         &self,
         commits: usize,
-        missing: usize,
+        (missing, not_included): (usize, usize),
         hidden: &[&str],
         stamps: usize,
     ) -> Vec<String> {
@@ -265,8 +287,10 @@ impl Contents<'_> {
         if !hidden.is_empty() {
             left_out.push(format!("views with no row about the scope: {}", hidden.join(", ")));
         }
-        if self.documents.is_none() {
-            left_out.push("documents: only their hashes are here".to_owned());
+        if not_included > 0 {
+            left_out.push(format!(
+                "{not_included} documents: not asked for, only their hashes are here"
+            ));
         } else if missing > 0 {
             left_out.push(format!("{missing} documents that are not in the store that was given"));
         }
@@ -280,12 +304,11 @@ impl Contents<'_> {
     }
 
     fn scope(&mut self, found: &Found, left_out: &[String]) -> Result<(), Failure> {
-        let Moment { as_of, position, recorded_at, checkpoint, recorded, .. } = self.moment;
+        let Moment { as_of, position, recorded_at, checkpoint, .. } = self.moment;
         let value = json!({
             "as_of": as_of,
             "checkpoint": {
                 "origin": checkpoint.origin,
-                "recorded_at_position": recorded,
                 "root": checkpoint.root.to_string(),
                 "size": checkpoint.size,
             },
@@ -294,6 +317,8 @@ impl Contents<'_> {
             "format": FORMAT,
             "last": found.positions.last(),
             "left_out": left_out,
+            "made_by": MADE_BY,
+            "recomputed_by_readme": if self.extent.is_period() { RECOMPUTED_OF_PERIOD } else { RECOMPUTED },
             "people": if self.people.is_some() { "pseudonyms" } else { "ids" },
             "position": position,
             "recorded_at": recorded_at,

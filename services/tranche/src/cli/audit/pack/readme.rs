@@ -1,6 +1,6 @@
 //! The README of a pack: what is claimed, and the commands that check it. A test runs them as they stand.
 
-use super::Moment;
+use crate::cli::audit::moment::Moment;
 use projections::audit::extent::Extent;
 
 const HEAD: &str = include_str!("../../../../assets/pack/head.md");
