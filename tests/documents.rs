@@ -1,12 +1,15 @@
 //! Documents beside the log, by the real program: kept under their hash, checked, collected, over HTTP and
 //! on servers.
 
-use crate::cli::program::{Scratch, tranche};
+use crate::cli::program::{Scratch, command, directory, tranche};
 use crate::client::Client;
 use crate::kill::Served;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::process::Output;
+
+#[cfg(feature = "s3")]
+mod s3;
 
 /// Something is wrong with what is asked, or a check has found something.
 const FOUND: i32 = 1;
@@ -29,6 +32,41 @@ fn done(dir: &Path, args: &[&str]) -> String {
     let output = tranche(dir, args);
     assert_eq!(output.status.code(), Some(0), "{args:?}: {}", said(&output));
     String::from_utf8(output.stdout).expect("text")
+}
+
+/// A store, and what the program finds in its environment to get there.
+struct Store {
+    place: String,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Store {
+    fn at(place: impl Into<String>) -> Self {
+        Self { place: place.into(), environment: Vec::new() }
+    }
+
+    fn run(&self, dir: &Path, args: &[&str]) -> Output {
+        let mut command = command(directory().join("tranche"), dir);
+        let environment = self.environment.iter().map(|(name, value)| (name, value));
+        command.args(args).args(["--documents", &self.place]).envs(environment);
+        command.output().expect("the program starts")
+    }
+
+    #[track_caller]
+    fn done(&self, dir: &Path, args: &[&str]) -> String {
+        let output = self.run(dir, args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", said(&output));
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    /// What it says when it fails so.
+    #[track_caller]
+    fn fails(&self, dir: &Path, args: &[&str], code: i32) -> String {
+        let output = self.run(dir, args);
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {}", said(&output));
+        assert_eq!(output.stdout, b"", "not a byte of it");
+        said(&output)
+    }
 }
 
 /// So many days from now.
@@ -62,11 +100,10 @@ fn a_hold_keeps_them(done: &dyn Fn(&[&str]) -> String, clock: &[&str], collect: 
 }
 
 /// What any store must do, as whoever calls the program sees it.
-fn keeps_checks_and_collects(place: &str) {
+fn keeps_checks_and_collects(store: &Store) {
     let scratch = Scratch::new();
     let dir = scratch.path();
-    let run = |args: &[&str]| tranche(dir, &[args, &["--documents", place]].concat());
-    let done = |args: &[&str]| done(dir, &[args, &["--documents", place]].concat());
+    let done = |args: &[&str]| store.done(dir, args);
     assert_eq!(done(&["document", "list"]), "");
     std::fs::write(dir.join("abc"), "abc").unwrap();
     // More than one message of a server, and not a whole number of them.
@@ -82,8 +119,7 @@ fn keeps_checks_and_collects(place: &str) {
         done(&["document", "get", hash, "--to", &to]);
         assert_eq!(std::fs::read(dir.join(to)).unwrap(), std::fs::read(dir.join(name)).unwrap());
     }
-    let none = run(&["document", "get", &"0".repeat(64)]);
-    assert_eq!(none.status.code(), Some(NOT_FOUND), "{}", said(&none));
+    store.fails(dir, &["document", "get", &"0".repeat(64)], NOT_FOUND);
 
     // A call names its rules, a pledge is signed by a document, and nobody names the others.
     let open = opening("C").to_string();
@@ -128,7 +164,7 @@ fn keeps_checks_and_collects(place: &str) {
 #[test]
 fn a_directory_keeps_documents_checks_them_and_collects_what_nobody_names() {
     let scratch = Scratch::new();
-    keeps_checks_and_collects(scratch.path().join("store").to_str().unwrap());
+    keeps_checks_and_collects(&Store::at(scratch.path().join("store").to_str().unwrap()));
 }
 
 #[test]
@@ -223,5 +259,5 @@ async fn over_http_a_document_goes_under_its_hash_and_comes_back_unchanged_or_no
 #[test]
 fn an_object_store_of_nats_keeps_documents_checks_them_and_collects_what_nobody_names() {
     let server = eventlog::nats::server::Server::start();
-    keeps_checks_and_collects(&server.url("documents"));
+    keeps_checks_and_collects(&Store::at(server.url("documents")));
 }

@@ -72,7 +72,7 @@ impl Projection for Budget {
             .note("Of claims about one thing, the latest published is shown.")
     }
 
-    fn table(&self, key: &str, _: &Query) -> Option<Table> {
+    fn table(&self, key: &str, _: &Query, _: Option<&str>) -> Option<Table> {
         match key {
             "calls" => Some(self.calls()),
             "rounds" => Some(self.rounds_table()),

@@ -111,7 +111,7 @@ impl Projection for Ledger {
             .with(self.ledgers())
             .with(self.lines_table())
             .with(self.pledges())
-            .with(self.accounts())
+            .with(self.accounts(None))
             .note("Each sub-ledger adds up to nothing; what stands on a rung is a balance.")
             .note("Open (RAL): committed globally, individually or legally, and not paid.")
             .note("Cash: as it was ordered. What clears a pre-financing, no event says.")
@@ -120,12 +120,12 @@ impl Projection for Ledger {
             .note(omitted)
     }
 
-    fn table(&self, key: &str, _: &Query) -> Option<Table> {
+    fn table(&self, key: &str, _: &Query, row: Option<&str>) -> Option<Table> {
         match key {
             "ledgers" => Some(self.ledgers()),
             "lines" => Some(self.lines_table()),
             "pledges" => Some(self.pledges()),
-            "accounts" => Some(self.accounts()),
+            "accounts" => Some(self.accounts(row)),
             _ => None,
         }
     }
@@ -426,7 +426,7 @@ impl Ledger {
         table
     }
 
-    fn accounts(&self) -> Table {
+    fn accounts(&self, only: Option<&str>) -> Table {
         let mut table = Table::new(
             "accounts",
             "Trial balance",
@@ -438,7 +438,9 @@ impl Ledger {
                 ("credit", "Credit", Kind::Money),
             ],
         );
-        for (account, balance) in self.balances() {
+        let all = only.is_none().then(|| self.balances()).into_iter().flatten();
+        let one = only.map(|account| (account, self.balance(account)));
+        for (account, balance) in all.chain(one.filter(|(_, balance)| *balance != Money::ZERO)) {
             let (line, source) = match self.place(account) {
                 Some((line, source)) => (line.into(), source.into()),
                 None if account.starts_with("Budget:") => (Cell::Unknown, Cell::Unknown),

@@ -208,7 +208,8 @@ impl<P: InViews> Plan<P> {
         for (commit, event) in summed {
             view.apply(commit, &commit.events[*event]);
         }
-        let shown = |view: &P| figure.in_table(&view.table(figure.table, query)?);
+        let row = figure.row_for_good();
+        let shown = |view: &P| figure.in_table(&view.table(figure.table, query, row)?);
         let mut before = shown(&view);
         let opening = before.clone();
         let mut contributions = Vec::new();

@@ -32,8 +32,9 @@ pub trait Projection:
     /// What it answers. The state is already as of the moment that the query asks for.
     fn report(&self, query: &Query) -> Report;
 
-    /// One table of what it answers. A view that is asked for the why of a figure makes no others.
-    fn table(&self, key: &str, query: &Query) -> Option<Table> {
+    /// One table of what it answers. A view that is asked for the why of a figure makes no others. Where
+    /// the first column names a row for good and one is named, other rows and the sums may be left out.
+    fn table(&self, key: &str, query: &Query, _row: Option<&str>) -> Option<Table> {
         self.report(query).tables.into_iter().find(|table| table.key == key)
     }
 

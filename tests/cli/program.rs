@@ -23,6 +23,7 @@ pub fn directory() -> &'static Path {
             .args(["build", "--quiet", "--locked", "--package", "tranche", "--bin", "tranche"])
             .args(["--features", if cfg!(feature = "nats") { "nats" } else { "" }])
             .args(["--features", if cfg!(feature = "kurrent") { "kurrent" } else { "" }])
+            .args(["--features", if cfg!(feature = "s3") { "s3" } else { "" }])
             .args(["--profile", profile, "--target-dir"])
             .arg(target_dir)
             .current_dir(env!("CARGO_MANIFEST_DIR"))

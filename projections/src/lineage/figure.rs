@@ -70,7 +70,7 @@ impl Figure {
             [table, row, column] => (table, row, column),
             _ => return Err(form()),
         };
-        let table = match view.table(table, query) {
+        let table = match view.table(table, query, None) {
             Some(table) => table,
             None => by_number(view.report(query), table)?,
         };
@@ -99,7 +99,7 @@ impl Figure {
         };
         let key_columns = key_columns(view, table.key);
         let figure = Self { table: table.key, row, column: table.columns[at].key, key_columns };
-        Ok((figure, cells.get(at).cloned().unwrap_or(Cell::Empty)))
+        Ok((figure, cells.get(at).filter(|cell| has_value(cell)).cloned().unwrap_or(Cell::Empty)))
     }
 
     /// Every figure of a report that has a value.
@@ -111,7 +111,7 @@ impl Figure {
             let key_columns = key_columns(report.view, table.key);
             for (row, cells) in named.chain(table.totals.iter().map(|totals| (None, totals))) {
                 for (column, cell) in table.columns.iter().zip(cells) {
-                    if *cell != Cell::Empty {
+                    if has_value(cell) {
                         let (row, column) = (row.clone(), column.key);
                         all.insert(
                             Self { table: table.key, row, column, key_columns },
@@ -122,6 +122,11 @@ impl Figure {
             }
         }
         all
+    }
+
+    /// The name of its row, where the first column says it for good.
+    pub(crate) fn row_for_good(&self) -> Option<&str> {
+        self.row.as_deref().filter(|_| self.key_columns == 1)
     }
 
     /// What it is in a table of another moment; `None` when there is none.
@@ -138,7 +143,16 @@ impl Figure {
                 &table.rows[index]
             }
         };
-        cells.get(at).filter(|cell| **cell != Cell::Empty).cloned()
+        cells.get(at).filter(|cell| has_value(cell)).cloned()
+    }
+}
+
+/// An empty word is none.
+fn has_value(cell: &Cell) -> bool {
+    match cell {
+        Cell::Empty => false,
+        Cell::Text(text) => !text.is_empty(),
+        _ => true,
     }
 }
 

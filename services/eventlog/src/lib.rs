@@ -18,6 +18,8 @@ mod remote;
 pub mod sqlite;
 mod tail;
 pub mod tlog;
+#[cfg(any(feature = "kurrent", feature = "tls"))]
+pub mod tls;
 
 pub use faulty::Faulty;
 #[cfg(feature = "kurrent")]

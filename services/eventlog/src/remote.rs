@@ -10,8 +10,6 @@ mod follow;
 mod read;
 mod reign;
 pub(crate) mod stored;
-#[cfg(all(feature = "kurrent", feature = "nats"))]
-pub(crate) mod tls;
 
 use std::collections::BTreeMap;
 use std::future::Future;

@@ -7,6 +7,8 @@ pub mod check;
 mod directory;
 #[cfg(feature = "nats")]
 mod nats;
+#[cfg(feature = "s3")]
+mod s3;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -116,8 +118,8 @@ pub fn path(sha256: Sha256Hex) -> String {
 }
 
 impl Documents {
-    /// The store at a place: a directory, or `nats://HOST[:PORT]/BUCKET` for an object store of NATS.
-    /// It is made when the first document is put.
+    /// The store at a place: a directory, `nats://HOST[:PORT]/BUCKET` for an object store of NATS, or
+    /// `s3://BUCKET[/PREFIX]`. It is made when the first document is put, but for a bucket of S3, which is there.
     ///
     /// # Errors
     /// When the address makes no sense, or a server does not answer.
@@ -132,8 +134,12 @@ impl Documents {
             Some(("nats" | "tls", _)) => Arc::new(nats::Bucket::open(place).await?),
             #[cfg(not(feature = "nats"))]
             Some(("nats" | "tls", _)) => return Err(not_built("nats")),
+            #[cfg(feature = "s3")]
+            Some(("s3", _)) => Arc::new(s3::Bucket::open(place).await?),
+            #[cfg(not(feature = "s3"))]
+            Some(("s3", _)) => return Err(not_built("s3")),
             _ => {
-                let what = "expected a directory, or nats://HOST/BUCKET";
+                let what = "expected a directory, nats://HOST/BUCKET or s3://BUCKET";
                 return Err(Error::Address(format!("{place}: {what}")));
             }
         };
@@ -220,7 +226,7 @@ impl Documents {
     }
 }
 
-#[cfg(not(feature = "nats"))]
+#[cfg(not(all(feature = "nats", feature = "s3")))]
 fn not_built(feature: &str) -> Error {
     let how = format!("build it with --features {feature}");
     Error::Unavailable(format!("this program was built without {feature}; {how}"))

@@ -111,8 +111,8 @@ impl Wire {
     /// # Errors
     /// When none of them answers, or a file of the options cannot be read.
     pub async fn connect(options: &Options) -> Result<Wire, Error> {
-        #[cfg(feature = "kurrent")]
-        crate::remote::tls::agree();
+        #[cfg(any(feature = "kurrent", feature = "tls"))]
+        crate::tls::agree();
         let hosts = options.servers.join(", ");
         let failed = |why: &dyn std::fmt::Display| Error::Unavailable(format!("{hosts}: {why}"));
         let (lost, losses) = watch::channel(0_u64);

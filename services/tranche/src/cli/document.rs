@@ -17,7 +17,7 @@ use tranche::documents::{DOCUMENT_BYTES_MAX, Documents, Put};
 /// Where documents are kept.
 #[derive(Args, Clone, Debug)]
 pub struct DocumentsArgs {
-    /// Where documents are kept: a directory, or nats://HOST[:PORT]/BUCKET
+    /// Where documents are kept: a directory, nats://HOST[:PORT]/BUCKET, or s3://BUCKET[/PREFIX]
     #[arg(
         long = "documents",
         value_name = "DIR|URL",

@@ -6,7 +6,11 @@ use clap::Subcommand;
 use domain::canonical::Sha256Hex;
 use domain::schemas::{EventSchema, all};
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// The list of all files with their SHA-256, as `sha256sum -c` reads it.
+const SUMS: &str = "SHA256SUMS";
 
 /// What is done with schemas.
 #[derive(Subcommand)]
@@ -21,7 +25,7 @@ pub enum SchemaTask {
         #[arg(long = "schema-version", value_name = "N")]
         version: Option<u32>,
     },
-    /// Writes all of them, as DIR/CATEGORY/EVENT.vN.json
+    /// Writes all of them, as DIR/CATEGORY/EVENT.vN.json, and DIR/SHA256SUMS
     Write {
         /// A directory, made if it is not there
         #[arg(value_name = "DIR")]
@@ -79,12 +83,17 @@ fn show(event: &str, version: Option<u32>) -> Result<(), Failure> {
 
 fn write(dir: &Path) -> Result<(), Failure> {
     let schemas = all();
+    let mut sums = BTreeMap::new();
     for schema in &schemas {
-        let path = dir.join(schema.path());
+        let (path, text) = (dir.join(schema.path()), schema.to_string());
         let parent = path.parent().unwrap_or(dir);
         std::fs::create_dir_all(parent).map_err(|error| Failure::file(parent, error))?;
-        std::fs::write(&path, schema.to_string()).map_err(|error| Failure::file(&path, error))?;
+        std::fs::write(&path, &text).map_err(|error| Failure::file(&path, error))?;
+        sums.insert(schema.path(), Sha256Hex::of(text.as_bytes()));
     }
+    let lines: String = sums.iter().map(|(path, sha256)| format!("{sha256}  {path}\n")).collect();
+    let path = dir.join(SUMS);
+    std::fs::write(&path, lines).map_err(|error| Failure::file(&path, error))?;
     say(format_args!("{}: wrote {}", dir.display(), counted(schemas.len(), "schema")));
     Ok(())
 }
@@ -98,7 +107,8 @@ mod tests {
         let scratch = eventlog::contract::Scratch::new();
         write(scratch.path()).unwrap();
         let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../domain/schemas");
-        let list = std::fs::read_to_string(committed.join("SHA256SUMS")).unwrap();
+        let list = std::fs::read_to_string(committed.join(SUMS)).unwrap();
+        assert_eq!(std::fs::read_to_string(scratch.path().join(SUMS)).unwrap(), list);
         for line in list.lines() {
             let (hash, path) = line.split_once("  ").unwrap();
             let written = std::fs::read(scratch.path().join(path)).unwrap();
