@@ -80,7 +80,8 @@ pub(super) fn read(
     let (mut groups, mut bytes, mut next) = (Vec::<Group>::new(), 0_usize, None);
     while let Some(row) = rows.next()? {
         let raw = Raw::read(row)?;
-        bytes = bytes.saturating_add(raw.body.len());
+        let length = raw.body.len();
+        bytes = bytes.saturating_add(length);
         if bytes > bytes_max && !groups.is_empty() {
             break;
         }
@@ -93,6 +94,10 @@ pub(super) fn read(
         next = Some(group.last() + 1);
         if group.last() >= from {
             groups.push(group.trimmed(from));
+        }
+        // Groups in a row are about as long, and one that does not fit would be read in vain.
+        if bytes.saturating_add(length) > bytes_max && !groups.is_empty() {
+            break;
         }
     }
     Ok(groups)
