@@ -16,6 +16,7 @@ use prometheus::{IntCounter, IntGauge, Registry};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -23,6 +24,8 @@ use tokio::time::{sleep, timeout};
 pub const CHECKPOINT_EVERY: SignedDuration = SignedDuration::from_hours(23);
 /// How often it is seen whether a checkpoint is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// So long the tree waits for more commits after it has caught up: many at once cost less than each alone.
+const GATHERED: Duration = Duration::from_millis(50);
 /// After a failure it is tried again after so long.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(10);
 
@@ -125,17 +128,21 @@ async fn keep(prover: Arc<Prover>, gateway: Gateway, figures: Figures) {
     let mut kept_at = Instant::now();
     loop {
         let next = prover.size() + 1;
-        match timeout(LOOK_EVERY, prover.log.wait_for(next)).await {
+        let waited = timeout(LOOK_EVERY, prover.log.wait_for(next)).await;
+        // What is shown before the tree catches up is in it afterwards, however fast the log grows.
+        let shown = gateway.reader().now();
+        match waited {
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the tree does not follow the log");
                 sleep(PAUSE_AFTER_FAILURE).await;
             }
-            Ok(Ok(_)) => {
-                if let Err(error) = prover.catch_up().await {
+            Ok(Ok(_)) => match follow(&prover).await {
+                Ok(()) => sleep(GATHERED).await,
+                Err(error) => {
                     tracing::error!(%error, "the tree does not follow the log");
                     sleep(PAUSE_AFTER_FAILURE).await;
                 }
-            }
+            },
             Err(_) => {}
         }
         if kept_at.elapsed() >= LOOK_EVERY {
@@ -144,7 +151,6 @@ async fn keep(prover: Arc<Prover>, gateway: Gateway, figures: Figures) {
             }
             kept_at = Instant::now();
         }
-        let shown = gateway.reader().now();
         if let Some((_, size)) = shown.views().checkpoints.newest() {
             figures.signed.set(i64::try_from(size).unwrap_or(i64::MAX));
         }
@@ -159,6 +165,13 @@ async fn keep(prover: Arc<Prover>, gateway: Gateway, figures: Figures) {
             }
         }
     }
+}
+
+/// Hashing takes a core for a while, so it takes none of those that answer.
+async fn follow(prover: &Arc<Prover>) -> Result<(), super::Error> {
+    let (prover, runtime) = (Arc::clone(prover), Handle::current());
+    let caught_up = tokio::task::spawn_blocking(move || runtime.block_on(prover.catch_up())).await;
+    caught_up.map_err(|error| super::Error::Keys(error.to_string()))?.map(drop)
 }
 
 /// Whether a checkpoint of a tree of this size is to be recorded now.
