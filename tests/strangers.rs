@@ -10,11 +10,12 @@ use eventlog::tlog::note::{Note, Verifier};
 use eventlog::tlog::{Checkpoint, Hash, Proof, Tree};
 use eventlog::{Log, Memory, Sqlite};
 use programs::Program;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tranche::proof::{DIRECTORY, Prover, keys};
 
-/// So many beginnings of the log are compared.
+/// So many beginnings of a long log are compared; of the demo, all.
 const PREFIXES: usize = 1_000;
 /// So many bits are changed of each kind of thing.
 const FLIPS: usize = 200;
@@ -139,6 +140,19 @@ impl Published {
         assert_eq!(go.ask(&command), Ok(String::new()), "{command}");
     }
 
+    /// Of the first so many entries pymerkle and sumdb get our root, and sumdb takes the proof that the log
+    /// grew from them.
+    #[track_caller]
+    fn every_root_is_that_of_strangers(&self, go: &mut Program, sizes: &[u64]) {
+        let roots = self.roots(sizes);
+        assert_eq!(roots.len(), sizes.len());
+        for (size, root) in sizes.iter().zip(roots) {
+            assert_eq!(self.prover.root(*size).unwrap().to_string(), root, "ours of {size}");
+            assert_eq!(go.ask(&format!("root {size}")), Ok(root.clone()), "sumdb's of {size}");
+            self.grown_from(go, *size, &root);
+        }
+    }
+
     /// Writes the proof of the commit at a position and the commit, and gives the command for Go.
     fn write_proof(&self, position: u64) -> String {
         let proof = self.prover.proof(position).unwrap().expect("it is in the log");
@@ -164,7 +178,7 @@ impl Published {
 #[tokio::test(flavor = "multi_thread")]
 async fn sumdb_takes_the_log_and_every_proof_and_pymerkle_gets_the_root_of_every_beginning() {
     let published = Published::of_demo().await;
-    let (size, mut go, mut dice) = (published.size(), published.go(), dice());
+    let (size, mut go) = (published.size(), published.go());
     let signed = published.prover.root(size).unwrap();
     assert_eq!(go.ask("checkpoint"), Ok(format!("{size} {signed}")));
     assert_eq!(go.ask("entries"), Ok(size.to_string()));
@@ -172,12 +186,7 @@ async fn sumdb_takes_the_log_and_every_proof_and_pymerkle_gets_the_root_of_every
         let command = published.write_proof(position);
         assert_eq!(go.ask(&command), Ok(String::new()), "{position}");
     }
-    let sizes: Vec<u64> = (0..PREFIXES).map(|_| 1 + dice.below(size)).collect();
-    for (size, root) in sizes.iter().zip(published.roots(&sizes)) {
-        assert_eq!(published.prover.root(*size).unwrap().to_string(), root, "ours of {size}");
-        assert_eq!(go.ask(&format!("root {size}")), Ok(root.clone()), "sumdb's of {size}");
-        published.grown_from(&mut go, *size, &root);
-    }
+    published.every_root_is_that_of_strangers(&mut go, &(1..=size).collect::<Vec<_>>());
     // A root that pymerkle did not get is refused, so that the answers above mean something.
     let path = published.prover.consistency(size - 1, size).unwrap();
     let path: Vec<_> = path.iter().map(Hash::to_string).collect();
@@ -186,7 +195,7 @@ async fn sumdb_takes_the_log_and_every_proof_and_pymerkle_gets_the_root_of_every
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_with_three_levels_of_tiles_is_taken_too() {
+async fn a_thousand_beginnings_of_a_log_with_three_levels_of_tiles_are_taken_too() {
     let published = Published::of_size(LARGE).await;
     let (mut go, mut dice) = (published.go(), dice());
     let signed = published.prover.root(LARGE).unwrap();
@@ -195,12 +204,13 @@ async fn a_log_with_three_levels_of_tiles_is_taken_too() {
     // From the entries alone.
     let verified = published.python().ask(&published.check(""));
     assert_eq!(verified, Ok(format!("{LARGE} entries verified")));
-    let mut sizes = vec![1, 255, 256, 257, 65_535, 65_536, 65_537, LARGE];
-    sizes.extend((0..100).map(|_| 1 + dice.below(LARGE)));
+    let mut sizes = BTreeSet::from([1, 255, 256, 257, 65_535, 65_536, 65_537, LARGE]);
+    while sizes.len() < PREFIXES {
+        sizes.insert(1 + dice.below(LARGE));
+    }
+    let sizes: Vec<u64> = sizes.into_iter().collect();
+    published.every_root_is_that_of_strangers(&mut go, &sizes);
     for size in sizes {
-        let root = published.prover.root(size).unwrap().to_string();
-        assert_eq!(go.ask(&format!("root {size}")), Ok(root.clone()), "{size}");
-        published.grown_from(&mut go, size, &root);
         let command = published.write_proof(size);
         assert_eq!(go.ask(&command), Ok(String::new()), "{size}");
     }
