@@ -7,7 +7,7 @@ use crate::invariants::Checker;
 use crate::life::Dice;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 #[cfg(feature = "nats")]
@@ -79,9 +79,18 @@ impl Served {
     }
 
     /// SIGKILL: nothing is told, nothing is finished.
-    pub fn kill(mut self) {
+    pub fn kill(self) {
+        self.kill_and_hear();
+    }
+
+    /// The same, and gives what it has logged.
+    pub fn kill_and_hear(mut self) -> String {
         self.child.kill().expect("it can be killed");
         self.child.wait().expect("its end");
+        let mut said = Vec::new();
+        let mut pipe = self.child.stderr.take().expect("its log");
+        pipe.read_to_end(&mut said).expect("what is in the pipe");
+        String::from_utf8_lossy(&said).into_owned()
     }
 }
 

@@ -112,6 +112,11 @@ fn edit(position: u64) -> String {
     )
 }
 
+/// Does it.
+pub fn edited(dir: &Path, position: u64) {
+    rewrite(dir, &format!("{TOOLS}\n{}", edit(position)));
+}
+
 /// What is found is said once.
 #[track_caller]
 fn said_once(report: &str) {

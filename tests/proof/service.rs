@@ -1,7 +1,7 @@
 //! The running service: it serves its tree, records checkpoints when one is due, and raises the alarm
 //! when a bit on the disk is not what it was.
 
-use super::{Published, done, said};
+use super::{Published, attacks, done, said};
 use crate::cli::program::tranche;
 use crate::client::Client;
 use crate::kill::Served;
@@ -118,6 +118,22 @@ async fn one_bit_that_flips_on_the_disk_raises_the_alarm() {
     served.kill();
     let output = tranche(dir, &["--data", "log", "verify"]);
     assert!(!output.status.success() && said(&output).contains("crc32"), "{}", said(&output));
+}
+
+#[tokio::test]
+async fn a_commit_that_was_edited_in_the_last_tile_is_named_in_the_log_of_the_service() {
+    let published = Published::new();
+    let dir = published.dir();
+    let (last, serve) = (published.size() - 5, ["--key", "key", "--verify-every", "1"]);
+    assert!(last / 256 == published.size() / 256, "it is in the last tile");
+    let served = Served::with(dir, &["--data", "log"], &serve);
+    let client = &mut Client::connect(served.address).await.unwrap();
+    until(client, "tranche_verified_position", |position| position > 0).await;
+    attacks::edited(dir, last);
+    until(client, "tranche_verification_findings", |findings| findings > 0).await;
+    let said = served.kill_and_hear();
+    let named = format!("position {last}");
+    assert!(said.lines().any(|line| line.contains(&named) && line.contains("ERROR")), "{said}");
 }
 
 #[tokio::test]
