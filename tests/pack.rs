@@ -1,6 +1,8 @@
 //! Audit packs, as who gets one sees them: `tests/pack/check.sh` unpacks one and runs the commands of its own
 //! README, with our program not at hand. Whatever is changed in it afterwards ends them.
 
+mod own;
+
 use crate::cli::program::{Scratch, command, tranche};
 use domain::canonical::Sha256Hex;
 use serde_json::Value;
@@ -337,107 +339,6 @@ fn whatever_is_changed_in_a_pack_is_refused_also_when_its_manifest_is_written_an
         assert!(text.contains("EUR -750000000.00"), "{text}");
         replaced(&dir.join("books/ledger.journal"), "750000000.00", "750000001.00");
     });
-}
-
-/// An unpacked pack whose manifest was written anew, and what our own check says of it.
-#[track_caller]
-fn changed(dir: &Path, code: i32, change: impl FnOnce(&Path)) -> String {
-    let copy = dir.join("changed");
-    std::fs::remove_dir_all(&copy).ok();
-    assert!(command("cp", dir).args(["-r", "one", "changed"]).status().unwrap().success());
-    change(&copy);
-    listed_anew(&copy);
-    let tar = packed(dir, "changed");
-    ended(dir, &["verify", "--pack", &tar], code)
-}
-
-#[test]
-fn our_own_check_of_a_part_adds_up_its_figures_and_knows_its_keys() {
-    let scratch = recorded();
-    let dir = scratch.path();
-    let told = pack(dir, ROUND, "one.tar", &[]);
-    assert!(told.contains("17 documents not included (--documents)"), "{told}");
-    holds(dir, &["one.tar", "one"]);
-    let told = ended(dir, &["verify", "--pack", "one.tar"], 0);
-    assert!(told.contains("of a part are not made anew"), "{told}");
-    let claims = read(&dir.join("one/figures/budget.json"));
-    let claims: Value = serde_json::from_str(&claims).expect("JSON");
-    let claims = claims["tables"].as_array().unwrap().iter().find(|table| table["key"] == "claims");
-    let amount = claims.expect("claims")["rows"][0]["total"].as_str().expect("an amount");
-    let told = changed(dir, 1, |one| {
-        replaced(&one.join("figures/budget.json"), amount, "EUR 999900000.00");
-    });
-    assert!(told.contains("figures/budget.claims: its control totals are not those"), "{told}");
-    assert!(told.contains("figures/budget.claims: CSV and JSON do not agree"), "{told}");
-    let told = changed(dir, 1, |one| {
-        std::fs::write(one.join("keys/evil.vkey"), "no key\n").unwrap();
-    });
-    assert!(told.contains("keys/evil.vkey is no key that has signed the checkpoint"), "{told}");
-    let told = changed(dir, 1, |one| {
-        let pem =
-            names(&one.join("keys")).into_iter().find(|name| name.strip_suffix(".pem").is_some());
-        std::fs::remove_file(one.join("keys").join(pem.expect("a key"))).unwrap();
-    });
-    assert!(told.contains(".pem is missing"), "{told}");
-}
-
-#[test]
-fn a_pack_of_another_version_is_not_accused_of_figures_that_we_show_otherwise() {
-    let scratch = recorded();
-    let dir = scratch.path();
-    pack(dir, "all", "one.tar", &[]);
-    holds(dir, &["one.tar", "one"]);
-    let made_by =
-        json(&dir.join("one/scope.json"))["made_by"].as_str().expect("a version").to_owned();
-    let other = |one: &Path| {
-        replaced(&one.join("scope.json"), &made_by, "0.0.9+0");
-        for end in [".json", ".persons.csv"] {
-            std::fs::remove_file(one.join(format!("figures/persons{end}"))).ok();
-        }
-    };
-    let told = changed(dir, 1, other);
-    assert!(told.contains("made by another version (0.0.9+0"), "{told}");
-    // Nothing but its version: no finding.
-    let told = changed(dir, 0, |one| replaced(&one.join("scope.json"), &made_by, "0.0.9+0"));
-    assert!(told.contains("figures and books not compared"), "{told}");
-    // The commits are still those under the checkpoint, or not.
-    let bundle = names(&dir.join("one/commits")).remove(0);
-    changed(dir, 1, |one| {
-        replaced(&one.join("scope.json"), &made_by, "0.0.9+0");
-        replaced(&one.join("commits").join(&bundle), "EUROHPC", "EUROHPD");
-    });
-}
-
-#[test]
-fn what_a_strangers_pack_says_does_not_write_to_the_terminal() {
-    let scratch = Scratch::new();
-    let dir = scratch.path();
-    std::fs::create_dir(dir.join("evil")).unwrap();
-    let name = "\u{1b}[31mOWNED\u{1b}[0m\u{7}";
-    std::fs::write(dir.join("evil").join(name), "x").unwrap();
-    std::fs::write(dir.join("evil/MANIFEST"), format!("00  {name}2\n\u{1b}]0;title\u{7}\n"))
-        .unwrap();
-    std::fs::write(dir.join("evil/scope.json"), format!("{{\"scope\":\"{name}\"}}")).unwrap();
-    let tar =
-        command("tar", dir).args(["--format=ustar", "-cf", "evil.tar", "-C", "evil", "."]).status();
-    assert!(tar.unwrap().success());
-    let plain = command("tar", dir)
-        .args(["--format=ustar", "-cf", "plain.tar", "-C", "evil", name, "MANIFEST", "scope.json"])
-        .status();
-    assert!(plain.unwrap().success());
-    std::fs::write(dir.join("empty.tar"), [0; 1024]).unwrap();
-    let bytes: Vec<u8> =
-        (0..4096_u32).map(|at| at.wrapping_mul(2_654_435_761).to_be_bytes()[1]).collect();
-    std::fs::write(dir.join("noise.tar"), bytes).unwrap();
-    for (file, code) in [("evil.tar", 5), ("plain.tar", 1), ("empty.tar", 5), ("noise.tar", 5)] {
-        for json in [&[][..], &["--json"]] {
-            let told = ended(dir, &[&["verify", "--pack", file], json].concat(), code);
-            let is_safe =
-                told.chars().all(|char| char == '\n' || char.is_ascii() && !char.is_control());
-            assert!(is_safe && told.len() < 1500, "{file}: {}", told.escape_debug());
-        }
-    }
-    assert!(ended(dir, &["verify", "--pack", "empty.tar"], 5).contains("no file in it"));
 }
 
 #[test]
