@@ -119,7 +119,7 @@ fn renamed(one: &Path, from: &str, to: &str) {
     std::fs::rename(one.join(from), one.join(to)).unwrap();
 }
 
-/// A pack of everything beside the one of the same log that is in `one`, unpacked there.
+/// Of the same scope under the next checkpoint: a pack that is unpacked in `later`.
 fn later(dir: &Path, scope: &str) {
     ended(dir, &["--data", "log", "proof", "record", "--key", "key"], 0);
     pack(dir, scope, "later.tar", &[]);

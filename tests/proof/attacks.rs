@@ -112,7 +112,7 @@ fn edit(position: u64) -> String {
     )
 }
 
-/// Does it.
+/// Edits the commit at a position of the log in a directory.
 pub fn edited(dir: &Path, position: u64) {
     rewrite(dir, &format!("{TOOLS}\n{}", edit(position)));
 }

@@ -79,7 +79,8 @@ pub trait Log: Send + Sync + 'static {
 
     /// Reads whole groups in order, beginning with the one that holds `from`, and stops before
     /// their bodies exceed `bytes_max`. The first group is returned whatever its length, so a
-    /// reader always gets on.
+    /// reader always gets on; after it the reading may stop sooner. Only an answer without groups says that
+    /// the log ends there.
     ///
     /// A group that starts before `from` is trimmed to start at `from`. Reading from 0 is reading
     /// from 1; reading past the head gives no groups.
