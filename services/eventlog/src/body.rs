@@ -1,8 +1,6 @@
 //! The body of a group as the stores keep it: its entries with one newline between each two. And
 //! its checksum.
 
-use std::io::BufRead;
-
 use bytes::Bytes;
 
 use crate::{ENTRY_BYTES_MAX, Error, Group, Position, body_bytes};
@@ -60,26 +58,10 @@ pub(crate) fn check(
     }
 }
 
-/// What is between the newlines. Bytes are many, so the newline is looked for by the standard library's
-/// `memchr`, which `slice::split` does not use.
+/// What is between the newlines.
 fn lines(body: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = Some(body);
-    std::iter::from_fn(move || {
-        let body = rest?;
-        let mut after = body;
-        // Reading a slice does not fail.
-        let length = after.skip_until(b'\n').unwrap_or(body.len());
-        match body[..length].split_last() {
-            Some((b'\n', line)) => {
-                rest = Some(after);
-                Some(line)
-            }
-            _ => {
-                rest = None;
-                Some(body)
-            }
-        }
-    })
+    let ends = memchr::memchr_iter(b'\n', body).chain([body.len()]);
+    ends.scan(0, |start, end| Some(&body[std::mem::replace(start, end + 1)..end]))
 }
 
 /// Makes the group of a body that passed its check. The entries share its memory.
