@@ -164,10 +164,10 @@ impl Contest<'_> {
     /// A turn of an engine on SQLite with all that `serve --key` does beside it; and how long the tree
     /// took after the end, to have what was written.
     async fn with_proof(&self, clients: usize) -> Result<(Turn, Turn), BenchError> {
-        let place = self.place()?;
-        let engine = prepared(&place.0).await?;
-        let log = Arc::new(eventlog::Sqlite::open_unchecked(&place.0)?);
-        let prover = Prover::open(log, &place.0.join(DIRECTORY), vec![key()]).await?;
+        let dir = fresh(self.directory)?;
+        let engine = prepared(&dir).await?;
+        let log = Arc::new(eventlog::Sqlite::open_unchecked(&dir)?);
+        let prover = Prover::open(log, &dir.join(DIRECTORY), vec![key()]).await?;
         let prover = Arc::new(prover);
         let nowhere: OpenAgain = Arc::new(|| Box::pin(async { Err(eventlog::Error::ReadOnly) }));
         let keeping = Keeping { prover: Some(prover.clone()), open: nowhere, every: None };
@@ -181,6 +181,14 @@ impl Contest<'_> {
         let behind = Turn { done, took: start.elapsed(), ..Turn::default() };
         drop(tasks);
         engine.stop().await;
+        // The tree goes with the parent: an ext4 without a journal looks for minutes at each file that was
+        // removed before it makes another, and the next turn would pay for it.
+        for file in std::fs::read_dir(&dir)? {
+            let path = file?.path();
+            if path.is_file() {
+                std::fs::remove_file(path)?;
+            }
+        }
         Ok((turn?, behind))
     }
 
@@ -237,11 +245,7 @@ impl Place {
     /// # Errors
     /// When it cannot be made.
     pub fn new(parent: &Path) -> std::io::Result<Self> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = parent.join(format!("tranche-bench-{}-{number}", std::process::id()));
-        std::fs::create_dir(&path)?;
-        Ok(Self(path))
+        fresh(parent).map(Self)
     }
 }
 
@@ -250,6 +254,15 @@ impl Drop for Place {
         // Nothing else can be done about a directory that cannot be removed.
         let _ = std::fs::remove_dir_all(&self.0);
     }
+}
+
+/// Makes a directory with a name that no other has.
+fn fresh(parent: &Path) -> std::io::Result<PathBuf> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let path = parent.join(format!("tranche-bench-{}-{number}", std::process::id()));
+    std::fs::create_dir(&path)?;
+    Ok(path)
 }
 
 /// Entries of the workload.
