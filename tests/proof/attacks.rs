@@ -69,6 +69,33 @@ store(all)"#;
 }
 
 #[test]
+fn the_bytes_alone_tell_where_one_was_changed() {
+    let bytes = [KEPT, &["--bytes"]].concat();
+    let published = attacked(&edit(100));
+    let (report, positions) = found(published.dir(), &bytes);
+    assert!(positions.iter().all(|position| *position == 100) && !positions.is_empty(), "{report}");
+    assert!(report.contains("is not what it was when it was hashed"), "{report}");
+
+    let published = Published::new();
+    let dir = published.dir();
+    std::fs::copy(dir.join("site/checkpoint"), dir.join("kept")).unwrap();
+    let verify = [&["--data", "log", "verify", "--public", "public"], &bytes[..]].concat();
+    let told = done(dir, &verify);
+    let size = published.size();
+    let expected =
+        format!("checked the bytes of {size} commits, 2 signed checkpoints, not what they say\n");
+    assert_eq!(told, expected);
+    // One letter of the last row, with the checksum left as it was.
+    let edit = "log.execute(\"update groups set body = replace(body, 'actor', 'actoR') \
+                where first = (select max(first) from groups)\")\nlog.commit()";
+    rewrite(dir, &format!("{TOOLS}\n{edit}"));
+    let damaged = tranche(dir, &verify);
+    assert_eq!(damaged.status.code(), Some(CORRUPT), "{}", said(&damaged));
+    let told = said(&damaged);
+    assert!(told.contains("row ") && told.contains("crc32 is"), "{told}");
+}
+
+#[test]
 fn a_removed_commit_and_a_swapped_pair_are_named() {
     let published = attacked("all = entries()\ndel all[149]\nstore(all)");
     let (report, positions) = found(published.dir(), KEPT);

@@ -281,13 +281,13 @@ pub fn verifying(verifying: &Verifying) -> Section {
             "Entries a second, of {} of {} bytes on average in an SQLite log with 256 in a group. `bare \
              SHA-256` is one hash over all bytes in memory, on one core: {} MB a second. `tree` is every \
              leaf and node from memory: 13 blocks of SHA-256 for an entry where bare has 10.5, so this \
-             cannot be reached by one core. `tree of the log` opens the log, reads it, checks the CRC of \
-             every row, and holds the tree against every tile and the signed checkpoint: who has altered \
-             a byte is found by it. `everything` is `tranche verify`: besides, SQLite's own check of the \
-             file, every commit decoded and encoded again, its form, times, versions, ids and sums, and \
-             the checkpoints in it; decoding alone takes a core several times as long as bare SHA-256 \
-             (see replay), so two cores cannot reach its target. `a running service` holds the tree and every view, folded anew, \
-             against the live ones. The file is in the memory of the operating system.",
+             cannot be reached by one core. `tranche verify --bytes` opens the log, reads it, checks \
+             the CRC of every row, and holds the tree against every tile and the signed checkpoint: who has \
+             altered a byte is found by it. `tranche verify` does besides SQLite's own check of the file, \
+             and holds every commit decoded and encoded again against its form, times, versions, ids and \
+             sums, and the checkpoints in it; decoding alone takes a core several times as long as bare \
+             SHA-256 (see replay), so two cores cannot reach its target. `a running service` holds the tree \
+             and every view, folded anew, against the live ones. The file is in the memory of the operating system.",
             grouped(*entries),
             bytes / (*entries).max(1),
             grouped(rate)
@@ -296,8 +296,8 @@ pub fn verifying(verifying: &Verifying) -> Section {
             Line::of("bare SHA-256", bare),
             line("bare SHA-256 of the file", file, None),
             line("tree", tree, None),
-            line("tree of the log", log, Some(VERIFYING_TARGET)),
-            line("everything", everything, Some(VERIFYING_TARGET)),
+            line("verify --bytes", log, Some(VERIFYING_TARGET)),
+            line("verify", everything, Some(VERIFYING_TARGET)),
             line("a running service", service, None),
         ],
     }

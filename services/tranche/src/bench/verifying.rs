@@ -39,7 +39,8 @@ pub struct Verifying {
     pub file: Vec<Turn>,
     /// Leaves and nodes of the tree, from memory.
     pub tree: Vec<Turn>,
-    /// The log is opened and read, and its tree held against the tiles and the signed checkpoint.
+    /// What `tranche verify --bytes` does: the log is opened and read, and its tree held against the tiles and
+    /// the signed checkpoint.
     pub log: Vec<Turn>,
     /// All that `tranche verify` does.
     pub everything: Vec<Turn>,
