@@ -18,6 +18,13 @@ fn changed(dir: &Path, code: i32, change: impl FnOnce(&Path)) -> String {
     ended(dir, &["verify", "--pack", &tar], code)
 }
 
+/// Our own check says this of a pack that was changed so.
+#[track_caller]
+fn finds(dir: &Path, what: &str, change: &dyn Fn(&Path)) {
+    let told = changed(dir, 1, change);
+    assert!(told.contains(what), "{what:?} is not in: {told}");
+}
+
 #[test]
 fn our_own_check_of_a_part_adds_up_its_figures_and_knows_its_keys() {
     let scratch = recorded();
@@ -139,10 +146,7 @@ fn each_rule_about_a_part_finds_what_no_other_does() {
     let award = with(&dir.join("one"), "commits", "call.RoundAwarded");
     let number = award.trim_start_matches("commits/").trim_end_matches(".json").to_owned();
     let proof = format!("proofs/{number}.tlog-proof");
-    let finds = |what: &str, change: &dyn Fn(&Path)| {
-        let told = changed(dir, 1, change);
-        assert!(told.contains(what), "{what:?} is not in: {told}");
-    };
+    let finds = |what: &str, change: &dyn Fn(&Path)| finds(dir, what, change);
     finds("scope.json: the format is not \"tranche/pack/v1\"", &|one| {
         replaced(&one.join("scope.json"), "tranche/pack/v1", "tranche/pack/v0");
     });
@@ -178,9 +182,8 @@ fn each_rule_about_a_part_finds_what_no_other_does() {
         std::fs::remove_file(one.join(&award)).unwrap();
     });
     let none = Sha256Hex::of(b"{}").to_string();
-    // A long name is told by its beginning.
-    let (begin, here) = (&none[..34], "it is here, or a commit names it, and not both");
-    finds(&format!("rules/{begin}...: {here}"), &|one| {
+    let here = "it is here, or a commit names it, and not both";
+    finds(&format!("rules/{none}.json: {here}"), &|one| {
         std::fs::write(one.join(format!("rules/{none}.json")), "{}").unwrap();
     });
     finds(here, &|one| {
@@ -199,10 +202,7 @@ fn each_rule_about_everything_finds_what_no_other_does() {
     let [first, second] = &bundles[..] else { panic!("{bundles:?}") };
     let first = &*format!("commits/{first}");
     let second = &*format!("commits/{second}");
-    let finds = |what: &str, change: &dyn Fn(&Path)| {
-        let told = changed(dir, 1, change);
-        assert!(told.contains(what), "{what:?} is not in: {told}");
-    };
+    let finds = |what: &str, change: &dyn Fn(&Path)| finds(dir, what, change);
     finds("the commits are not those under the checkpoint", &|one| {
         std::fs::copy(dir.join("later/checkpoint"), one.join("checkpoint")).unwrap();
     });

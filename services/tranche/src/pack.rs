@@ -36,8 +36,8 @@ pub const LINES: u64 = eventlog::tlog::tile::WIDTH;
 /// made are not compared with ours.
 pub const MADE_BY: &str = concat!(env!("CARGO_PKG_VERSION"), "+", env!("TRANCHE_SHAPES"));
 
-/// The most bytes of a pack's text that a message repeats.
-const SHOWN_BYTES_MAX: usize = 40;
+/// The most bytes of a pack's text that a message repeats: every name that a sound pack has is shorter.
+const SHOWN_BYTES_MAX: usize = 96;
 
 /// The beginning of a text of a pack for a message, quoted and escaped unless it is plain: a stranger's pack does
 /// not write to a terminal.
