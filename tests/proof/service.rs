@@ -122,11 +122,21 @@ async fn one_bit_that_flips_on_the_disk_raises_the_alarm() {
 
 #[tokio::test]
 async fn a_commit_that_was_edited_in_the_last_tile_is_named_in_the_log_of_the_service() {
+    edited_under(&["--key", "key", "--verify-every", "1"]).await;
+}
+
+/// It signs nothing, and holds the log against the tree that an instance with the key has left.
+#[tokio::test]
+async fn a_service_without_the_key_names_it_too() {
+    edited_under(&["--verify-every", "1"]).await;
+}
+
+async fn edited_under(serve: &[&str]) {
     let published = Published::new();
     let dir = published.dir();
-    let (last, serve) = (published.size() - 5, ["--key", "key", "--verify-every", "1"]);
+    let last = published.size() - 5;
     assert!(last / 256 == published.size() / 256, "it is in the last tile");
-    let served = Served::with(dir, &["--data", "log"], &serve);
+    let served = Served::with(dir, &["--data", "log"], serve);
     let client = &mut Client::connect(served.address).await.unwrap();
     until(client, "tranche_verified_position", |position| position > 0).await;
     attacks::edited(dir, last);

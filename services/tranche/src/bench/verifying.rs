@@ -99,7 +99,7 @@ pub async fn verifying(
         verifying.everything.push(timed(start));
         sound(&checked.findings)?;
         let start = Instant::now();
-        sound(&proof::verify_once(&again, &engine.reader(), &prover).await?)?;
+        sound(&proof::verify_once(&again, &engine.reader(), Arc::clone(&prover)).await?)?;
         verifying.service.push(timed(start));
     }
     engine.stop().await;

@@ -170,7 +170,8 @@ impl Contest<'_> {
         let prover = Prover::open(log, &dir.join(DIRECTORY), vec![key()]).await?;
         let prover = Arc::new(prover);
         let nowhere: OpenAgain = Arc::new(|| Box::pin(async { Err(eventlog::Error::ReadOnly) }));
-        let keeping = Keeping { prover: Some(prover.clone()), open: nowhere, every: None };
+        let keeping =
+            Keeping { prover: Some(prover.clone()), kept: None, open: nowhere, every: None };
         let tasks = keeping.start(&engine.clone().into(), &Registry::new())?;
         let turn = submit_together(&engine, clients, self.length).await;
         let (start, head) = (Instant::now(), engine.reader().now().position());

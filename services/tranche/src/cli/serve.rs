@@ -80,7 +80,8 @@ impl ProofArgs {
         // A log in memory is another one each time it is opened.
         let is_kept = !matches!(source.required()?, Place::Memory);
         let every = Some(self.verify_every).filter(|every| *every > 0 && is_kept);
-        Ok(Keeping { prover, open, every: every.map(Duration::from_secs) })
+        let kept = source.kept_tree()?;
+        Ok(Keeping { prover, kept, open, every: every.map(Duration::from_secs) })
     }
 }
 

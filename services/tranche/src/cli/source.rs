@@ -13,6 +13,7 @@ use tranche::engine::{Engine, Follower, OnProgress, Options};
 use tranche::gateway::Gateway;
 #[cfg(feature = "nats")]
 use tranche::node::{self, Node};
+use tranche::proof::{self, Shelf};
 use tranche::roles::{Role, Roles};
 use tranche::vault::Vault;
 
@@ -124,6 +125,13 @@ impl Source {
             }
             _ => self.open_to_read().await,
         }
+    }
+
+    /// The tree that is kept beside an embedded log, if there is one.
+    pub fn kept_tree(&self) -> Result<Option<Shelf>, Failure> {
+        let Place::Directory(dir) = self.required()? else { return Ok(None) };
+        let dir = dir.join(proof::DIRECTORY);
+        Ok(if dir.exists() { Some(Shelf::open(&dir)?) } else { None })
     }
 
     /// The folds of the log, beside its writer or without one.

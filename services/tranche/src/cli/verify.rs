@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use tranche::documents::check::Census;
 use tranche::engine::{self, SnapshotCheck};
 use tranche::pack;
-use tranche::proof::{self, Check, Shelf, keys};
+use tranche::proof::{Check, keys};
 use tranche::verify::{Checked, Finding, entries};
 
 /// What `tranche verify` is told.
@@ -229,11 +229,7 @@ async fn check_commits(
 
 /// What the tree of the log must fit to: what was signed and kept here, and what the caller has kept.
 fn tree(source: &Source, args: &VerifyArgs, findings: &mut Vec<Finding>) -> Result<Check, Failure> {
-    let kept = match source.required()? {
-        Place::Directory(dir) => Some(dir.join(proof::DIRECTORY)).filter(|dir| dir.exists()),
-        _ => None,
-    };
-    let kept = kept.map(|dir| Shelf::open(&dir)).transpose()?;
+    let kept = source.kept_tree()?;
     let known = args.public.as_deref().map(keys::read_verifiers).transpose()?;
     let mut notes = Vec::new();
     if let Some(shelf) = &kept {

@@ -1,7 +1,7 @@
 //! What a running service does about proof: its tree follows the log, a checkpoint is signed and recorded
 //! when one is due, and everything that is stored is read again and again and held against what it was.
 
-use super::{Check, Prover};
+use super::{Check, Prover, Shelf};
 use crate::engine::{
     OpenError, Published, ReadError, Reader, Request, SubmitError, replay_checked,
 };
@@ -43,6 +43,8 @@ pub type Opening = Pin<Box<dyn Future<Output = Result<Arc<dyn Log>, eventlog::Er
 pub struct Keeping {
     /// The tree, if there are keys to sign it with.
     pub prover: Option<Arc<Prover>>,
+    /// Without keys: the tree that an instance with keys has left, which is held against the log too.
+    pub kept: Option<Shelf>,
     /// Opens the log to verify it.
     pub open: OpenAgain,
     /// How long to wait before everything is verified again; never, and not at the start either, when `None`.
@@ -65,8 +67,9 @@ impl Keeping {
             tasks.spawn(keep(prover, gateway.clone(), figures.clone()));
         }
         if let Some(every) = self.every {
-            let (reader, prover) = (gateway.reader(), self.prover);
-            tasks.spawn(verify_again_and_again(self.open, reader, prover, every, figures));
+            let (reader, known) =
+                (gateway.reader(), Known { prover: self.prover, kept: self.kept });
+            tasks.spawn(verify_again_and_again(self.open, reader, known, every, figures));
         }
         Ok(tasks)
     }
@@ -251,13 +254,50 @@ impl From<OpenError> for Broken {
     }
 }
 
+/// What is known of a log beside the log.
+struct Known {
+    prover: Option<Arc<Prover>>,
+    kept: Option<Shelf>,
+}
+
+impl Known {
+    /// What the log must fit to; or why that cannot be read.
+    fn check(&self) -> (Check, Option<String>) {
+        let Some(prover) = &self.prover else { return self.check_kept() };
+        let mut check = Check::new(Some(prover.shelf.clone()));
+        // What is on the disk may have been changed with the log; what was hashed here was not.
+        if let Some((tile, hashes)) = prover.open_leaves() {
+            check.expect_leaves("the memory of this process".to_owned(), tile.index, hashes);
+        }
+        check.expect_all(prover.newest().map(|(checkpoint, _)| checkpoint));
+        (check, None)
+    }
+
+    fn check_kept(&self) -> (Check, Option<String>) {
+        let mut check = Check::new(self.kept.clone());
+        let note = self.kept.as_ref().map_or(Ok(None), Shelf::checkpoint);
+        // Without keys its signature says nothing, and the log must fit to it all the same.
+        let parsed =
+            note.and_then(|note| Ok(note.map(|note| Checkpoint::parse(&note.text)).transpose()?));
+        match parsed {
+            Ok(checkpoint) => {
+                check.expect_all(checkpoint);
+                (check, None)
+            }
+            Err(error) => {
+                (check, Some(format!("the checkpoint of this log cannot be read: {error}")))
+            }
+        }
+    }
+}
+
 /// Verifies everything that is stored, again and again: bytes against their hashes, the tree against what
 /// was signed, and the views against a fold from the first commit. What it finds is told as an error and
 /// as a figure. A log that cannot be read now is no finding.
 async fn verify_again_and_again(
     open: OpenAgain,
     reader: Reader,
-    prover: Option<Arc<Prover>>,
+    known: Known,
     every: Duration,
     figures: Figures,
 ) {
@@ -265,7 +305,7 @@ async fn verify_again_and_again(
     loop {
         sleep(pause).await;
         pause = every;
-        let findings = match verify(&open, &reader, prover.as_deref()).await {
+        let findings = match verify(&open, &reader, &known).await {
             Ok((position, findings)) => {
                 if findings.is_empty() {
                     figures.verified.set(i64::try_from(position).unwrap_or(i64::MAX));
@@ -290,9 +330,10 @@ async fn verify_again_and_again(
 pub(crate) async fn verify_once(
     open: &OpenAgain,
     reader: &Reader,
-    prover: &Prover,
+    prover: Arc<Prover>,
 ) -> Result<Vec<String>, eventlog::Error> {
-    let verified = verify(open, reader, Some(prover)).await;
+    let known = Known { prover: Some(prover), kept: None };
+    let verified = verify(open, reader, &known).await;
     let broken = |error: Broken| eventlog::Error::Unavailable(error.to_string());
     verified.map(|(_, findings)| findings).map_err(broken)
 }
@@ -300,17 +341,12 @@ pub(crate) async fn verify_once(
 async fn verify(
     open: &OpenAgain,
     reader: &Reader,
-    prover: Option<&Prover>,
+    known: &Known,
 ) -> Result<(Position, Vec<String>), Broken> {
     let log = open().await?;
     let shown = reader.now();
     let head = shown.position();
-    let mut check = Check::new(prover.map(|prover| prover.shelf.clone()));
-    // What is on the disk may have been changed with the log; what was hashed here was not.
-    if let Some((tile, hashes)) = prover.and_then(Prover::open_leaves) {
-        check.expect_leaves("the memory of this process".to_owned(), tile.index, hashes);
-    }
-    check.expect_all(prover.and_then(|prover| prover.newest()).map(|(checkpoint, _)| checkpoint));
+    let (mut check, unread) = known.check();
     let recorded = shown.views().checkpoints.roots();
     check.expect_all(recorded.map(|(size, root)| {
         let origin = String::new();
@@ -318,7 +354,8 @@ async fn verify(
     }));
     let (check, replayed) = replay_checked(log, head, check).await;
     let (found, _) = check.finish();
-    let mut findings: Vec<String> = found.iter().map(ToString::to_string).collect();
+    let found = found.iter().map(ToString::to_string);
+    let mut findings: Vec<String> = unread.into_iter().chain(found).collect();
     let expected = match replayed {
         Ok(report) => report.digests,
         // All was read, so the tree may say which entry was altered.
@@ -353,7 +390,7 @@ mod tests {
         let log: Arc<dyn Log> = Arc::new(Memory::default());
         let engine = Engine::open(log, Clock::system(), Options::default()).await.unwrap();
         let open: OpenAgain = Arc::new(move || Box::pin(async move { answer() }));
-        let verified = verify(&open, &engine.reader(), None).await;
+        let verified = verify(&open, &engine.reader(), &Known { prover: None, kept: None }).await;
         engine.stop().await;
         verified.map(|(position, _)| position)
     }
