@@ -292,6 +292,12 @@ pub enum Rejection {
         "{0} items would be drawn, the most is {SAMPLE_MAX}: narrow the scope or raise what is tolerable"
     )]
     TooLarge(usize),
+    /// Else whoever does not like the sample could try again.
+    #[error(
+        "a checkpoint was recorded after position {committed}, where the nonce was committed to, so the \
+         sample can be known: draw it first (audit.draw)"
+    )]
+    NotDrawn { committed: u64 },
     /// Not drawn.
     #[error("{0} is not in the sample")]
     NotInSample(String),
@@ -350,9 +356,10 @@ impl Reason for Rejection {
             | Self::Answered(_)
             | Self::NotHeard { .. } => HEARD,
             Self::Incomplete { .. } => Rule::of("ISA 500", "para. 9: completeness of information"),
-            Self::OtherNonce { .. } | Self::OtherCheckpoint { .. } | Self::NoCheckpoint { .. } => {
-                VERIFIABLE
-            }
+            Self::OtherNonce { .. }
+            | Self::OtherCheckpoint { .. }
+            | Self::NoCheckpoint { .. }
+            | Self::NotDrawn { .. } => VERIFIABLE,
             Self::ActedOn { .. } => {
                 Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 36: segregation of duties")
             }
@@ -557,11 +564,14 @@ fn check_independent(world: &World, meta: &Meta, item: &str) -> Result<(), Refus
     }
 }
 
+fn first_checkpoint(world: &World, committed: u64) -> Option<(u64, Sha256Hex)> {
+    world.checkpoints.get(&checkpoint::this_log())?.first_after(committed)
+}
+
 /// The seed must rest on a checkpoint that nobody could know when the nonce was committed to, and that
 /// nobody could choose: the first that was recorded after it.
 fn check_checkpoint(world: &World, it: Checkpoint, committed: u64) -> Result<(), Refusal> {
-    let log = world.checkpoints.get(&checkpoint::this_log());
-    let Some((size, root)) = log.and_then(|log| log.first_after(committed)) else {
+    let Some((size, root)) = first_checkpoint(world, committed) else {
         return Err(Refusal::from(Rejection::NoCheckpoint { committed }).at("/checkpoint"));
     };
     if (it.size, it.root) == (size, root) {
@@ -957,6 +967,11 @@ command! {
     |this, world, _meta| {
         check_reason("conclusion", &this.conclusion)?;
         let audit = world.find(&world.audits, &this.audit)?;
+        if let (Some((_, committed)), None) = (&audit.commitment, &audit.sample)
+            && first_checkpoint(world, *committed).is_some()
+        {
+            return Err(Rejection::NotDrawn { committed: *committed }.into());
+        }
         let mut drawn = audit.sample.iter().flat_map(|sample| &sample.items);
         if let Some(open) = drawn.find(|one| !audit.tested.contains_key(&one.item)) {
             return Err(Rejection::NotTested(open.item.clone()).into());

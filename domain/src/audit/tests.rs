@@ -290,6 +290,15 @@ fn a_correction_is_money_that_moved_and_counts_once() {
 }
 
 #[test]
+fn a_sample_that_can_be_known_is_drawn_before_the_end_so_that_nobody_tries_again() {
+    let close = r#"{"audit":"E","conclusion":"Not begun."}"#;
+    bound_to(one_payment(), "{}").when("audit.close", close).then(&["audit.Closed"]);
+    let (known, head) = with_checkpoint(bound_to(one_payment(), "{}"));
+    let scenario = known.when("audit.close", close).refused("audit.not_drawn");
+    scenario.when("audit.draw", &draw(head)).then(&["audit.SampleDrawn"]);
+}
+
+#[test]
 fn an_engagement_ends_when_all_is_tested_and_settled() {
     let close = r#"{"audit":"E","conclusion":"Not more than material."}"#;
     let scenario = drawn().when("audit.close", close).refused("audit.not_tested");
