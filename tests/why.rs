@@ -302,3 +302,28 @@ async fn lines(server: &Running, query: &str) -> Vec<Value> {
     assert_eq!(answer.status, 200, "{query}: {}", answer.text());
     answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
+
+#[tokio::test]
+async fn over_http_a_row_is_the_same_one_whatever_of_it_changes() {
+    let server = Running::start(fixture::engine().await).await;
+    let shown = server.get("/views/pipeline").await.json();
+    let tables = shown["tables"].as_array().unwrap();
+    let place = tables.iter().position(|table| table["key"] == "proposals").unwrap();
+    let proposal = tables[place]["rows"][0]["proposal"].as_str().unwrap();
+    let why = async |pointer: &str| {
+        server.get(&format!("/views/pipeline/why?pointer={pointer}")).await.json()
+    };
+    let by_name = why(&format!("/proposals/{proposal}/state")).await;
+    assert_eq!(why(&format!("/tables/{place}/rows/0/state")).await, by_name);
+    let steps = by_name["contributions"].as_array().unwrap();
+    let types: Vec<&str> =
+        steps.iter().map(|step| step["event"]["type"].as_str().unwrap()).collect();
+    for expected in ["proposal.Submitted", "proposal.Admitted", "proposal.Awarded"] {
+        assert!(types.contains(&expected), "{types:?}");
+    }
+    // A place in the JSON is a place, also where rows have numbers for names.
+    let timeline = server.get("/views/timeline").await.json();
+    let expected = &timeline["tables"][0]["rows"][30]["position"];
+    let found = server.get("/views/timeline/why?pointer=/tables/0/rows/30/position").await.json();
+    assert_eq!(&found["value"], expected);
+}

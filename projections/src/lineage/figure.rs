@@ -23,8 +23,8 @@ pub struct Figure {
     pub row: Option<String>,
     /// Key of the column.
     pub column: &'static str,
-    /// How many columns name the row; 0 when rows of one name are numbered.
-    key_columns: usize,
+    /// Which columns name the row; none when rows of one name are numbered.
+    key: &'static [&'static str],
 }
 
 /// Why a pointer leads to no figure.
@@ -65,9 +65,12 @@ impl Figure {
             parts.map(|part| part.replace("~1", "/").replace("~0", "~")).collect();
         let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
         let (table, row, column) = match parts[..] {
-            ["tables", table, "rows", row, column] => (table, row, column),
-            ["tables", table, TOTALS, column] | [table, TOTALS, column] => (table, TOTALS, column),
-            [table, row, column] => (table, row, column),
+            // A place in the JSON, so a number comes before a name.
+            ["tables", table, "rows", row, column] => (table, Row::Place(row), column),
+            ["tables", table, TOTALS, column] | [table, TOTALS, column] => {
+                (table, Row::Name(TOTALS), column)
+            }
+            [table, row, column] => (table, Row::Name(row), column),
             _ => return Err(form()),
         };
         let table = match view.table(table, query, None) {
@@ -80,25 +83,30 @@ impl Figure {
     fn in_view(
         view: &str,
         table: &Table,
-        row: &str,
+        row: Row<'_>,
         column: &str,
     ) -> Result<(Self, Cell), PointerError> {
         let at = table.columns.iter().position(|it| it.key == column).ok_or_else(|| {
             let keys: Vec<&str> = table.columns.iter().map(|column| column.key).collect();
             PointerError::Column(table.key, shown(column), keys.join(", "))
         })?;
-        let no_row = || PointerError::Row(table.key, shown(row), table.rows.len());
-        let (row, cells) = if row == TOTALS {
+        let (Row::Name(text) | Row::Place(text)) = row;
+        let no_row = || PointerError::Row(table.key, shown(text), table.rows.len());
+        let (row, cells) = if text == TOTALS {
             (None, table.totals.as_ref().ok_or_else(no_row)?)
         } else {
             let names = names(view, table);
-            let index = names.iter().position(|name| name == row).or_else(|| number(row));
+            let named = || names.iter().position(|name| name == text);
+            let index = match row {
+                Row::Name(_) => named().or_else(|| number(text)),
+                Row::Place(_) => number(text).or_else(named),
+            };
             let found = index.and_then(|index| Some((names.get(index)?, table.rows.get(index)?)));
             let (name, cells) = found.ok_or_else(no_row)?;
             (Some(name.clone()), cells)
         };
-        let key_columns = key_columns(view, table.key);
-        let figure = Self { table: table.key, row, column: table.columns[at].key, key_columns };
+        let key = key(view, table.key);
+        let figure = Self { table: table.key, row, column: table.columns[at].key, key };
         Ok((figure, cells.get(at).filter(|cell| has_value(cell)).cloned().unwrap_or(Cell::Empty)))
     }
 
@@ -108,15 +116,12 @@ impl Figure {
         let mut all = BTreeMap::new();
         for table in &report.tables {
             let named = names(report.view, table).into_iter().map(Some).zip(&table.rows);
-            let key_columns = key_columns(report.view, table.key);
+            let key = key(report.view, table.key);
             for (row, cells) in named.chain(table.totals.iter().map(|totals| (None, totals))) {
                 for (column, cell) in table.columns.iter().zip(cells) {
                     if has_value(cell) {
                         let (row, column) = (row.clone(), column.key);
-                        all.insert(
-                            Self { table: table.key, row, column, key_columns },
-                            cell.clone(),
-                        );
+                        all.insert(Self { table: table.key, row, column, key }, cell.clone());
                     }
                 }
             }
@@ -124,9 +129,9 @@ impl Figure {
         all
     }
 
-    /// The name of its row, where the first column says it for good.
+    /// The name of its row, where one column says it for good.
     pub(crate) fn row_for_good(&self) -> Option<&str> {
-        self.row.as_deref().filter(|_| self.key_columns == 1)
+        self.row.as_deref().filter(|_| self.key.len() == 1)
     }
 
     /// What it is in a table of another moment; `None` when there is none.
@@ -134,9 +139,9 @@ impl Figure {
         let at = table.columns.iter().position(|column| column.key == self.column)?;
         let cells = match &self.row {
             None => table.totals.as_ref()?,
-            Some(name) if self.key_columns > 0 => {
-                let is_named = |row: &&Vec<Cell>| is_called(name, &row[..self.key_columns]);
-                table.rows.iter().find(is_named)?
+            Some(name) if !self.key.is_empty() => {
+                let places = places(table, self.key);
+                table.rows.iter().find(|row| is_called(name, row, &places))?
             }
             Some(name) => {
                 let index = numbered(table).iter().position(|it| it == name)?;
@@ -177,21 +182,69 @@ impl fmt::Display for Figure {
     }
 }
 
-/// How many columns name a row of a table for good; 0 where that is not said.
-fn key_columns(view: &str, table: &str) -> usize {
+/// How a pointer says which row.
+#[derive(Clone, Copy)]
+enum Row<'a> {
+    /// Its name, or else its number.
+    Name(&'a str),
+    /// Its number, or else its name.
+    Place(&'a str),
+}
+
+/// The columns that name a row of a table for good, whatever else of it changes; none where there are no such.
+fn key(view: &str, table: &str) -> &'static [&'static str] {
     match (view, table) {
-        ("budget", "calls") | ("ledger", "ledgers" | "pledges" | "accounts") => 1,
-        ("budget", "rounds" | "commitments" | "grants" | "claims") => 2,
-        ("budget" | "ledger", "lines") => 3,
-        _ => 0,
+        ("audit", "engagements" | "results") => &["audit"],
+        ("audit", "items") => &["audit", "item"],
+        ("audit", "findings") => &["audit", "finding"],
+        ("budget" | "pipeline" | "portfolio", "calls") => &["call"],
+        ("budget" | "match", "rounds") | ("pipeline", "states") => &["call", "round"],
+        ("budget", "commitments") => &["fund", "commitment"],
+        ("budget", "grants") => &["fund", "grant"],
+        ("budget", "claims") => &["about", "what"],
+        ("budget" | "ledger", "lines") => &["fund", "line", "source"],
+        ("checkpoints", "recorded") => &["position"],
+        ("checkpoints", "keys") => &["key"],
+        ("compute", "offers") => &["system", "country", "partition", "offer"],
+        ("compute", "partitions") => &["system", "partition"],
+        ("compute", "modes") => &["call", "mode", "partition"],
+        ("compute", "allocations") => &["allocation"],
+        ("compute", "prizes") => &["prize", "contestant"],
+        ("deadlines", "deadlines") => &["what", "stream", "about"],
+        ("inbox", "tasks") => &["command", "stream", "about", "person", "roles"],
+        ("journal", "digits") => &["digit"],
+        ("ledger", "ledgers") => &["ledger"],
+        ("ledger", "pledges") | ("match", "apart") => &["pledge"],
+        ("ledger", "accounts") => &["account"],
+        ("match", "grants") => &["grant"],
+        ("match", "states") => &["state"],
+        ("persons", "persons") => &["person", "purpose"],
+        ("pipeline", "cut_offs") => &["call", "cut_off"],
+        ("pipeline", "proposals") => &["proposal"],
+        ("portfolio", _) => &["call", "name"],
+        ("ranking", "places") => &["evaluation", "proposal"],
+        ("ranking", "ties") => &["evaluation", "winner", "among"],
+        ("ranking", "scores") => &["evaluation", "proposal", "criterion"],
+        ("register", "awards") => &["call", "round", "proposal"],
+        _ => &[],
     }
+}
+
+/// Where these columns are.
+fn places(table: &Table, key: &[&str]) -> Vec<usize> {
+    let place = |key: &&str| table.columns.iter().position(|column| column.key == *key);
+    key.iter().filter_map(place).collect()
 }
 
 /// The names of the rows, in order.
 fn names(view: &str, table: &Table) -> Vec<String> {
-    match key_columns(view, table.key) {
-        0 => numbered(table),
-        many => table.rows.iter().map(|row| name(&row[..many.min(row.len())])).collect(),
+    match key(view, table.key) {
+        [] => numbered(table),
+        key => {
+            let places = places(table, key);
+            let name_of = |row: &Vec<Cell>| name(places.iter().filter_map(|place| row.get(*place)));
+            table.rows.iter().map(name_of).collect()
+        }
     }
 }
 
@@ -200,7 +253,7 @@ fn numbered(table: &Table) -> Vec<String> {
     let words = table.columns.iter().take_while(|column| column.kind == Kind::Text).count().max(1);
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
     let named = table.rows.iter().map(|row| {
-        let name = name(&row[..words.min(row.len())]);
+        let name = name(row.iter().take(words));
         let times = seen.entry(name.clone()).or_default();
         *times += 1;
         if *times == 1 { name } else { format!("{name}#{times}") }
@@ -208,8 +261,8 @@ fn numbered(table: &Table) -> Vec<String> {
     named.collect()
 }
 
-fn name(cells: &[Cell]) -> String {
-    let texts: Vec<String> = cells.iter().map(text).collect();
+fn name<'a>(cells: impl Iterator<Item = &'a Cell>) -> String {
+    let texts: Vec<String> = cells.map(text).collect();
     texts.join(":")
 }
 
@@ -222,9 +275,9 @@ fn text(cell: &Cell) -> String {
 }
 
 /// The same as comparing the name, without making it: this is asked for every row after every event.
-fn is_called(name: &str, cells: &[Cell]) -> bool {
+fn is_called(name: &str, row: &[Cell], places: &[usize]) -> bool {
     let mut rest = Some(name);
-    for (index, cell) in cells.iter().enumerate() {
+    for (index, cell) in places.iter().filter_map(|place| row.get(*place)).enumerate() {
         let after = if index == 0 { rest } else { rest.and_then(|rest| rest.strip_prefix(':')) };
         rest = match cell {
             Cell::Text(text) => after.and_then(|rest| rest.strip_prefix(text.as_str())),

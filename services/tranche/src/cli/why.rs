@@ -7,6 +7,7 @@ use super::source::Source;
 use super::times::instant_in;
 use clap::{Args, ValueEnum};
 use domain::World;
+use domain::command::Confidence;
 use domain::ids::CallId;
 use projections::{Cell, Query};
 use tranche::engine::AskError;
@@ -153,7 +154,11 @@ fn print_step(out: &mut Out, step: &Step) -> Result<(), Failure> {
 }
 
 fn words(cell: Option<&Cell>) -> String {
-    let text = cell.map_or_else(String::new, Cell::to_text);
+    let text = match cell {
+        // Tables leave it out, since most rows are.
+        Some(Cell::Confidence(Confidence::Published)) => "published".to_owned(),
+        cell => cell.map_or_else(String::new, Cell::to_text),
+    };
     if text.is_empty() { "nothing".to_owned() } else { text }
 }
 
