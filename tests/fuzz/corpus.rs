@@ -147,6 +147,7 @@ pub fn pack() -> Vec<Vec<u8>> {
         }
         let said = serde_json::json!({ "as_of": null, "commits": 2, "format": pack::FORMAT,
             "people": "ids", "position": 2, "scope": scope });
+        put("documents/index.json", b"[]");
         put("scope.json", said.to_string().as_bytes());
         archive.finish().unwrap().0
     };

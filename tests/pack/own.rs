@@ -192,6 +192,24 @@ fn each_rule_about_a_part_finds_what_no_other_does() {
 }
 
 #[test]
+fn a_pack_of_everything_as_of_an_earlier_day_holds() {
+    let scratch = recorded();
+    let dir = scratch.path();
+    pack(dir, "all", "early.tar", &["--as-of", "2024-12-31"]);
+    holds(dir, &["early.tar", "early"]);
+    ended(dir, &["verify", "--pack", "early.tar"], 0);
+    // What is taken along as a certificate is one, and there is something to check by it.
+    for (file, why) in [("key", "not a certificate"), ("ca.pem", "no authority has stamped")] {
+        std::fs::write(dir.join("ca.pem"), "-----BEGIN CERTIFICATE-----\n").unwrap();
+        let args =
+            ["--data", "log", "audit", "pack", "--key", "key", "--scope", "all", "--to", "no.tar"];
+        let told = ended(dir, &[&args[..], &["--ca", file]].concat(), 2);
+        assert!(told.contains(why), "{told}");
+        assert!(!dir.join("no.tar").exists());
+    }
+}
+
+#[test]
 fn each_rule_about_everything_finds_what_no_other_does() {
     let scratch = recorded();
     let dir = scratch.path();
@@ -214,6 +232,24 @@ fn each_rule_about_everything_finds_what_no_other_does() {
         let mut lines: Vec<&str> = text.lines().collect();
         lines.swap(2, 3);
         std::fs::write(one.join(first), lines.join("\n") + "\n").unwrap();
+    });
+    let index = "documents/index.json";
+    finds("is not in it, and a commit names it", &|one| {
+        let text = read(&one.join(index));
+        let (begin, end) = (text.find('{').unwrap(), text.find("},").unwrap() + 2);
+        std::fs::write(one.join(index), text[..begin].to_owned() + &text[end..]).unwrap();
+    });
+    finds("documents/index.json: other commits name ", &|one| {
+        replaced(&one.join(index), "\"named_by\":[", "\"named_by\":[1,");
+    });
+    finds("as it does not say", &|one| {
+        replaced(&one.join(index), "\"not included\"", "\"here\"");
+    });
+    finds("there is no documents/index.json", &|one| {
+        std::fs::remove_file(one.join(index)).unwrap();
+    });
+    finds("more.txt is no part of a pack", &|one| {
+        std::fs::write(one.join("more.txt"), "").unwrap();
     });
     finds("after 256 commits others should follow", &|one| {
         renamed(one, second, "commits/000000000300.jsonl");

@@ -23,6 +23,7 @@
 pub mod archive;
 pub mod check;
 pub mod figures;
+pub mod names;
 mod totals;
 
 pub use archive::Archive;

@@ -3,10 +3,12 @@
 
 use super::archive::{Hashing, MANIFEST};
 use super::figures::{People, Rows};
+use super::names::Names;
 use super::totals::Totals;
 use super::{FORMAT, LINES, MADE_BY, name, shown};
+use crate::documents;
 use domain::Commit;
-use domain::canonical::{self, Sha256Hex};
+use domain::canonical::Sha256Hex;
 use domain::commit::DecodeError;
 use eventlog::ENTRY_BYTES_MAX;
 use eventlog::tlog::note::{Note, Verifier};
@@ -25,6 +27,26 @@ const HELD_BYTES_MAX: u64 = 256 << 20;
 
 /// The longest name of a file, in bytes.
 const NAME_BYTES_MAX: usize = 100;
+/// The documents that commits name.
+const INDEX: &str = "documents/index.json";
+/// What may be in a pack: files, and directories.
+const PLACES: &[&str] = &[
+    MANIFEST,
+    INDEX,
+    "README.md",
+    "books/ledger.journal",
+    "check/sumdb.go",
+    "checkpoint",
+    "commits/",
+    "documents/sha256/",
+    "figures/",
+    "keys/",
+    "proofs/",
+    "rules/",
+    "scope.json",
+    "stamps/",
+    "tile/",
+];
 /// The longest message about a commit that cannot be read, in bytes: a longer one repeats too much of it.
 const TOLD_BYTES_MAX: usize = 145;
 
@@ -139,7 +161,7 @@ struct Reading {
 impl Reading {
     fn take(&mut self, name: &str, from: impl Read) -> io::Result<()> {
         let mut from = Hashing::new(from);
-        let is_held = matches!(name, MANIFEST | "checkpoint" | "scope.json")
+        let is_held = matches!(name, MANIFEST | INDEX | "checkpoint" | "scope.json")
             || name.starts_with("keys/") && name.strip_suffix(".vkey").is_some();
         let bytes = if is_held { held(name, &mut from)? } else { Vec::new() };
         io::copy(&mut from, &mut io::sink())?;
@@ -190,6 +212,20 @@ impl Reading {
         let there = self.digests.keys().filter(|name| *name != MANIFEST);
         let others: Vec<_> = there.filter(|name| !listed.contains(*name)).cloned().collect();
         others.iter().for_each(|name| self.find(format!("{} is not in the manifest", shown(name))));
+        let has_place = |name: &&String| {
+            PLACES
+                .iter()
+                .any(|place| *place == *name || place.ends_with('/') && name.starts_with(place))
+        };
+        let strange: Vec<_> =
+            self.digests.keys().filter(|name| !has_place(name)).cloned().collect();
+        strange.iter().for_each(|name| self.find(format!("{} is no part of a pack", shown(name))));
+        let stamps = self.digests.keys().filter(|name| name.ends_with(".tsr")).count();
+        if stamps > 0 {
+            self.checked
+                .notes
+                .push(format!("timestamps, {stamps}: not checked; README.md has the command"));
+        }
         self.checked.files = self.digests.len().saturating_sub(1);
         let scope = self.held.get("scope.json").map(|bytes| serde_json::from_slice(bytes));
         match scope {
@@ -245,6 +281,15 @@ impl Scope {
     }
 }
 
+/// A commit in its canonical bytes.
+fn decoded(entry: &[u8]) -> Result<Commit, String> {
+    let commit = Commit::decode(entry).map_err(|error| told(&error))?;
+    if !commit.is_canonical(entry).unwrap_or(false) {
+        return Err("its bytes are not in canonical form".to_owned());
+    }
+    Ok(commit)
+}
+
 /// Why bytes are no commit, not repeating much of them.
 fn told(error: &DecodeError) -> String {
     match error {
@@ -288,7 +333,7 @@ struct Commits<'a> {
     /// The hash of each commit that waits for its proof.
     leaves: BTreeMap<u64, Hash>,
     count: usize,
-    rules: BTreeSet<String>,
+    names: Names,
     findings: Vec<String>,
     totals: Totals,
     whole: Option<Whole>,
@@ -311,8 +356,8 @@ impl<'a> Commits<'a> {
         let Scope { as_of, position, scope, .. } = &reading.scope;
         let moment = AsOf { as_of: *as_of, known_at: None, position: Some(*position) };
         let whole = (scope == "all").then(Whole::default);
-        let (leaves, rules, findings, totals) = Default::default();
-        Self { reading, checkpoint, note, moment, leaves, count: 0, rules, findings, totals, whole }
+        let (leaves, names, findings, totals) = Default::default();
+        Self { reading, checkpoint, note, moment, leaves, count: 0, names, findings, totals, whole }
     }
 
     fn take(&mut self, path: &str, from: impl Read) -> io::Result<()> {
@@ -336,7 +381,8 @@ impl<'a> Commits<'a> {
     }
 
     fn commit(&mut self, path: &str, entry: &[u8]) {
-        match self.decoded(entry) {
+        let named = decoded(entry).and_then(|commit| self.names(&commit, entry).map(|()| commit));
+        match named {
             Ok(commit) if path == name("commits", commit.position, "json") => {
                 self.leaves.insert(commit.position, Hash::leaf(entry));
                 self.count += 1;
@@ -348,23 +394,9 @@ impl<'a> Commits<'a> {
         }
     }
 
-    fn decoded(&mut self, entry: &[u8]) -> Result<Commit, String> {
-        let commit = Commit::decode(entry).map_err(|error| told(&error))?;
-        if !commit.is_canonical(entry).unwrap_or(false) {
-            return Err("its bytes are not in canonical form".to_owned());
-        }
-        let stored: serde_json::Value =
-            serde_json::from_slice(entry).map_err(|error| error.to_string())?;
-        for event in stored["events"].as_array().into_iter().flatten() {
-            if let Some(hash) = event["data"]["rules_sha256"].as_str() {
-                let rules = canonical::digest(&event["data"]["rules"]);
-                if rules.is_ok_and(|digest| digest.to_string() != hash) {
-                    return Err("its rules are not what rules_sha256 says".to_owned());
-                }
-                self.rules.insert(format!("rules/{hash}.json"));
-            }
-        }
-        Ok(commit)
+    fn names(&mut self, commit: &Commit, entry: &[u8]) -> Result<(), String> {
+        let moment = self.moment;
+        self.names.take(commit, entry, |at| moment.was_true(at))
     }
 
     fn proof(&mut self, path: &str, bytes: &[u8]) -> Result<(), String> {
@@ -402,9 +434,9 @@ impl<'a> Commits<'a> {
             return;
         }
         for entry in &lines {
-            match self.decoded(entry) {
-                Ok(commit) => self.fold(commit, entry),
-                Err(what) => self.findings.push(format!("{}: {what}", shown(path))),
+            let folded = decoded(entry).and_then(|commit| self.fold(commit, entry));
+            if let Err(what) = folded {
+                self.findings.push(format!("{}: {what}", shown(path)));
             }
         }
         let Some(whole) = &mut self.whole else { return };
@@ -413,8 +445,8 @@ impl<'a> Commits<'a> {
         whole.expected.insert(tile.to_string(), digest);
     }
 
-    fn fold(&mut self, mut commit: Commit, entry: &[u8]) {
-        let Some(whole) = &mut self.whole else { return };
+    fn fold(&mut self, mut commit: Commit, entry: &[u8]) -> Result<(), String> {
+        let Some(whole) = &mut self.whole else { return Ok(()) };
         let expected = &mut whole.expected;
         let kept: Result<(), std::convert::Infallible> =
             whole.tree.push(Hash::leaf(entry), |tile, hashes| {
@@ -427,10 +459,12 @@ impl<'a> Commits<'a> {
             self.findings.push(format!("position {place}: it says that it is {position}"));
         }
         if !self.moment.knows(commit.position, commit.recorded_at) {
-            return;
+            return Ok(());
         }
+        let moment = self.moment;
+        let named = self.names.take(&commit, entry, |at| moment.was_true(at));
         whole.people.apply(&commit);
-        let (moment, before) = (self.moment, commit.events.len());
+        let before = commit.events.len();
         commit.events.retain(|event| moment.was_true(event.effective_at));
         for event in &commit.events {
             whole.journal.apply(&commit, event, true);
@@ -440,6 +474,7 @@ impl<'a> Commits<'a> {
             whole.positions.insert(commit.position);
             self.count += 1;
         }
+        named
     }
 
     fn finish(mut self) -> (usize, Vec<String>) {
@@ -449,10 +484,15 @@ impl<'a> Commits<'a> {
         let digests = &self.reading.digests;
         let there = digests.keys().filter(|name| name.starts_with("rules/"));
         let there: BTreeSet<String> = there.cloned().collect();
-        for name in there.symmetric_difference(&self.rules) {
+        let rules = self.names.rules.keys().map(|hash| format!("rules/{hash}.json")).collect();
+        for name in there.symmetric_difference(&rules) {
             self.findings
                 .push(format!("{}: it is here, or a commit names it, and not both", shown(name)));
         }
+        let index = self.reading.held.get(INDEX).map(Vec::as_slice);
+        let is_here =
+            |sha256| digests.contains_key(&format!("documents/{}", documents::path(sha256)));
+        self.findings.extend(self.names.check(index, is_here));
         self.findings.extend(std::mem::take(&mut self.totals).finish());
         if let Some(whole) = self.whole.take() {
             self.findings.extend(whole.finish(&self.checkpoint, &self.reading.scope, digests));

@@ -5,7 +5,6 @@ use crate::cli::audit::moment::Moment;
 use crate::cli::failure::Failure;
 use crate::cli::out::Out;
 use crate::cli::source::{Source, each_entry};
-use domain::Commit;
 use domain::canonical::{self, Sha256Hex};
 use eventlog::Position;
 use eventlog::tlog::tile::Tile;
@@ -13,14 +12,14 @@ use eventlog::tlog::{Proof, Tree};
 use projections::audit::extent::Extent;
 use projections::audit::hledger::Journal;
 use projections::{Query, VIEWS};
-use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use tranche::documents::{self, Documents};
 use tranche::engine::Reader;
 use tranche::pack::archive::Archive;
 use tranche::pack::figures::{self, People, Rows};
+use tranche::pack::names::{Indexed, Names, State};
 use tranche::pack::{FORMAT, LINES, MADE_BY, name};
 use tranche::proof::Prover;
 
@@ -71,20 +70,9 @@ pub struct Done {
 struct Found {
     positions: BTreeSet<Position>,
     journal: Journal,
-    /// By hash, in canonical JSON.
-    rules: BTreeMap<String, Vec<u8>>,
-    /// The positions that name a document.
-    documents: BTreeMap<Sha256Hex, BTreeSet<Position>>,
+    names: Names,
     /// Of the whole log: commits that wait for their file to be full.
     lines: Vec<u8>,
-}
-
-/// A document, in their index.
-#[derive(Serialize)]
-struct Document<'a> {
-    named_by: &'a BTreeSet<Position>,
-    sha256: Sha256Hex,
-    state: &'static str,
 }
 
 impl Contents<'_> {
@@ -104,14 +92,14 @@ impl Contents<'_> {
         if self.extent.is_all() {
             self.tiles().await?;
         }
-        for (hash, document) in &found.rules {
+        for (hash, document) in &found.names.rules {
             self.put(&format!("rules/{hash}.json"), document)?;
         }
-        let missing = self.documents(&found.documents).await?;
+        let missing = self.documents(&found.names.documents).await?;
         let hidden = self.figures(reader, &found).await?;
         self.put("books/ledger.journal", found.journal.to_text().as_bytes())?;
         let commits = found.positions.len();
-        let not_included = if self.documents.is_none() { found.documents.len() } else { 0 };
+        let not_included = if self.documents.is_none() { found.names.documents.len() } else { 0 };
         let left_out = self.left_out(commits, (missing, not_included), &hidden, stamps);
         self.scope(&found, &left_out)?;
         let files = self.archive.files() + 1;
@@ -139,8 +127,10 @@ impl Contents<'_> {
                 found.journal.apply(&commit, event, belongs);
             }
             if self.extent.is_all() {
+                self.prover.check_entry(position, entry)?;
                 self.line(position, entry, &mut found)?;
             } else if belongs {
+                self.prover.check_entry(position, entry)?;
                 self.put(&name("commits", position, "json"), entry)?;
                 let path = self.prover.inclusion(position - 1, size)?;
                 let checkpoint = self.moment.note.clone();
@@ -148,7 +138,9 @@ impl Contents<'_> {
                 self.put(&name("proofs", position, "tlog-proof"), proof.to_string().as_bytes())?;
             }
             if belongs {
-                found.take(&commit, entry)?;
+                found.positions.insert(position);
+                let named = found.names.take(&commit, entry, is_told);
+                named.map_err(|what| Failure::Corrupt(format!("position {position}: {what}")))?;
             }
             Ok(())
         })
@@ -190,6 +182,13 @@ impl Contents<'_> {
         }
         if let Some(path) = &self.args.ca {
             let ca = std::fs::read(path).map_err(|error| Failure::file(path, error))?;
+            let refused = |why| Failure::Usage(format!("--ca {}: {why}", path.display()));
+            if !is_certificate(&ca) {
+                return Err(refused("not a certificate in PEM, and nothing else"));
+            }
+            if stamps.is_empty() {
+                return Err(refused("no authority has stamped this checkpoint"));
+            }
             self.put("stamps/ca.pem", &ca)?;
         }
         Ok(stamps.len())
@@ -202,22 +201,23 @@ impl Contents<'_> {
     ) -> Result<usize, Failure> {
         let (mut index, mut missing) = (Vec::new(), 0);
         for (&sha256, named_by) in named {
+            let named_by = named_by.clone();
             let found = match &self.documents {
                 Some(store) => Some(store.get(sha256).await?),
                 None => None,
             };
             let state = match found {
-                None => "not included",
+                None => State::NotIncluded,
                 Some(None) => {
                     missing += 1;
-                    "missing"
+                    State::Missing
                 }
                 Some(Some(bytes)) => {
                     self.put(&format!("documents/{}", documents::path(sha256)), &bytes)?;
-                    "here"
+                    State::Here
                 }
             };
-            index.push(Document { named_by, sha256, state });
+            index.push(Indexed { named_by, sha256, state });
         }
         self.put("documents/index.json", &canonical::to_bytes(&index)?)?;
         Ok(missing)
@@ -329,32 +329,11 @@ impl Contents<'_> {
     }
 }
 
-impl Found {
-    /// Takes in what a commit names, from its stored bytes.
-    fn take(&mut self, commit: &Commit, entry: &[u8]) -> Result<(), Failure> {
-        let position = commit.position;
-        self.positions.insert(position);
-        let stored: Value = serde_json::from_slice(entry)?;
-        for event in stored["events"].as_array().into_iter().flatten() {
-            let data = &event["data"];
-            if let Some(hash) = data["rules_sha256"].as_str() {
-                let rules = canonical::to_bytes(&data["rules"])?;
-                if Sha256Hex::of(&rules).to_string() != hash {
-                    let what = format!("position {position}: /rules is not what rules_sha256 says");
-                    return Err(Failure::Corrupt(what));
-                }
-                self.rules.insert(hash.to_owned(), rules);
-            }
-        }
-        // Rules have a place of their own.
-        let documents = domain::documents::named(commit)?;
-        for document in documents {
-            if !self.rules.contains_key(&document.sha256.to_string()) {
-                self.documents.entry(document.sha256).or_default().insert(position);
-            }
-        }
-        Ok(())
-    }
+/// Whether it is certificates in PEM, which anybody may see, with comments between them at most.
+fn is_certificate(pem: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(pem);
+    let mut labels = text.lines().filter_map(|line| line.strip_prefix("-----BEGIN ")).peekable();
+    labels.peek().is_some() && labels.all(|label| label == "CERTIFICATE-----")
 }
 
 fn failed(args: &PackArgs, error: io::Error) -> Failure {

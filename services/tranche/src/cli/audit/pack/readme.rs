@@ -1,6 +1,7 @@
 //! The README of a pack: what is claimed, and the commands that check it. A test runs them as they stand.
 
 use crate::cli::audit::moment::Moment;
+use domain::documents;
 use projections::audit::extent::Extent;
 
 const HEAD: &str = include_str!("../../../../assets/pack/head.md");
@@ -24,6 +25,9 @@ pub fn readme(moment: &Moment, extent: &Extent, is_hidden: bool) -> String {
     } else {
         "In figures people have their ids."
     };
+    let fields = documents::FIELDS.iter();
+    let fields = fields.map(|field| format!("    ({:?}, {:?}),", field.event, field.pointer));
+    let fields: Vec<String> = fields.collect();
     let text = [HEAD, commits, REST].concat();
     [
         ("{scope}", extent.scope().to_string()),
@@ -34,6 +38,7 @@ pub fn readme(moment: &Moment, extent: &Extent, is_hidden: bool) -> String {
         ("{as_of_flag}", as_of.map(|at| format!(" --as-of {at}")).unwrap_or_default()),
         ("{size}", checkpoint.size.to_string()),
         ("{root}", checkpoint.root.to_string()),
+        ("{fields}", fields.join("\n")),
         ("{claim}", claim.to_owned()),
         ("{people}", people.to_owned()),
     ]
