@@ -67,7 +67,12 @@ impl Asked {
         let grant = parsed::<GrantId>("grant", self.grant.as_ref())?.map(|grant| grant.stream());
         Ok(Search {
             actor: parsed("actor", self.actor.as_ref())?,
-            role: parsed("role", self.role.as_ref())?,
+            role: self
+                .role
+                .as_deref()
+                .map(request::role)
+                .transpose()
+                .map_err(|what| Problem::query("role", what))?,
             command: known("command", self.command.as_ref(), |name| {
                 domain::world::entry(name).is_some()
             })?,

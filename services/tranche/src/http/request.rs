@@ -4,9 +4,9 @@
 use super::problem::Problem;
 use crate::moment::{Place, When};
 use axum::http::{HeaderMap, HeaderName};
-use domain::World;
 use domain::command::{Actor, Confidence, Evidence};
 use domain::ids::{ActorId, CommandId};
+use domain::{Role, World};
 use jiff::Timestamp;
 use projections::AsOf;
 use std::str::FromStr;
@@ -67,16 +67,21 @@ where
     text.map(str::parse).transpose().map_err(|error| Problem::header(name, error))
 }
 
+/// A role by its name; or what is wrong.
+pub fn role(name: &str) -> Result<Role, String> {
+    name.parse().map_err(|_| {
+        let name: String = name.chars().take(40).collect();
+        format!("there is no role {name:?}; see /openapi.json")
+    })
+}
+
 /// Who acts, as the request says.
 pub fn actor(headers: &HeaderMap) -> Result<Actor, Problem> {
     let id: Option<ActorId> = parsed(headers, "tranche-actor")?;
     let id = id.ok_or_else(|| Problem::header("Tranche-Actor", "is missing: say who acts"))?;
     let role = header(headers, "tranche-role")?
         .ok_or_else(|| Problem::header("Tranche-Role", "is missing: say in which role"))?;
-    let role = role.parse().map_err(|_| {
-        let role: String = role.chars().take(40).collect();
-        Problem::header("Tranche-Role", format!("there is no role {role:?}; see /openapi.json"))
-    })?;
+    let role = self::role(role).map_err(|what| Problem::header("Tranche-Role", what))?;
     Ok(Actor { id, on_behalf_of: parsed(headers, "tranche-on-behalf-of")?, role })
 }
 
