@@ -96,6 +96,49 @@ fn the_bytes_alone_tell_where_one_was_changed() {
 }
 
 #[test]
+fn of_a_changed_commit_nothing_is_proven_packed_or_published() {
+    let published = Published::new();
+    let dir = published.dir();
+    done(dir, &["--data", "log", "proof", "record", "--key", "key"]);
+    rewrite(dir, &format!("{TOOLS}\n{}", edit(100)));
+    std::fs::remove_dir_all(dir.join("log/snapshots")).ok();
+    let scope = ["--scope", "all", "--public", "public", "--to", "no.tar"];
+    let asked: [&[&str]; 4] = [
+        &["proof", "commit", "100", "--public", "public"],
+        &["proof", "publish", "elsewhere", "--key", "key"],
+        &[&["audit", "pack"], &scope[..]].concat(),
+        &["audit", "export", "commits", "--public", "public", "--to", "no.jsonl"],
+    ];
+    for args in asked {
+        let refused = tranche(dir, &[&["--data", "log"], args].concat());
+        assert_eq!(refused.status.code(), Some(CORRUPT), "{args:?}: {}", said(&refused));
+        assert!(said(&refused).contains("the commit at position 100 is not"), "{}", said(&refused));
+    }
+    for none in ["elsewhere/checkpoint", "no.tar", "no.jsonl"] {
+        assert!(!dir.join(none).exists(), "{none}");
+    }
+    // Of the others there are proofs still.
+    done(dir, &["--data", "log", "proof", "commit", "101", "--public", "public"]);
+}
+
+#[test]
+fn a_key_that_has_come_signs_what_the_one_before_it_has_signed() {
+    let published = Published::new();
+    let dir = published.dir();
+    let checkpoint = |key: &str| done(dir, &["--data", "log", "proof", "checkpoint", "--key", key]);
+    let signatures = |note: &str| note.lines().filter(|line| line.starts_with('\u{2014}')).count();
+    assert_eq!(signatures(&checkpoint("key")), 1);
+    done(dir, &["proof", "key", "demo.example/log", "--to", "newer"]);
+    std::fs::copy(dir.join("newer"), dir.join("both")).unwrap();
+    let mut both = std::fs::OpenOptions::new().append(true).open(dir.join("both")).unwrap();
+    std::io::Write::write_all(&mut both, &std::fs::read(dir.join("key")).unwrap()).unwrap();
+    let before = checkpoint("both");
+    assert_eq!(signatures(&before), 2, "{before}");
+    // The old one may go, and what it has signed stays.
+    assert_eq!(checkpoint("newer"), before);
+}
+
+#[test]
 fn a_removed_commit_and_a_swapped_pair_are_named() {
     let published = attacked("all = entries()\ndel all[149]\nstore(all)");
     let (report, positions) = found(published.dir(), KEPT);

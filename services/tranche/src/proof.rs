@@ -27,6 +27,7 @@ use eventlog::tlog::{self, Builder, Checkpoint, Hash, Proof, Tree};
 use eventlog::{Log, Position};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use tokio::runtime::Handle;
 
 /// The directory of the tree beside an embedded log.
 pub const DIRECTORY: &str = "proof";
@@ -287,7 +288,13 @@ impl Prover {
             let grown = self.grown.read().unwrap_or_else(PoisonError::into_inner);
             (grown.size(), grown.root())
         };
-        if let Some(newest) = signed.as_ref().filter(|(newest, _)| newest.size == size) {
+        // A key that has come since signs too, also when no commit has.
+        let has_signed = |note: &Note, key: &Signer| {
+            note.signatures.iter().any(|signature| key.verifier().is_of(signature))
+        };
+        if let Some(newest) = signed.as_ref().filter(|(newest, note)| {
+            newest.size == size && self.signers.iter().all(|key| has_signed(note, key))
+        }) {
             return Ok(newest.clone());
         }
         let checkpoint = Checkpoint { origin: self.origin().to_owned(), size, root };
@@ -297,9 +304,10 @@ impl Prover {
         let mut note = Note::new(checkpoint.to_string())?;
         self.signers.iter().for_each(|key| note.sign(key));
         let _locked = self.shelf.locked()?;
-        let kept =
-            self.shelf.checkpoint()?.map(|kept| Checkpoint::parse(&kept.text)).transpose()?;
-        if kept.is_none_or(|kept| kept.size < size) {
+        let kept = self.shelf.checkpoint()?;
+        let known = kept.as_ref().map(|kept| Checkpoint::parse(&kept.text)).transpose()?;
+        if known.is_none_or(|known| known.size <= size) {
+            add_signatures(&mut note, kept)?;
             self.shelf.keep_checkpoint(&note)?;
         }
         *signed = Some((checkpoint.clone(), note.clone()));
@@ -347,14 +355,10 @@ impl Prover {
         // Another process may have signed more in the meantime, or brought another cosignature.
         let _locked = self.shelf.locked()?;
         let kept = self.shelf.checkpoint()?.filter(|kept| kept.text == note.text);
-        let Some(kept) = kept else { return Ok(note) };
-        for signature in kept.signatures {
-            let is_like =
-                |one: &NoteSignature| (&one.name, one.id) == (&signature.name, signature.id);
-            if !note.signatures.iter().any(is_like) {
-                note.add(signature)?;
-            }
+        if kept.is_none() {
+            return Ok(note);
         }
+        add_signatures(&mut note, kept)?;
         self.shelf.keep_checkpoint(&note)?;
         if let Some((_, newest)) = signed.as_mut().filter(|(_, newest)| newest.text == note.text) {
             newest.clone_from(&note);
@@ -376,10 +380,45 @@ impl Prover {
         Ok(Some(Proof { index, path, checkpoint }))
     }
 
+    /// The same proof, if the commit that is stored is still what was hashed: to anything else it would not
+    /// lead. What `proof` makes it of are hashes alone.
+    ///
+    /// # Errors
+    /// When a tile or the log cannot be read; [`Error::Rewritten`] when the commit was changed.
+    pub async fn proof_of_stored(
+        self: &Arc<Self>,
+        position: Position,
+    ) -> Result<Option<Proof>, Error> {
+        let (prover, runtime) = (Arc::clone(self), Handle::current());
+        // Signing writes to the disk, so it is done beside the threads that answer.
+        let done = tokio::task::spawn_blocking(move || {
+            let Some(proof) = prover.proof(position)? else { return Ok(None) };
+            let groups = runtime.block_on(prover.log.read(position, 1))?;
+            let entry = groups.first().and_then(|group| group.entries.first());
+            let head = position - 1;
+            let entry = entry.ok_or(Error::Shorter { head, size: position })?;
+            prover.check_entry(position, entry)?;
+            Ok(Some(proof))
+        });
+        done.await.map_err(|error| ended(&error))?
+    }
+
+    /// A stored commit is what was hashed.
+    ///
+    /// # Errors
+    /// [`Error::Rewritten`] when it is not; and those of reading a tile.
+    pub fn check_entry(&self, position: Position, entry: &[u8]) -> Result<(), Error> {
+        let index = position.checked_sub(1).ok_or(tlog::Error::Outside(0, 0))?;
+        if self.subtree(0, index)? == Hash::leaf(entry) {
+            return Ok(());
+        }
+        Err(Error::Rewritten(Found::Entry(position)))
+    }
+
     /// The bytes of a tile or of a bundle of entries; `None` when the tree does not have it yet.
     ///
     /// # Errors
-    /// When the log or a tile cannot be read.
+    /// When the log or a tile cannot be read; [`Error::Rewritten`] when a commit is not what was hashed.
     pub async fn tile(&self, tile: Tile) -> Result<Option<Bytes>, Error> {
         if !tile.is_in(self.size()) {
             return Ok(None);
@@ -396,7 +435,13 @@ impl Prover {
             }
             entries.extend(groups.into_iter().flat_map(|group| group.entries));
         }
-        Ok(Some(tile::encode_bundle(entries.iter().take(count)).into()))
+        entries.truncate(count);
+        let hashes = self.hashes(Tile { kind: Kind::Hashes(0), ..tile })?;
+        let mut pairs = (first..).zip(entries.iter().zip(&hashes));
+        if let Some((position, _)) = pairs.find(|(_, (entry, hash))| Hash::leaf(entry) != **hash) {
+            return Err(Error::Rewritten(Found::Entry(position)));
+        }
+        Ok(Some(tile::encode_bundle(&entries).into()))
     }
 
     /// Writes the tree of a checkpoint for plain file hosting: checkpoint, tiles and bundles, under their
@@ -459,6 +504,23 @@ impl Tree for Prover {
 
 fn cosigned_path(key: &Verifier) -> String {
     format!("{COSIGNED}/{}", hex_name(&key.to_string()))
+}
+
+/// What else has signed the same text signs it still.
+fn add_signatures(note: &mut Note, kept: Option<Note>) -> Result<(), Error> {
+    let same = kept.filter(|kept| kept.text == note.text);
+    for signature in same.into_iter().flat_map(|kept| kept.signatures) {
+        let is_like = |one: &NoteSignature| (&one.name, one.id) == (&signature.name, signature.id);
+        if !note.signatures.iter().any(is_like) {
+            note.add(signature)?;
+        }
+    }
+    Ok(())
+}
+
+/// A thread of ours panicked, or the runtime goes down.
+fn ended(error: &tokio::task::JoinError) -> Error {
+    eventlog::Error::Unavailable(format!("the tree could not be worked on: {error}")).into()
 }
 
 /// A checkpoint that one of these keys has signed.

@@ -202,7 +202,7 @@ pub async fn proof(
             )
         }
         ProofTask::Commit { position, tree } => {
-            let proof = prove(&tree.open(source).await?, *position)?;
+            let proof = prove(&Arc::new(tree.open(source).await?), *position).await?;
             told(json, proof.trim_end(), || serde_json::json!({ "proof": proof }))
         }
         ProofTask::Publish { dir, cosigned, tree } => {
@@ -237,9 +237,9 @@ pub async fn proof(
 }
 
 /// The proof of a commit, as a file.
-fn prove(prover: &Prover, position: Position) -> Result<String, Failure> {
+async fn prove(prover: &Arc<Prover>, position: Position) -> Result<String, Failure> {
     let size = prover.size();
-    let why = match prover.proof(position)? {
+    let why = match prover.proof_of_stored(position).await? {
         Some(proof) => return Ok(proof.to_string()),
         None if position > size => format!("the log ends at {size}"),
         None => "no checkpoint that was signed here covers it".to_owned(),

@@ -64,7 +64,7 @@ pub(super) async fn proof(
     let prover = prover(&shared)?;
     let Path(position) = path.map_err(|error| Problem::own("http.bad_path", error.body_text()))?;
     let size = prover.size();
-    let proof = apart(move || prover.proof(position)).await?;
+    let proof = prover.proof_of_stored(position).await.map_err(|error| failed(&error))?;
     let Some(proof) = proof else {
         within(position, size)?;
         return Err(Problem::own("http.not_found", format!("there is no position {position}")));

@@ -1,7 +1,7 @@
 //! What a running service does about proof: its tree follows the log, a checkpoint is signed and recorded
 //! when one is due, and everything that is stored is read again and again and held against what it was.
 
-use super::{Check, Prover, Shelf};
+use super::{Check, Prover, Shelf, ended};
 use crate::engine::{
     OpenError, Published, ReadError, Reader, Request, SubmitError, replay_checked,
 };
@@ -174,12 +174,7 @@ async fn keep(prover: Arc<Prover>, gateway: Gateway, figures: Figures) {
 async fn follow(prover: &Arc<Prover>) -> Result<(), super::Error> {
     let (prover, runtime) = (Arc::clone(prover), Handle::current());
     let caught_up = tokio::task::spawn_blocking(move || runtime.block_on(prover.catch_up())).await;
-    caught_up.map_err(ended)?.map(drop)
-}
-
-/// A thread of ours panicked, or the runtime goes down.
-fn ended(error: tokio::task::JoinError) -> super::Error {
-    eventlog::Error::Unavailable(format!("the tree could not be worked on: {error}")).into()
+    caught_up.map_err(|error| ended(&error))?.map(drop)
 }
 
 /// Whether a checkpoint of a tree of this size is to be recorded now.
@@ -201,7 +196,7 @@ fn is_due(shown: &Published, size: u64, now: Timestamp) -> bool {
 pub async fn record(prover: &Arc<Prover>, gateway: &Gateway) -> Result<u64, NotRecorded> {
     let signing = Arc::clone(prover);
     let signed = tokio::task::spawn_blocking(move || signing.checkpoint()).await;
-    let (head, note) = signed.map_err(ended)??;
+    let (head, note) = signed.map_err(|error| ended(&error))??;
     let request = recording(prover, head.size, head.root.0, note.to_string())?;
     gateway.submit(request).await?;
     Ok(head.size)

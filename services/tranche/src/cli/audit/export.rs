@@ -153,6 +153,7 @@ async fn commits(source: &Source, args: &ExportArgs) -> Result<(), Failure> {
         if !is_true || !extent.holds(&commit) {
             return Ok(());
         }
+        prover.check_entry(position, entry)?;
         let path = prover.inclusion(position - 1, moment.checkpoint.size)?;
         let proof = Proof { index: position - 1, path, checkpoint: moment.note.clone() };
         let entry = std::str::from_utf8(entry)
