@@ -14,24 +14,27 @@ use std::path::{Path, PathBuf};
 use tranche::documents::check::Census;
 use tranche::engine::{self, SnapshotCheck};
 use tranche::pack;
-use tranche::proof::{Check, keys};
+use tranche::proof::{Check, Shelf, keys};
 use tranche::verify::{Checked, Finding, entries};
 
 /// What `tranche verify` is told.
 #[derive(Args)]
 pub struct VerifyArgs {
-    /// A checkpoint that was kept elsewhere: the log must contain what it is about
+    /// A checkpoint that was kept elsewhere, signed by a key of --public: the log must contain what it is about
     #[arg(long, value_name = "FILE", requires = "public")]
     checkpoint: Vec<PathBuf>,
     /// The public keys that checkpoints are signed with, a line each
     #[arg(long, value_name = "FILE")]
     public: Option<PathBuf>,
+    /// Where the tree of the log is kept; in the directory of an embedded log when absent
+    #[arg(long, value_name = "DIR")]
+    tree: Option<PathBuf>,
     #[command(flatten)]
     quorum: QuorumArgs,
     #[command(flatten)]
     documents: DocumentsArgs,
     /// A pack of `tranche audit pack` instead of a log; its own keys are trusted without --public
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["checkpoint", "witness"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["checkpoint", "tree", "witness"])]
     pack: Option<PathBuf>,
     /// Only the stored bytes, which is several times as fast: the checksum of every row, the hash of every
     /// commit, tiles and checkpoints; not what commits say, no documents, no snapshots
@@ -91,7 +94,7 @@ pub async fn verify(source: &Source, args: &VerifyArgs, json: bool) -> Result<()
         out.line(format_args!(
             "last position {head}: {}",
             if is_readable {
-                let fits = fitting(*checkpoints);
+                let fits = fitting(*checkpoints, args);
                 format!("checked {commits}, {events}, {streams}, {snapshots}{fits}{documents}")
             } else {
                 "the commits were not checked, since rows are damaged".to_owned()
@@ -119,7 +122,7 @@ async fn verify_bytes(source: &Source, args: &VerifyArgs, json: bool) -> Result<
         out.json(&report)?;
     } else {
         tell(&mut out, &report.findings)?;
-        let (commits, fits) = (counted_u64(commits, "commit"), fitting(checkpoints));
+        let (commits, fits) = (counted_u64(commits, "commit"), fitting(checkpoints, args));
         out.line(format_args!("checked the bytes of {commits}{fits}, not what they say"))?;
     }
     out.finish()?;
@@ -139,10 +142,14 @@ fn tell(out: &mut Out, findings: &[Finding]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn fitting(checkpoints: usize) -> String {
-    match checkpoints {
-        0 => String::new(),
-        count => format!(", {}", counted(count, "signed checkpoint")),
+/// How many checkpoints the log fits to.
+fn fitting(checkpoints: usize, args: &VerifyArgs) -> String {
+    match (checkpoints, &args.public) {
+        (0, _) => ", no checkpoint".to_owned(),
+        (count, Some(_)) => format!(", {}", counted(count, "signed checkpoint")),
+        (count, None) => {
+            format!(", {} (signatures: --public)", counted(count, "checkpoint"))
+        }
     }
 }
 
@@ -229,7 +236,14 @@ async fn check_commits(
 
 /// What the tree of the log must fit to: what was signed and kept here, and what the caller has kept.
 fn tree(source: &Source, args: &VerifyArgs, findings: &mut Vec<Finding>) -> Result<Check, Failure> {
-    let kept = source.kept_tree()?;
+    let kept = match &args.tree {
+        Some(dir) if !dir.is_dir() => {
+            let what = std::io::Error::from(std::io::ErrorKind::NotADirectory);
+            return Err(Failure::file(dir, what));
+        }
+        Some(dir) => Some(Shelf::open(dir)?),
+        None => source.kept_tree()?,
+    };
     let known = args.public.as_deref().map(keys::read_verifiers).transpose()?;
     let mut notes = Vec::new();
     if let Some(shelf) = &kept {
