@@ -544,6 +544,14 @@ impl Plan {
         }
         Ok(all.into_iter().map(|(item, _)| item).collect())
     }
+
+    /// What is drawn from, what it adds up to, and how many are drawn.
+    fn design(&self, world: &World) -> Result<(Vec<Item>, Money, usize), Refusal> {
+        let items = self.items(world)?;
+        let total = Money::new(Money::ZERO.currency(), sampling::total(&items))?;
+        let size = self.method.size(total.in_cents(), self.assurance);
+        Ok((items, total, size.map_err(Rejection::NoSize)?))
+    }
 }
 
 /// The payment that an item of a sample is, if it is one.
@@ -690,9 +698,7 @@ command! {
         }
         check_checkpoint(world, this.checkpoint, place)?;
         let plan = audit.plan(&this.audit)?;
-        let items = plan.items(world)?;
-        let total = Money::new(Money::ZERO.currency(), sampling::total(&items))?;
-        let size = plan.method.size(total.in_cents(), plan.assurance).map_err(Rejection::NoSize)?;
+        let (items, total, size) = plan.design(world)?;
         let seed = sampling::seed(this.checkpoint.root, this.nonce);
         let drawn = plan.method.draw(&items, size, seed);
         if drawn.len() > SAMPLE_MAX {
@@ -969,6 +975,7 @@ command! {
         let audit = world.find(&world.audits, &this.audit)?;
         if let (Some((_, committed)), None) = (&audit.commitment, &audit.sample)
             && first_checkpoint(world, *committed).is_some()
+            && audit.plan(&this.audit)?.design(world).is_ok()
         {
             return Err(Rejection::NotDrawn { committed: *committed }.into());
         }

@@ -60,6 +60,7 @@ pub fn engagement(s: &mut Script, _: &Plan) {
     s.no_with("audit.other_nonce", "audit.draw", &draw, json!({ "nonce": sha("other") }));
     let far = json!({ "checkpoint": { "size": 1_000_000_000 } });
     s.no_with("audit.other_checkpoint", "audit.draw", &draw, far);
+    s.no("audit.not_drawn", "audit.close", json!({ "audit": s.id("E"), "conclusion": "again" }));
     s.no_by(("vera", Role::Auditor), "audit.acted_on", "audit.draw", &draw);
     s.ok("audit.draw", draw);
     tests(s);

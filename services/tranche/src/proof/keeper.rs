@@ -339,9 +339,10 @@ async fn verify(
     known: &Known,
 ) -> Result<(Position, Vec<String>), Broken> {
     let log = open().await?;
+    // What is known comes first: nothing is signed before it is in the log.
+    let (mut check, unread) = known.check();
     let shown = reader.now();
     let head = shown.position();
-    let (mut check, unread) = known.check();
     let recorded = shown.views().checkpoints.roots();
     check.expect_all(recorded.map(|(size, root)| {
         let origin = String::new();
