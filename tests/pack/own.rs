@@ -1,7 +1,9 @@
 //! Our own check of a pack: each of its rules has a pack that nothing else refuses in those words.
 
-use super::{ROUND, Scratch, command, ended, holds, json, listed_anew, names, pack, packed, read};
-use super::{recorded, replaced};
+use super::{
+    ROUND, Scratch, checked, command, ended, holds, json, listed_anew, names, pack, packed, read,
+};
+use super::{recorded, replaced, said};
 use domain::canonical::Sha256Hex;
 use serde_json::Value;
 use std::path::Path;
@@ -239,6 +241,10 @@ fn each_rule_about_everything_finds_what_no_other_does() {
         let (begin, end) = (text.find('{').unwrap(), text.find("},").unwrap() + 2);
         std::fs::write(one.join(index), text[..begin].to_owned() + &text[end..]).unwrap();
     });
+    // The commands of the pack's README see it too.
+    let output = checked(dir, &["changed"]);
+    assert!(!output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("documents that commits name"), "{}", said(&output));
     finds("documents/index.json: other commits name ", &|one| {
         replaced(&one.join(index), "\"named_by\":[", "\"named_by\":[1,");
     });
