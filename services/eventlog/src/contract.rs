@@ -134,9 +134,14 @@ fn numbered(first: Position, count: usize) -> Vec<Bytes> {
 
 /// Everything in the log.
 async fn all(log: &dyn Log) -> Result<Vec<Group>, Error> {
+    rest(log, 1).await
+}
+
+/// Everything from a position on: one answer may have less of it, from a replica that is behind.
+async fn rest(log: &dyn Log, from: Position) -> Result<Vec<Group>, Error> {
     let mut groups = Vec::<Group>::new();
     loop {
-        let from = groups.last().map_or(1, |group| group.last() + 1);
+        let from = groups.last().map_or(from, |group| group.last() + 1);
         let more = log.read(from, 1 << 20).await?;
         if more.is_empty() {
             return Ok(groups);
