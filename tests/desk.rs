@@ -131,7 +131,7 @@ impl Desk {
         let size = self.world.position;
         let log = self.world.checkpoints.get(&domain::checkpoint::this_log());
         let mut keys = vec![crate::life::KEY, crate::life::SPARE_KEY];
-        keys.retain(|key| log.is_none_or(|log| !log.retired.contains(*key)));
+        keys.retain(|key| log.is_none_or(|log| !log.retired.contains_key(*key)));
         let record = serde_json::json!({ "keys": keys, "note": format!("log.example\n{size}\n"), "root": format!("{size:064x}"), "size": size });
         let step = own("checkpoint.record", &record, self.now);
         self.decide(&format!("checkpoint/{size}"), &step)?.map(drop).map_err(|no| no.to_string())

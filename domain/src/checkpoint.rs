@@ -48,8 +48,8 @@ pub enum Event {
 pub struct Checkpoints {
     /// The keys that sign, as `NAME+ID+KEY` of c2sp.org/signed-note.
     pub keys: OrdSet<String>,
-    /// Keys that do not count any more. They never come back.
-    pub retired: OrdSet<String>,
+    /// Keys that do not count any more, by the position that says so. They never come back.
+    pub retired: OrdMap<String, u64>,
     /// Size and root of each checkpoint, by the position that records it.
     pub recorded: OrdMap<u64, (u64, Sha256Hex)>,
 }
@@ -124,7 +124,7 @@ impl Decider for Checkpoints {
             }
             Event::KeyRetired { key, .. } => {
                 self.keys.remove(key);
-                self.retired.insert(key.clone());
+                self.retired.insert(key.clone(), at.position);
             }
             Event::Requested { .. } => {}
             Event::Recorded { root, size, .. } => {
@@ -242,7 +242,7 @@ impl Command for Record {
         if !self.note.starts_with(&format!("{origin}\n{size}\n")) {
             return at(Rejection::OtherNote { size, origin: origin.to_owned() }, "/note");
         }
-        if let Some(key) = self.keys.iter().find(|key| before.retired.contains(*key)) {
+        if let Some(key) = self.keys.iter().find(|key| before.retired.contains_key(*key)) {
             return at(Rejection::Retired(key.clone()), "/keys");
         }
         let (known, new): (Vec<_>, Vec<_>) =

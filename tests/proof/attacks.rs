@@ -138,6 +138,55 @@ fn a_key_that_has_come_signs_what_the_one_before_it_has_signed() {
     assert_eq!(checkpoint("newer"), before);
 }
 
+/// Whoever has stolen it can still sign; nobody must believe it.
+#[test]
+fn a_checkpoint_that_a_retired_key_has_signed_is_told() {
+    let published = Published::new();
+    let dir = published.dir();
+    let log = |args: &[&str]| done(dir, &[&["--data", "log"], args].concat());
+    log(&["proof", "record", "--key", "key"]);
+    std::fs::write(
+        dir.join("newer.pub"),
+        done(dir, &["proof", "key", "demo.example/log", "--to", "newer"]),
+    )
+    .unwrap();
+    let keys = ["newer", "key"].map(|key| std::fs::read(dir.join(key)).unwrap());
+    // A copy of a key keeps its mode: for its owner alone.
+    std::fs::copy(dir.join("key"), dir.join("both")).unwrap();
+    std::fs::write(dir.join("both"), keys.concat()).unwrap();
+    log(&[
+        "do",
+        "fund.vote_appropriation",
+        "--actor",
+        "board-1",
+        "--set",
+        "fund=N",
+        "--set",
+        "line=L",
+        "--set",
+        "source=S",
+        "--set",
+        "amount=EUR 1",
+    ]);
+    log(&["proof", "record", "--key", "both"]);
+    let old = std::fs::read_to_string(dir.join("public")).unwrap();
+    let (key, reason) = (format!("key={}", old.trim()), "reason=it was copied");
+    log(&["do", "checkpoint.retire_key", "--actor", "ao-1", "--set", &key, "--set", reason]);
+    // What it signed before stays.
+    log(&["verify", "--public", "public"]);
+    log(&["proof", "checkpoint", "--key", "key"]);
+    for args in [&["verify"][..], &["verify", "--public", "public"]] {
+        let told = tranche(dir, &[&["--data", "log"], args].concat());
+        assert_eq!(told.status.code(), Some(FOUND), "{}", said(&told));
+        let told = String::from_utf8_lossy(&told.stdout).into_owned();
+        assert!(told.contains("which was retired at position"), "{told}");
+    }
+    let pack = ["audit", "pack", "--scope", "all", "--public", "public", "--to", "no.tar"];
+    let refused = tranche(dir, &[&["--data", "log"], &pack[..]].concat());
+    assert_eq!(refused.status.code(), Some(FOUND), "{}", said(&refused));
+    assert!(said(&refused).contains("which was retired at position"), "{}", said(&refused));
+}
+
 #[test]
 fn a_removed_commit_and_a_swapped_pair_are_named() {
     let published = attacked("all = entries()\ndel all[149]\nstore(all)");

@@ -16,7 +16,8 @@ mod tests;
 pub use check::{Check, Found};
 pub(crate) use keeper::verify_once;
 pub use keeper::{Keeping, NotRecorded, OpenAgain, Opening, record};
-pub use recorded::Recorded;
+pub(crate) use recorded::retired_by;
+pub use recorded::{Recorded, signed_late};
 pub(crate) use shelf::must_be_regular;
 pub use shelf::{Shelf, hex_name};
 

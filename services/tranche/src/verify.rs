@@ -12,6 +12,7 @@ use domain::documents;
 use domain::ids::{CommandId, StreamId};
 use domain::invariants::Invariants;
 use eventlog::tlog::Hash;
+use eventlog::tlog::note::Verifier;
 use eventlog::{Log, Position};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -41,6 +42,8 @@ pub struct Checked {
     pub events: u64,
     /// What is wrong: first with single commits, in their order, then with the tree.
     pub findings: Vec<Finding>,
+    /// Keys of checkpoints that do not count any more, and from which position on.
+    pub retired: Vec<(Verifier, Position)>,
     /// Streams.
     pub streams: usize,
 }
@@ -79,6 +82,7 @@ pub async fn entries(
         checked.findings.extend(found.into_iter().map(Finding::from));
         (checked.checkpoints, checked.events) = (held, checker.events);
         (checked.census, checked.streams) = (checker.census, checker.versions.len());
+        checked.retired = checker.recorded.retired;
         Ok(checked)
     })
     .await

@@ -7,14 +7,14 @@ use super::source::{Place, Source, must_exist};
 use super::witness::QuorumArgs;
 use clap::Args;
 use eventlog::tlog::Checkpoint;
-use eventlog::tlog::note::Note;
+use eventlog::tlog::note::{Note, Verifier};
 use eventlog::{Position, sqlite};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use tranche::documents::check::Census;
 use tranche::engine::{self, SnapshotCheck};
 use tranche::pack;
-use tranche::proof::{Check, Shelf, keys};
+use tranche::proof::{self, Check, Shelf, keys};
 use tranche::verify::{Checked, Finding, entries};
 
 /// What `tranche verify` is told.
@@ -112,7 +112,7 @@ pub async fn verify(source: &Source, args: &VerifyArgs, json: bool) -> Result<()
 /// Checks what is stored, as bytes. The first row that is damaged ends it.
 async fn verify_bytes(source: &Source, args: &VerifyArgs, json: bool) -> Result<(), Failure> {
     let mut findings = Vec::new();
-    let (tree, log) = (tree(source, args, &mut findings)?, source.open_unchecked().await?);
+    let ((tree, _), log) = (tree(source, args, &mut findings)?, source.open_unchecked().await?);
     let commits = log.head().await?;
     let (found, checkpoints) = tree.take_log(log, commits).await?.finish();
     findings.extend(found.into_iter().map(Finding::from));
@@ -160,6 +160,9 @@ fn counted_u64(count: u64, what: &str) -> String {
 fn verify_pack(path: &Path, public: Option<&Path>, json: bool) -> Result<(), Failure> {
     let known = public.map(keys::read_verifiers).transpose()?;
     let file = std::fs::File::open(path).map_err(|error| Failure::file(path, error))?;
+    if path.is_dir() {
+        return Err(Failure::file(path, std::io::ErrorKind::IsADirectory.into()));
+    }
     let checked = pack::check::check(file, known.as_deref());
     let checked =
         checked.map_err(|error| Failure::Corrupt(format!("{}: {error}", path.display())))?;
@@ -208,7 +211,7 @@ async fn check_commits(
     args: &VerifyArgs,
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let tree = tree(source, args, &mut report.findings)?;
+    let (tree, notes) = tree(source, args, &mut report.findings)?;
     let documents = args.documents.open_existing().await?;
     // Its rows were checked already, and are again when they are read.
     let log = source.open_unchecked().await?;
@@ -219,8 +222,9 @@ async fn check_commits(
     let tell = move |position| told.set_position(position);
     let checked = entries(log, report.head, (tree, census), tell).await?;
     bar.finish_and_clear();
-    let Checked { census, checkpoints, commits, events, findings, streams } = checked;
+    let Checked { census, checkpoints, commits, events, findings, retired, streams } = checked;
     report.findings.extend(findings);
+    report.findings.extend(notes.iter().flat_map(|note| note.signed_late(&retired)));
     (report.checkpoints, report.commits, report.events) = (checkpoints, commits, events);
     report.streams = streams;
     if let (Some(store), Some(census)) = (&documents, &census) {
@@ -234,8 +238,26 @@ async fn check_commits(
     Ok(())
 }
 
+/// A checkpoint that the log must fit to, and what was signed.
+struct Said {
+    name: String,
+    size: u64,
+    note: Note,
+}
+
+impl Said {
+    fn signed_late(&self, retired: &[(Verifier, Position)]) -> Vec<Finding> {
+        let late = proof::signed_late(&self.name, self.size, &self.note, retired).into_iter();
+        late.map(|what| Finding { position: None, what }).collect()
+    }
+}
+
 /// What the tree of the log must fit to: what was signed and kept here, and what the caller has kept.
-fn tree(source: &Source, args: &VerifyArgs, findings: &mut Vec<Finding>) -> Result<Check, Failure> {
+fn tree(
+    source: &Source,
+    args: &VerifyArgs,
+    findings: &mut Vec<Finding>,
+) -> Result<(Check, Vec<Said>), Failure> {
     let kept = match &args.tree {
         Some(dir) if !dir.is_dir() => {
             let what = std::io::Error::from(std::io::ErrorKind::NotADirectory);
@@ -268,16 +290,18 @@ fn tree(source: &Source, args: &VerifyArgs, findings: &mut Vec<Finding>) -> Resu
         quorum.as_ref().map_or(Ok(()), |quorum| quorum.check(&name, &note))?;
         notes.push((name, note));
     }
-    let mut check = Check::new(kept);
+    let (mut check, mut said) = (Check::new(kept), Vec::new());
     for (name, note) in notes {
         // Without keys, what is kept here is held against the log all the same.
         let checkpoint = match &known {
             Some(known) => Checkpoint::open(&note, known, known[0].name()),
             None => Checkpoint::parse(&note.text),
         };
-        check.expect_all([checkpoint.map_err(|error| Failure::Found(format!("{name}: {error}")))?]);
+        let checkpoint = checkpoint.map_err(|error| Failure::Found(format!("{name}: {error}")))?;
+        said.push(Said { name, size: checkpoint.size, note });
+        check.expect_all([checkpoint]);
     }
-    Ok(check)
+    Ok((check, said))
 }
 
 /// Each snapshot is what a replay gives, and none holds more than the log.

@@ -7,6 +7,7 @@ use super::names::Names;
 use super::totals::Totals;
 use super::{FORMAT, LINES, MADE_BY, name, shown};
 use crate::documents;
+use crate::proof::{retired_by, signed_late};
 use domain::Commit;
 use domain::canonical::Sha256Hex;
 use domain::commit::DecodeError;
@@ -335,6 +336,8 @@ struct Commits<'a> {
     count: usize,
     names: Names,
     findings: Vec<String>,
+    /// Keys of checkpoints that do not count any more.
+    retired: Vec<(Verifier, u64)>,
     totals: Totals,
     whole: Option<Whole>,
 }
@@ -356,8 +359,21 @@ impl<'a> Commits<'a> {
         let Scope { as_of, position, scope, .. } = &reading.scope;
         let moment = AsOf { as_of: *as_of, known_at: None, position: Some(*position) };
         let whole = (scope == "all").then(Whole::default);
-        let (leaves, names, findings, totals) = Default::default();
-        Self { reading, checkpoint, note, moment, leaves, count: 0, names, findings, totals, whole }
+        let (leaves, names, findings, retired, totals) = Default::default();
+        let count = 0;
+        Self {
+            reading,
+            checkpoint,
+            note,
+            moment,
+            leaves,
+            count,
+            names,
+            findings,
+            retired,
+            totals,
+            whole,
+        }
     }
 
     fn take(&mut self, path: &str, from: impl Read) -> io::Result<()> {
@@ -395,6 +411,7 @@ impl<'a> Commits<'a> {
     }
 
     fn names(&mut self, commit: &Commit, entry: &[u8]) -> Result<(), String> {
+        self.retired.extend(retired_by(commit));
         let moment = self.moment;
         self.names.take(commit, entry, |at| moment.was_true(at))
     }
@@ -446,6 +463,7 @@ impl<'a> Commits<'a> {
     }
 
     fn fold(&mut self, mut commit: Commit, entry: &[u8]) -> Result<(), String> {
+        self.retired.extend(retired_by(&commit));
         let Some(whole) = &mut self.whole else { return Ok(()) };
         let expected = &mut whole.expected;
         let kept: Result<(), std::convert::Infallible> =
@@ -494,6 +512,8 @@ impl<'a> Commits<'a> {
             |sha256| digests.contains_key(&format!("documents/{}", documents::path(sha256)));
         self.findings.extend(self.names.check(index, is_here));
         self.findings.extend(std::mem::take(&mut self.totals).finish());
+        let size = self.checkpoint.size;
+        self.findings.extend(signed_late("the checkpoint", size, &self.note, &self.retired));
         if let Some(whole) = self.whole.take() {
             self.findings.extend(whole.finish(&self.checkpoint, &self.reading.scope, digests));
         }

@@ -89,7 +89,7 @@ impl Figures {
         let figures = Self {
             verified: IntGauge::new(
                 "tranche_verified_position",
-                "The last commit that the running service has verified: bytes, tree and views",
+                "The last commit up to which the running service has found all whole: bytes, tree and views",
             )?,
             findings: IntGauge::new(
                 "tranche_verification_findings",

@@ -2,9 +2,9 @@
 
 use domain::checkpoint::Event;
 use domain::{Commit, Event as Any};
-use eventlog::tlog::Checkpoint;
-use eventlog::tlog::Hash;
+use eventlog::Position;
 use eventlog::tlog::note::{Note, Verifier};
+use eventlog::tlog::{Checkpoint, Hash};
 use std::collections::BTreeSet;
 
 /// Takes commits in order, and gathers the checkpoints in them.
@@ -13,12 +13,47 @@ pub struct Recorded {
     keys: BTreeSet<String>,
     /// What the log says of itself; whether the tree is so, a [`super::Check`] finds.
     pub checkpoints: Vec<Checkpoint>,
+    /// Keys that do not count any more, and from which position on.
+    pub retired: Vec<(Verifier, Position)>,
+}
+
+/// The keys that a commit retires, from its position on.
+pub(crate) fn retired_by(commit: &Commit) -> impl Iterator<Item = (Verifier, Position)> + '_ {
+    commit.events.iter().filter_map(|recorded| match &recorded.event {
+        Any::Checkpoint(Event::KeyRetired { key, .. }) => {
+            Some((Verifier::parse(key).ok()?, commit.position))
+        }
+        _ => None,
+    })
+}
+
+/// What is wrong with who has signed a checkpoint: nobody must believe a key that was retired, and it may be
+/// stolen. A checkpoint that covers the commit that retired it was signed later.
+pub fn signed_late(
+    name: &str,
+    size: u64,
+    note: &Note,
+    retired: &[(Verifier, Position)],
+) -> Vec<String> {
+    let is_signer = |key: &Verifier| {
+        let mut own = note.signatures.iter().filter(|one| key.is_of(one));
+        own.any(|one| key.verify(&note.text, one).is_ok())
+    };
+    let late = retired.iter().filter(|(key, position)| size >= *position && is_signer(key));
+    late.map(|(key, position)| {
+        format!(
+            "{name}, of {size} commits, is signed by the key {}, which was retired at position {position}",
+            key.id()
+        )
+    })
+    .collect()
 }
 
 impl Recorded {
     /// What is wrong with the checkpoints of a commit.
     pub fn check(&mut self, commit: &Commit) -> Vec<String> {
         let mut found = Vec::new();
+        self.retired.extend(retired_by(commit));
         for recorded in &commit.events {
             let Any::Checkpoint(event) = &recorded.event else { continue };
             match event {

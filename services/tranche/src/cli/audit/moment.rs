@@ -11,7 +11,7 @@ use eventlog::tlog::{Checkpoint, Tree};
 use jiff::Timestamp;
 use projections::AsOf;
 use tranche::engine::Reader;
-use tranche::proof::Prover;
+use tranche::proof::{Prover, signed_late};
 
 /// As of when a pack or an export is, and what it leads to.
 pub struct Moment {
@@ -77,7 +77,13 @@ pub async fn moment(
             return Err(Failure::NotFound(what));
         }
     };
-    let (checkpoint, keys) = signed(prover, &note, log.keys.iter().chain(&log.retired))?;
+    let (checkpoint, keys) = signed(prover, &note, log.keys.iter().chain(log.retired.keys()))?;
+    let retired =
+        log.retired.iter().filter_map(|(key, at)| Some((Verifier::parse(key).ok()?, *at)));
+    let retired: Vec<_> = retired.collect();
+    if let Some(what) = signed_late("the checkpoint", checkpoint.size, &note, &retired).pop() {
+        return Err(Failure::Found(what));
+    }
     let commit = reader.read_commit(position).await?;
     let missing = || Failure::NotFound(format!("position {position}: the log has no such commit"));
     let recorded_at = commit.ok_or_else(missing)?.commit.recorded_at;
