@@ -39,6 +39,8 @@ pub struct Searching {
     search: Search,
     /// The streams that belong to the scope.
     members: BTreeSet<StreamId>,
+    /// The streams that were named, and of which no event has come.
+    unseen: BTreeSet<StreamId>,
 }
 
 impl Search {
@@ -59,7 +61,8 @@ impl Search {
     #[must_use]
     pub fn begin(self) -> Searching {
         let members = self.scope.iter().cloned().collect();
-        Searching { search: self, members }
+        let unseen = self.scope.iter().chain(&self.stream).cloned().collect();
+        Searching { search: self, members, unseen }
     }
 
     /// Whether nothing later can be found: instants of recording only grow.
@@ -98,8 +101,18 @@ impl Searching {
         &self.search
     }
 
+    /// A stream that was named, and is on none of the commits so far.
+    #[must_use]
+    pub fn unseen(&self) -> Option<&StreamId> {
+        self.unseen.first()
+    }
+
     /// Takes the next commit, and says whether it is looked for.
     pub fn takes(&mut self, commit: &Commit) -> bool {
+        if !self.unseen.is_empty() {
+            let has = |stream: &StreamId| commit.events.iter().any(|it| it.stream == *stream);
+            self.unseen.retain(|stream| !has(stream));
+        }
         let is_scoped = self.search.scope.is_some();
         let wants_commit = self.search.wants_commit(commit);
         if !is_scoped && !wants_commit {

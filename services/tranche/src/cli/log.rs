@@ -100,6 +100,9 @@ fn kind(text: &str) -> Result<String, String> {
 impl Filter {
     fn search(&self) -> Result<Search, Failure> {
         let zones: Vec<String> = self.zone.iter().cloned().collect();
+        for zone in &zones {
+            domain::time::zone(zone).map_err(|error| Failure::Usage(format!("--zone: {error}")))?;
+        }
         let begins = |flag: &'static str, when: Option<When>| {
             let instant = when.map(|when| when.beginning_in(&zones)).transpose();
             instant.map_err(|error| Failure::Usage(format!("{flag} {error}")))
@@ -158,6 +161,7 @@ pub async fn log(source: &Source, args: &LogArgs, json: bool) -> Result<(), Fail
         from: args.from.max(1),
         left: args.limit.unwrap_or(u64::MAX),
         json,
+        is_over: false,
     };
     let log = source.open_to_read().await?;
     let mut out = Out::stdout();
@@ -181,6 +185,7 @@ pub async fn log(source: &Source, args: &LogArgs, json: bool) -> Result<(), Fail
         }
     }
     if !args.follow {
+        wanted.check_names()?;
         return out.finish();
     }
     let mut tail = tail(log, next);
@@ -200,16 +205,27 @@ struct Wanted {
     from: Position,
     left: u64,
     json: bool,
+    /// Whether the rest was not looked at, since it is too late.
+    is_over: bool,
 }
 
 impl Wanted {
+    /// Nothing about what is not there is no answer. Only who has looked at everything knows.
+    fn check_names(&self) -> Result<(), Failure> {
+        let has_all = self.first() == 1 && !self.is_over && !self.is_done();
+        match self.searching.unseen().filter(|_| has_all) {
+            Some(stream) => Err(Failure::NotFound(format!("there is no {stream} in the log"))),
+            None => Ok(()),
+        }
+    }
+
     /// Where to begin to read.
     fn first(&self) -> Position {
         if self.searching.search().needs_all() { 1 } else { self.from }
     }
 
     fn is_done(&self) -> bool {
-        self.left == 0
+        self.left == 0 || self.is_over
     }
 
     fn take(&mut self, out: &mut Out, position: Position, entry: &[u8]) -> Result<(), Failure> {
@@ -221,7 +237,7 @@ impl Wanted {
         let commit = if is_any && self.json { None } else { Some(decode(position, entry)?) };
         if let Some(commit) = &commit {
             if self.searching.search().is_over(commit) {
-                self.left = 0;
+                self.is_over = true;
                 return Ok(());
             }
             if !is_any && !self.searching.takes(commit) {

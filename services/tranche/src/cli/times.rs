@@ -47,8 +47,17 @@ impl MomentArgs {
         Ok(AsOf { as_of, known_at, position: self.at_position })
     }
 
+    /// The zone that was asked for, by its name or by a call.
+    pub fn zone(&self, world: &World) -> Result<Option<String>, Failure> {
+        let is_asked = self.zone.is_some() || self.call.is_some();
+        if is_asked { Ok(self.zones(world)?.into_iter().next()) } else { Ok(None) }
+    }
+
     /// The zones in which its times are meant.
     pub fn zones(&self, world: &World) -> Result<Vec<String>, Failure> {
+        if let Some(zone) = &self.zone {
+            domain::time::zone(zone).map_err(|error| Failure::Usage(format!("--zone: {error}")))?;
+        }
         let place = match (&self.call, &self.zone) {
             (Some(call), _) => Place::Call(call.clone()),
             (None, Some(zone)) => Place::Zone(zone.clone()),

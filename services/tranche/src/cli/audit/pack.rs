@@ -79,13 +79,17 @@ pub async fn pack(source: &Source, args: &PackArgs) -> Result<(), Failure> {
         0 => format!("{} missing", counted(done.missing, "document")),
         count => format!("{} not included (--documents)", counted(count, "document")),
     };
+    let (size, position) = (moment.checkpoint.size, moment.position);
+    // The tree is of the whole log, also when an earlier day is asked about.
+    let rest = match extent.is_all().then(|| size.saturating_sub(done.commits as u64)) {
+        Some(later) if later > 0 => format!(" and {later} for the tree alone"),
+        _ => String::new(),
+    };
     say(format_args!(
-        "{}: {}, {} commits as of position {}, under a checkpoint of {}; {documents}",
+        "{}: {}, {} commits as of position {position}{rest}, under a checkpoint of {size}; {documents}",
         args.to.display(),
         counted(done.files, "file"),
         done.commits,
-        moment.position,
-        moment.checkpoint.size,
     ));
     say(format_args!("sha256 {}", done.sha256));
     Ok(())
