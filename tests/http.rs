@@ -208,6 +208,10 @@ async fn bad_headers_and_addresses_are_named() {
         bad("/views/budget?at_position=-1"),
         bad("/views/budget?at_position=99999999999999999"),
         bad("/views/budget?unknown=1"),
+        bad("/views/budget?account_days=5"),
+        bad("/views/journal?account_days=five"),
+        bad("/views/journal?office_zone=Mars/Base"),
+        bad("/views/journal?thresholds=EUR"),
         bad("/views/budget?limit=0"),
         bad("/views/timeline?stream=nonsense"),
         bad("/views/timeline?category=nonsense"),
@@ -391,6 +395,10 @@ async fn a_follower_gets_what_is_and_what_comes_and_leaves_when_the_server_stops
 async fn views_answer_as_of_any_moment_and_say_when_nothing_changed() {
     let server = Running::start(fixture::engine().await).await;
     let now = server.get("/views/budget").await;
+    let asked = "/views/journal?account_days=5&thresholds=EUR%201000,EUR%202000&round=EUR%207";
+    let journal = server.get(asked).await.text();
+    assert!(journal.contains("Account changed: at most 5 days"), "{journal}");
+    assert!(journal.contains("thousandths of EUR 1000.00, EUR 2000.00"), "{journal}");
     let then = server.get("/views/budget?as_of=2024-12-10").await;
     assert_eq!(now.status, 200);
     assert_ne!(now.body, then.body);

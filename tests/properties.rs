@@ -30,6 +30,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "fund.legal_commitment_exceeded",
         "takes a recovery that the bank returns: the tests of payments",
     ),
+    ("grant.before_naming", "takes a decision that is told late: the tests of its decider"),
+    ("payment.before_account", "takes an order that is told late: the tests of payments"),
     ("payment.commitment_exceeded", "takes a grant of two funds: the tests of payments"),
     ("payment.insurance_first", "takes three advance payments: the tests of payments"),
     ("audit.incomplete", "takes a fund that pays beside its payments: the tests of its decider"),

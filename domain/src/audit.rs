@@ -563,7 +563,7 @@ fn payment_of(item: &str) -> Option<PaymentId> {
 fn check_independent(world: &World, meta: &Meta, item: &str) -> Result<(), Refusal> {
     let Some(payment) = payment_of(item) else { return Ok(()) };
     let state = world.payments.get(&payment);
-    match state.and_then(|state| state.step_of(&meta.actor)) {
+    match state.and_then(|state| state.step_of(world, &meta.actor)) {
         None => Ok(()),
         Some((step, position)) => {
             let actor = meta.actor.id.to_string();

@@ -44,6 +44,9 @@ pub const FIELDS: &[Field] = &[
     field("audit.Answered", "/document", "answer to a finding"),
     field("audit.FindingRaised", "/holds/evidence", "evidence of a finding"),
     field(OPENED, RULES_SHA256, "rules document"),
+    field("grant.AccountConfirmed", "/document", ACCOUNT),
+    field("grant.AccountNamed", "/document", ACCOUNT),
+    field("grant.AccountRefused", "/document", ACCOUNT),
     field("grant.HostingAgreed", "/document", "hosting agreement"),
     field("grant.ReportSubmitted", "/document", "report"),
     field("pledge.Certified", "/document", "certificate"),
@@ -51,6 +54,8 @@ pub const FIELDS: &[Field] = &[
     field("proposal.Submitted", "/documents/*/sha256", "document of a proposal"),
     field("statement.Imported", "/document", "bank statement"),
 ];
+
+const ACCOUNT: &str = "form of a bank account";
 
 /// Every other hash in an event, and of what it is.
 pub const OTHERS: &[Field] = &[

@@ -6,7 +6,9 @@ use crate::command::{
     Actor, Command, Decision, Declaration, Entry, Meta, NEW, NewEvent, Role, entry,
 };
 use crate::fund;
-use crate::ids::{ActorId, CallId, Country, FundId, GrantId, Key, ProposalId, StreamId, StreamKey};
+use crate::ids::{
+    AccountKey, ActorId, CallId, Country, FundId, GrantId, Key, ProposalId, StreamId, StreamKey,
+};
 use crate::money::{Money, Rate};
 use crate::payment;
 use crate::rejection::{Kind, Reason, Refusal, Rule};
@@ -18,6 +20,7 @@ use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub mod account;
 pub mod agreement;
 pub mod budget;
 mod change;
@@ -26,6 +29,7 @@ pub(crate) mod fixture;
 pub mod hosting;
 pub mod report;
 
+use account::Accounts;
 pub use agreement::Agreement;
 use budget::sum;
 pub use budget::{Beneficiary, Budget, Cost, Item, Part};
@@ -82,6 +86,15 @@ pub enum Event {
     /// The grant was terminated; what was accepted can still be paid or recovered.
     #[serde(rename = "grant.Terminated")]
     Terminated { by: Party, reason: String },
+    /// Somebody said to which bank account it is to be paid.
+    #[serde(rename = "grant.AccountNamed")]
+    AccountNamed { account: AccountKey, document: Sha256Hex, reason: String },
+    /// Another person found the account to be the coordinator's: payments go there from here on.
+    #[serde(rename = "grant.AccountConfirmed")]
+    AccountConfirmed { account: AccountKey, document: Sha256Hex, reason: String },
+    /// Another person did not: payments go where they went before.
+    #[serde(rename = "grant.AccountRefused")]
+    AccountRefused { account: AccountKey, document: Sha256Hex, reason: String },
     /// A report came in.
     #[serde(rename = "grant.ReportSubmitted")]
     ReportSubmitted {
@@ -154,6 +167,9 @@ pub enum Party {
 pub struct Grant {
     /// Who signed for the consortium.
     pub accepted_by: Option<Actor>,
+    /// The bank account that it is paid to.
+    #[serde(default, skip_serializing_if = "Accounts::is_empty")]
+    pub accounts: Accounts,
     /// The grant agreement, once it is in force.
     pub agreement: Option<Agreement>,
     /// Amendments: who asked for what; those that were decided have no change left.
@@ -275,6 +291,31 @@ pub enum Rejection {
     /// More accepted than claimed.
     #[error("{accepted} is more than the {claimed} claimed for {item}")]
     MoreThanClaimed { item: Key, accepted: Money, claimed: Money },
+    /// Nowhere to pay to.
+    #[error("no bank account of {0} is confirmed")]
+    NoAccount(GrantId),
+    /// Two people have not seen it yet.
+    #[error(
+        "account {0} waits for the accounting officer: until then nothing is paid, and no other is named"
+    )]
+    AccountWaits(AccountKey),
+    /// A number where a key belongs.
+    #[error(
+        "this is the number of a bank account; name it by its key in the books of the authority"
+    )]
+    AccountNumber,
+    /// The money may have left for the account before.
+    #[error("payment {0} is authorised to the account before: carry it out or reject it first")]
+    PaymentOrdered(crate::ids::PaymentId),
+    /// Older than what it decides on.
+    #[error("the account is named since {0}; no decision on it is older")]
+    BeforeNaming(jiff::Timestamp),
+    /// The account that payments go to already.
+    #[error("payments go to account {0} already")]
+    AccountConfirmed(AccountKey),
+    /// Not what waits.
+    #[error("no account {account} with the form {document} waits to be decided")]
+    AccountNotWaiting { account: AccountKey, document: Sha256Hex },
     /// Not at its end.
     #[error("the final report has not been assessed")]
     NoFinalReport,
@@ -336,6 +377,15 @@ impl Reason for Rejection {
             Self::Backwards { .. } | Self::PeriodTaken { .. } | Self::MoreThanClaimed { .. } => {
                 Rule::of(AGREEMENT, "Art. 21: reporting")
             }
+            Self::NoAccount(_)
+            | Self::AccountWaits(_)
+            | Self::AccountConfirmed(_)
+            | Self::PaymentOrdered(_)
+            | Self::BeforeNaming(_)
+            | Self::AccountNotWaiting { .. } => {
+                Rule::of(AGREEMENT, "Art. 22: payments to the coordinator's account")
+            }
+            Self::AccountNumber => Rule::ours("an account is named by a key, not by its number"),
             Self::NoFinalReport
             | Self::PaymentOpen(_)
             | Self::NotSettled { .. }
@@ -408,6 +458,11 @@ impl Decider for Grant {
                 }
             }
             Event::AmendmentRefused { amendment, .. } => self.settle_amendment(amendment),
+            Event::AccountNamed { account, document, .. } => {
+                self.accounts.name(account, *document, at);
+            }
+            Event::AccountConfirmed { .. } => self.accounts.confirm(at),
+            Event::AccountRefused { .. } => self.accounts.waiting = None,
             Event::Suspended { .. } => self.stopped = Some(Stop::Suspended),
             Event::Resumed { .. } => self.stopped = None,
             Event::Terminated { .. } => self.stopped = Some(Stop::Terminated),
@@ -532,6 +587,8 @@ pub const COMMANDS: &[Entry] = &[
     entry::<agreement::Sign>(),
     entry::<agreement::RequestAmendment>(),
     entry::<agreement::DecideAmendment>(),
+    entry::<account::NameAccount>(),
+    entry::<account::DecideAccount>(),
     entry::<Suspend>(),
     entry::<Resume>(),
     entry::<Terminate>(),
@@ -727,6 +784,7 @@ impl Command for Close {
 
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let grant = world.find(&world.grants, &self.grant)?;
+        grant.accounts.check_none_waits()?;
         if !grant.commitments.is_empty() && !grant.final_assessed() {
             return Err(Rejection::NoFinalReport.into());
         }

@@ -152,6 +152,8 @@ stream_keys! {
 tokens! {
     /// Who acts: an opaque id, never a name (design.md, section 5).
     ActorId, ID_BYTES_MAX, b"-_.", "letters, digits, '-', '_' and '.'", "^[A-Za-z0-9_.-]{1,64}$", "officer-7";
+    /// A bank account, as the books of the authority call it: never its number.
+    AccountKey, ID_BYTES_MAX, b"-_.", "letters, digits, '-', '_' and '.'", "^[A-Za-z0-9_.-]{1,64}$", "BA-2026-117";
     /// A label inside one stream: a cut-off, a budget line, a partition, a criterion.
     Key, ID_BYTES_MAX, b"-_. +", "letters, digits, '-', '_', '.', '+' and space", "^[A-Za-z0-9_. +-]{1,64}$", "LUMI-G";
     /// Names a command for ever: the same id never decides twice.

@@ -5,12 +5,14 @@ use crate::command::{
     entry,
 };
 use crate::fund;
+use crate::grant::account::Payee;
 use crate::grant::{Grant, Report, ReportKind};
 use crate::ids::{FundId, GrantId, Key, PaymentId, StreamId, StreamKey};
 use crate::money::Money;
 use crate::rejection::{self, Reason, Refusal, Rule};
 use crate::rules;
 use crate::text::check_reason;
+use crate::upcast::{self, Upcaster};
 use crate::world::{At, Decider, World};
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -71,6 +73,10 @@ pub struct Order {
     /// What moves at the bank: `amount` less what the mutual insurance withholds, plus what it
     /// releases with the balance.
     pub net: Money,
+    /// The bank account that it goes to; none for money that comes back, and for orders from before accounts
+    /// were confirmed in the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payee: Option<Payee>,
     /// The assessed report that it rests on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<Key>,
@@ -178,6 +184,15 @@ pub enum Rejection {
         "the insurance has nothing of grant {0} yet: the payment that it keeps its part of is first"
     )]
     InsuranceFirst(GrantId),
+    /// The account changed under it.
+    #[error(
+        "the order is for account {}, confirmed at position {}, and payments go to {}, confirmed at \
+         position {}: reject it, and ask again", ordered.account, ordered.confirmed_at, now.account, now.confirmed_at
+    )]
+    OtherAccount { ordered: Payee, now: Payee },
+    /// Older than the account.
+    #[error("the account is confirmed since {0}; no order to it is older")]
+    BeforeAccount(Timestamp),
     /// Not a name that banks pass on.
     #[error("an end-to-end id is 1 to 35 letters, digits or /-?:().,'+ and space; got {0:?}")]
     EndToEndId(String),
@@ -199,6 +214,9 @@ impl Reason for Rejection {
             }
             Self::NotPositive(_) | Self::NoBasis { .. } => {
                 Rule::of(FINANCIAL_REGULATION, "Art. 115: every payment rests on proof")
+            }
+            Self::OtherAccount { .. } | Self::BeforeAccount(_) => {
+                Rule::of(AGREEMENT, "Art. 22: payments to the coordinator's account")
             }
             Self::NotPayable { .. } => Rule::of(AGREEMENT, "Art. 30-32: suspension, termination"),
             Self::OtherFund { .. } | Self::CommitmentExceeded { .. } => {
@@ -228,6 +246,14 @@ impl Reason for Rejection {
 impl Decider for Payment {
     type Id = PaymentId;
     type Event = Event;
+
+    const UPCASTERS: &'static [Upcaster] = &[Upcaster {
+        event: "payment.Initiated",
+        from: 1,
+        schema: include_str!("../schemas/payment/Initiated.v1.json"),
+        // It names no account.
+        up: upcast::same,
+    }];
 
     fn phase(&self) -> &'static str {
         self.stage.into()
@@ -288,6 +314,14 @@ impl<'a> Standing<'a> {
         self.live.iter().find(|(_, stage, _)| *stage != Stage::Executed).map(|(id, _, _)| *id)
     }
 
+    /// A payment that the bank was ordered to make, and that may have left.
+    #[must_use]
+    pub fn ordered(&self) -> Option<&'a PaymentId> {
+        let ordered =
+            |stage, order: &Order| stage == Stage::Authorised && order.kind != Kind::Recovery;
+        self.live.iter().find(|(_, stage, order)| ordered(*stage, order)).map(|(id, _, _)| *id)
+    }
+
     /// Paid and not recovered.
     ///
     /// # Errors
@@ -336,12 +370,17 @@ impl Payment {
         self.places.push(at.position);
     }
 
-    /// The step that this person may have done, with its commit.
+    /// The step that this person may have done, with its commit: one of the four, or that of the bank
+    /// account that it goes to.
     #[must_use]
-    pub fn step_of(&self, actor: &Actor) -> Option<(&'static str, u64)> {
+    pub fn step_of(&self, world: &World, actor: &Actor) -> Option<(&'static str, u64)> {
         let steps = STEPS.iter().zip(self.hands.iter().zip(&self.places));
         let mut mine = steps.filter(|(_, (hand, _))| actor.may_be(hand));
-        mine.next().map(|(step, (_, place))| (*step, *place))
+        let own = mine.next().map(|(step, (_, place))| (*step, *place));
+        own.or_else(|| {
+            let order = self.order.as_ref()?;
+            world.grants.get(&order.grant)?.accounts.step_of(order.payee.as_ref()?, actor)
+        })
     }
 
     /// What is to be paid.
@@ -378,6 +417,20 @@ fn check_payable(world: &World, kind: Kind, grant: &GrantId) -> Result<(), Refus
     } else {
         Err(Rejection::NotPayable { kind, grant: stream, phase }.into())
     }
+}
+
+/// Whether the order still goes where the payments of its grant go.
+fn check_account(world: &World, order: &Order) -> Result<(), Refusal> {
+    if order.kind == Kind::Recovery {
+        return Ok(());
+    }
+    let accounts = &world.find(&world.grants, &order.grant)?.accounts;
+    let Some(ordered) = &order.payee else { return accounts.check_none_waits() };
+    let (now, _) = accounts.payee(&order.grant)?;
+    if *ordered == now {
+        return Ok(());
+    }
+    Err(Rejection::OtherAccount { ordered: ordered.clone(), now }.into())
 }
 
 fn check_left(
@@ -446,7 +499,7 @@ impl Command for Initiate {
         self.payment.stream()
     }
 
-    fn decide(&self, world: &World, _: &Meta) -> Decision {
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
         if let Some(clause) = &self.clause {
             check_text("clause", clause)?;
         }
@@ -472,6 +525,10 @@ impl Command for Initiate {
                 Rejection::CommitmentExceeded { asked, left }
             })?;
         }
+        let payee = match self.kind {
+            Kind::Recovery => None,
+            _ => Some(self.payee(grant, meta)?),
+        };
         let order = Order {
             amount: self.amount,
             clause: self.clause.clone(),
@@ -479,6 +536,7 @@ impl Command for Initiate {
             grant: self.grant.clone(),
             kind: self.kind,
             net,
+            payee,
             report: self.report.clone(),
         };
         Ok(vec![NewEvent::on(&self.payment, Event::Initiated(order))])
@@ -486,6 +544,16 @@ impl Command for Initiate {
 }
 
 impl Initiate {
+    /// The account that is confirmed now, and was when the order is said to be true.
+    fn payee(&self, grant: &Grant, meta: &Meta) -> Result<Payee, Refusal> {
+        let (payee, confirmed) = grant.accounts.payee(&self.grant)?;
+        if meta.effective() < confirmed.effective_at {
+            let older = Rejection::BeforeAccount(confirmed.effective_at);
+            return Err(Refusal::from(older).at("/effective_at"));
+        }
+        Ok(payee)
+    }
+
     /// Nothing moves only when the balance is nil and the insurance has something to release.
     fn check_amount(&self, standing: &Standing<'_>) -> Result<(), Refusal> {
         self.amount.in_euro().map_err(|error| Refusal::from(error).at("/amount"))?;
@@ -634,7 +702,9 @@ impl Command for Verify {
     }
 
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
-        world.find(&world.payments, &self.payment)?.check_other_person(meta)?;
+        let payment = world.find(&world.payments, &self.payment)?;
+        payment.check_other_person(meta)?;
+        check_account(world, payment.order(&self.payment)?)?;
         Ok(vec![NewEvent::on(&self.payment, Event::Verified {})])
     }
 }
@@ -666,6 +736,7 @@ impl Command for Authorise {
         payment.check_other_person(meta)?;
         let order = payment.order(&self.payment)?;
         check_payable(world, order.kind, &order.grant)?;
+        check_account(world, order)?;
         Ok(vec![NewEvent::on(&self.payment, Event::Authorised {})])
     }
 }
@@ -705,6 +776,7 @@ impl Command for Execute {
         payment.check_other_person(meta)?;
         let order = payment.order(&self.payment)?;
         check_payable(world, order.kind, &order.grant)?;
+        check_account(world, order)?;
         check_insured(world, order)?;
         let (booked_on, end_to_end_id) = (self.booked_on, self.end_to_end_id.clone());
         let executed = Event::Executed { booked_on, end_to_end_id };

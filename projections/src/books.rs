@@ -232,6 +232,9 @@ impl Books {
             | E::AmendmentRequested { .. }
             | E::Amended { .. }
             | E::AmendmentRefused { .. }
+            | E::AccountNamed { .. }
+            | E::AccountConfirmed { .. }
+            | E::AccountRefused { .. }
             | E::Suspended { .. }
             | E::Resumed { .. }
             | E::Terminated { .. }

@@ -173,7 +173,7 @@ mod tests {
             rows(&report("inbox", lines, Some("2025-02-01")), "tasks")[0].clone()
         };
         let verify =
-            "2025-01-31|late|verifying_agent||payment.verify|payment-Y|||2025-01-10T12:00:00Z|";
+            "2025-01-31|late|verifying_agent||payment.verify|payment-Y||5.00|2025-01-10T12:00:00Z|";
         assert_eq!(first(&lines), verify);
         lines.push((DAY, "payment-Y", "Verified", "{}"));
         assert_eq!(
@@ -186,7 +186,59 @@ mod tests {
             verify.replace("verifying_agent", "accounting_officer").replace("verify", "execute")
         );
         lines.push((DAY, "payment-Y", "Executed", r#"{"end_to_end_id":"e"}"#));
-        assert_eq!(waits(&lines), ["applicant : grant.submit_report grant-G final"]);
+        let report = "applicant : grant.submit_report grant-G final";
+        let name = "applicant or programme_officer : grant.name_account grant-G";
+        assert_eq!(waits(&lines), [report, name]);
+    }
+
+    #[test]
+    fn an_order_says_where_it_goes_and_after_a_change_can_only_be_rejected() {
+        let [first, second] = ["A1", "A2"]
+            .map(|account| format!(r#"{{"account":"{account}","document":"H","reason":"r"}}"#));
+        let initiated = r#"{"amount":"EUR 5","clause":"c","fund":"F","grant":"G","kind":"pre_financing","net":"EUR 5","payee":{"account":"A1","confirmed_at":1}}"#;
+        let mut lines = vec![
+            (DAY, "grant-G", "AccountConfirmed", &*first),
+            (DAY, "payment-Y", "Initiated", initiated),
+            (DAY, "payment-Y", "Verified", "{}"),
+        ];
+        assert_eq!(waits(&lines), ["authorising_officer : payment.authorise payment-Y A1"]);
+        lines.push((DAY, "grant-G", "AccountConfirmed", &second));
+        let who = "verifying_agent or authorising_officer";
+        assert_eq!(waits(&lines), [format!("{who} : payment.reject payment-Y A1")]);
+        lines.push((DAY, "payment-Y", "Rejected", r#"{"reason":"r"}"#));
+        assert!(waits(&lines).is_empty());
+    }
+
+    #[test]
+    fn an_account_is_asked_for_until_it_is_named_and_then_waits_for_the_accounting_officer() {
+        let named = r#"{"account":"A1","document":"H","reason":"r"}"#;
+        let decided = named;
+        let signed = r#"{"fund":"F","procurement":"m","union":"EUR 5"}"#;
+        let mut lines = vec![
+            (DAY, "grant-G", "Prepared", r#"{"call":"C","proposal":"P","rules":{},"title":"t"}"#),
+            (DAY, "grant-G", "Accepted", "{}"),
+            (DAY, "grant-G", "ContractSigned", signed),
+        ];
+        let accounts = |lines: &[Line<'_>]| -> Vec<String> {
+            let waits = waits(lines).into_iter();
+            waits.filter(|task| task.contains("_account")).collect()
+        };
+        let name = "applicant or programme_officer : grant.name_account grant-G";
+        let decide = "accounting_officer : grant.decide_account grant-G A1";
+        for (event, data, expected) in [
+            (None, "", &[name][..]),
+            (Some("AccountNamed"), named, &[decide]),
+            (Some("AccountRefused"), decided, &[name]),
+            (Some("AccountNamed"), named, &[decide]),
+            (Some("AccountConfirmed"), decided, &[]),
+            (Some("ContractSigned"), signed, &[]),
+            // The one that is confirmed stays.
+            (Some("AccountNamed"), named, &[decide]),
+            (Some("AccountRefused"), decided, &[]),
+        ] {
+            lines.extend(event.map(|event| (DAY, "grant-G", event, data)));
+            assert_eq!(accounts(&lines), expected, "{event:?}");
+        }
     }
 
     #[test]

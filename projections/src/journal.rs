@@ -7,22 +7,28 @@ use crate::projection::{LARGE, Projection, Query};
 use crate::report::{Cell, Kind, Report, Table};
 use domain::command::Actor;
 use domain::commit::Recorded;
-use domain::ids::{CallId, GrantId, PaymentId, StreamId, StreamKey};
+use domain::ids::{AccountKey, ActorId, CallId, GrantId, PaymentId, StreamId, StreamKey};
 use domain::money::Money;
 use domain::{Commit, Event, Role, call, fund, grant, payment, pledge, time};
-use imbl::{OrdMap, Vector};
+use imbl::{OrdMap, OrdSet, Vector};
 use jiff::civil::Weekday;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::str::FromStr;
 use std::sync::Arc;
 
-/// The zone of office hours where no call says another.
-const ZONE: &str = "Europe/Luxembourg";
+/// The zone of office hours and of the books where the calls do not say one.
+pub(crate) const ZONE: &str = "Europe/Luxembourg";
+const CONFIRMED: &str = "grant.AccountConfirmed";
 
 /// Every entry about money, in the order of the log.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Journal {
+    accounts: OrdMap<GrantId, Arc<Account>>,
+    /// The grants for which an account was ever confirmed.
+    users: OrdMap<String, OrdSet<GrantId>>,
     entries: Vector<Arc<Entry>>,
     orders: OrdMap<PaymentId, (Money, GrantId)>,
     calls: OrdMap<GrantId, CallId>,
@@ -41,11 +47,48 @@ struct Entry {
     amount: Option<Money>,
     /// Whose call's office hours count, if it is known.
     zone: Option<Arc<str>>,
+    /// Of an order to pay: where it goes, as that was confirmed.
+    payee: Option<Arc<Confirmed>>,
+    grant: Option<GrantId>,
+}
+
+/// The bank account of a grant.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Account {
+    applicant: Option<ActorId>,
+    /// Who named the one that waits, at which position.
+    named: Option<(Actor, u64)>,
+    confirmed: Option<Arc<Confirmed>>,
+    /// Whether there was an order that names no account.
+    had_none: bool,
+}
+
+/// An account that was confirmed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Confirmed {
+    account: AccountKey,
+    by: Actor,
+    named: Option<(Actor, u64)>,
+    position: u64,
+    recorded_at: Timestamp,
+    /// Where the grant was paid to before.
+    replaces: Option<Replaces>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Replaces {
+    Account(AccountKey),
+    /// Orders of before named none.
+    Unknown,
 }
 
 /// What is asked of the entries: each test by its parameter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Tests {
+    /// `account_changed`: a payment asked for within so many days after its bank account took the place of
+    /// another. Both days are those of recording, by the clock of the writer.
+    pub account_days: u32,
     /// `back_dated`: recorded more than so many days after it was true.
     pub back_dated_days: u32,
     /// `below_threshold`: less than a threshold, by at most so many thousandths of it.
@@ -68,6 +111,7 @@ pub struct Tests {
 impl Default for Tests {
     fn default() -> Self {
         Self {
+            account_days: 30,
             back_dated_days: 30,
             below_permille: 50,
             thresholds: [60_000, 325_000, 430_000].map(Money::euro).to_vec(),
@@ -95,9 +139,9 @@ impl Projection for Journal {
     const EVERY: u64 = LARGE;
 
     fn apply(&mut self, commit: &Commit, event: &Recorded) {
-        self.remember(event);
+        self.remember(commit, event);
         let Some((amount, grant)) = self.amount(event) else { return };
-        let call = grant.and_then(|grant| self.calls.get(&grant));
+        let call = grant.as_ref().and_then(|grant| self.calls.get(grant));
         let zone = call.and_then(|call| self.zones.get(call)).cloned();
         self.entries.push_back(Arc::new(Entry {
             position: commit.position,
@@ -108,34 +152,80 @@ impl Projection for Journal {
             kind: event.event.kind().into(),
             amount,
             zone,
+            payee: self.payee(&event.event),
+            grant,
         }));
     }
 
     fn report(&self, query: &Query) -> Report {
-        self.asked(&Tests::default(), query)
+        self.asked(&query.tests.clone().unwrap_or_default(), query)
     }
 }
 
 impl Journal {
-    fn remember(&mut self, event: &Recorded) {
+    fn remember(&mut self, commit: &Commit, event: &Recorded) {
         match &event.event {
             Event::Call(call::Event::Opened { rules, .. }) => {
                 if let Some(id) = CallId::of_stream(&event.stream) {
                     self.zones.insert(id, rules.zone.as_str().into());
                 }
             }
-            Event::Grant(grant::Event::Prepared(origin)) => {
+            Event::Grant(inner) => {
                 if let Some(id) = GrantId::of_stream(&event.stream) {
-                    self.calls.insert(id, origin.call.clone());
+                    self.grant(id, inner, commit);
                 }
             }
             Event::Payment(payment::Event::Initiated(order)) => {
                 if let Some(id) = PaymentId::of_stream(&event.stream) {
                     self.orders.insert(id, (order.amount, order.grant.clone()));
                 }
+                if order.payee.is_none() && order.kind != payment::Kind::Recovery {
+                    self.account(order.grant.clone()).had_none = true;
+                }
             }
             _ => {}
         }
+    }
+
+    fn grant(&mut self, id: GrantId, event: &grant::Event, commit: &Commit) {
+        use grant::Event as E;
+        match event {
+            E::Prepared(origin) => {
+                self.calls.insert(id.clone(), origin.call.clone());
+                self.account(id).applicant.clone_from(&origin.applicant);
+            }
+            E::AccountNamed { .. } => {
+                self.account(id).named = Some((commit.actor.clone(), commit.position));
+            }
+            E::AccountConfirmed { account, .. } => {
+                let users = self.users.entry(same(account)).or_default();
+                users.insert(id.clone());
+                self.account(id).confirm(account, commit);
+            }
+            _ => {}
+        }
+    }
+
+    fn account(&mut self, grant: GrantId) -> &mut Account {
+        Arc::make_mut(self.accounts.entry(grant).or_default())
+    }
+
+    /// Where an order to pay goes.
+    fn payee(&self, event: &Event) -> Option<Arc<Confirmed>> {
+        let Event::Payment(payment::Event::Initiated(order)) = event else { return None };
+        let confirmed = self.accounts.get(&order.grant)?.confirmed.as_ref()?;
+        let is_this = order.payee.as_ref()?.confirmed_at == confirmed.position;
+        is_this.then(|| confirmed.clone())
+    }
+
+    /// Another grant that is paid to an account, or was, and is not known to be of the same applicant.
+    fn shared(&self, account: &AccountKey, grant: &GrantId) -> Option<&GrantId> {
+        let applicant =
+            |grant: &GrantId| self.accounts.get(grant).and_then(|it| it.applicant.clone());
+        let own = applicant(grant);
+        let is_other =
+            |user: &&GrantId| *user != grant && (own.is_none() || applicant(user) != own);
+        self.users.get(&same(account))?.iter().find(is_other)
     }
 
     /// The amount of an entry and its grant, as far as it has them; `None` when it is not about money.
@@ -231,7 +321,6 @@ impl Journal {
             .note("A hit is a question, not a finding.")
             .note(format!("{} entries about money.", self.entries.len()))
             .note(tests.words())
-            .note("Not tested: an account changed before a payment. No event names an account.")
     }
 
     fn hits(&self, tests: &Tests) -> Vec<Hit<'_>> {
@@ -240,23 +329,60 @@ impl Journal {
         hits.extend(self.amounts(tests));
         hits.extend(self.after_hours(tests));
         hits.extend(self.reversed(tests));
+        hits.extend(self.accounts(tests));
         hits
     }
 
-    /// One person in two steps of one payment.
+    /// One person in two steps of one payment. Where it goes is named by somebody else than who does a step,
+    /// and confirmed by somebody else than who asks, checks or authorises.
     fn same_user(&self) -> Vec<Hit<'_>> {
         let steps =
             ["payment.Initiated", "payment.Verified", "payment.Authorised", "payment.Executed"];
-        let mut chains: BTreeMap<&StreamId, Vec<&Entry>> = BTreeMap::new();
+        let mut chains: BTreeMap<&StreamId, Vec<(&str, &Actor, u64)>> = BTreeMap::new();
         let mut hits = Vec::new();
         for entry in self.entries.iter().filter(|entry| steps.contains(&&*entry.kind)) {
             let chain = chains.entry(&entry.stream).or_default();
-            if let Some(before) = chain.iter().find(|it| it.actor.may_be(&entry.actor)) {
-                let (with, figure) = (before.actor.id.to_string(), before.position);
-                let figure = format!("did {} at position {figure}", before.kind);
+            if let Some(payee) = &entry.payee {
+                chain.push((CONFIRMED, &payee.by, payee.position));
+                let named = payee.named.as_ref();
+                chain.extend(named.map(|(by, position)| ("grant.AccountNamed", by, *position)));
+            }
+            let is_executed = &*entry.kind == "payment.Executed";
+            let mut before = chain.iter().filter(|(step, ..)| !(is_executed && *step == CONFIRMED));
+            if let Some((step, by, place)) = before.find(|(_, by, _)| by.may_be(&entry.actor)) {
+                let (with, figure) = (by.id.to_string(), format!("did {step} at position {place}"));
                 hits.push(Hit { test: "same_user", entry, with: Some(with), figure });
             }
-            chain.push(entry);
+            chain.push((&entry.kind, &entry.actor, entry.position));
+        }
+        hits
+    }
+
+    /// A payment to an account that took the place of another not long before, and one to an account that
+    /// somebody else is paid to as well.
+    fn accounts(&self, tests: &Tests) -> Vec<Hit<'_>> {
+        let mut hits = Vec::new();
+        for entry in &self.entries {
+            let Some(payee) = &entry.payee else { continue };
+            let days = days(payee.recorded_at, entry.recorded_at);
+            let replaced = payee.replaces.as_ref();
+            if let Some(before) = replaced.filter(|_| days <= i64::from(tests.account_days)) {
+                let before = match before {
+                    Replaces::Account(account) => account.as_str(),
+                    Replaces::Unknown => "an account that no order names",
+                };
+                let Confirmed { account, position, named, by, .. } = &**payee;
+                let hands = named.iter().map(|(by, _)| by).chain([by]);
+                let with = hands.map(|by| by.id.to_string()).collect::<Vec<_>>().join(", ");
+                let figure =
+                    format!("{days} days after {before} became {account} at position {position}");
+                hits.push(Hit { test: "account_changed", entry, with: Some(with), figure });
+            }
+            let other = entry.grant.as_ref().and_then(|grant| self.shared(&payee.account, grant));
+            if let Some(other) = other {
+                let figure = format!("{} is the account of {} too", payee.account, other.stream());
+                hits.push(Hit { test: "account_shared", entry, with: None, figure });
+            }
         }
         hits
     }
@@ -334,22 +460,93 @@ impl Journal {
     }
 }
 
+impl Account {
+    fn confirm(&mut self, account: &AccountKey, commit: &Commit) {
+        let before = self.confirmed.take().map(|before| Replaces::Account(before.account.clone()));
+        self.confirmed = Some(Arc::new(Confirmed {
+            account: account.clone(),
+            by: commit.actor.clone(),
+            named: self.named.take(),
+            position: commit.position,
+            recorded_at: commit.recorded_at,
+            replaces: before.or_else(|| self.had_none.then_some(Replaces::Unknown)),
+        }));
+    }
+}
+
 impl Tests {
+    /// The names of the parameters, each with what it is.
+    pub const PARAMETERS: [(&'static str, &'static str); 9] = [
+        ("account_days", "Account changed: at most so many days before a payment was asked for."),
+        ("back_dated_days", "Back-dated: recorded more than so many days after it was true."),
+        ("below_permille", "Below a threshold: by at most so many thousandths of it."),
+        ("office_from", "After hours: before this hour of the day."),
+        ("office_to", "After hours: from this hour of the day on."),
+        ("office_zone", "The zone of office hours, by IANA name; that of each call unless said."),
+        ("reversed_days", "Reversed: undone within so many days."),
+        ("round", "Round: a multiple of this amount."),
+        ("thresholds", "The thresholds, with commas between them."),
+    ];
+
+    /// Sets a parameter by its name.
+    ///
+    /// # Errors
+    /// When there is no such parameter, or this is no value of it.
+    pub fn set(&mut self, name: &str, text: &str) -> Result<(), String> {
+        fn read<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
+            text.parse().map_err(|error: T::Err| error.to_string())
+        }
+        let hour = |text: &str| match read::<i8>(text)? {
+            hour @ 0..=24 => Ok(hour),
+            other => Err(format!("{other} is no hour of a day")),
+        };
+        let euro = |text: &str| match read::<Money>(text)? {
+            amount if amount.in_euro().is_ok() && !amount.is_negative() => Ok(amount),
+            other => Err(format!("{other} is no amount in euro from 0 on")),
+        };
+        match name {
+            "account_days" => self.account_days = read(text)?,
+            "back_dated_days" => self.back_dated_days = read(text)?,
+            "below_permille" => self.below_permille = read(text)?,
+            "office_from" => self.office_from = hour(text)?,
+            "office_to" => self.office_to = hour(text)?,
+            "office_zone" => {
+                time::zone(text).map_err(|error| error.to_string())?;
+                self.zone = Some(text.to_owned());
+            }
+            "reversed_days" => self.reversed_days = read(text)?,
+            "round" => self.round = euro(text)?,
+            "thresholds" => {
+                self.thresholds = text.split(',').map(euro).collect::<Result<_, _>>()?;
+            }
+            _ => return Err("the journal has no such parameter".to_owned()),
+        }
+        Ok(())
+    }
+
     fn words(&self) -> String {
         let thresholds: Vec<String> = self.thresholds.iter().map(ToString::to_string).collect();
         format!(
             "Back-dated: by more than {} days. Below a threshold: by at most {} thousandths of {}. After \
-             hours: outside {}:00 to {}:00, or at a weekend. Reversed: within {} days. Round: multiples of \
-             {}.",
+             hours: outside {}:00 to {}:00, or at a weekend, in {}. Reversed: within {} days. Round: multiples of \
+             {}. Account changed: at most {} days before the payment was asked for. Account shared: with a grant \
+             of another applicant.",
             self.back_dated_days,
             self.below_permille,
             thresholds.join(", "),
             self.office_from,
             self.office_to,
+            self.zone.as_deref().unwrap_or("the zone of each call"),
             self.reversed_days,
-            self.round
+            self.round,
+            self.account_days
         )
     }
+}
+
+/// Keys that differ in case alone are one.
+fn same(account: &AccountKey) -> String {
+    account.as_str().to_ascii_uppercase()
 }
 
 /// Whole days from one instant to another, rounded towards zero.

@@ -26,6 +26,7 @@ pub mod inbox;
 pub mod journal;
 pub mod ledger;
 pub mod matching;
+pub mod payees;
 pub mod persons;
 pub mod pipeline;
 pub mod portfolio;
@@ -202,6 +203,7 @@ views! {
     journal: journal::Journal;
     ledger: ledger::Ledger;
     matching: matching::Match;
+    payees: payees::Payees;
     persons: persons::Persons;
     pipeline: pipeline::Pipeline;
     portfolio: portfolio::Portfolio;

@@ -1,5 +1,6 @@
 //! What a view is, and what one may ask of it.
 
+use crate::journal::Tests;
 use crate::report::{Report, Table};
 use domain::canonical::{self, Sha256Hex};
 use domain::command::Confidence;
@@ -127,6 +128,9 @@ pub struct Query {
     /// Only this stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<StreamId>,
+    /// What the journal is asked; the usual when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tests: Option<Tests>,
 }
 
 impl Query {

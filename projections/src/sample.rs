@@ -235,6 +235,9 @@ pub const TEMPLATES: &[(&str, &str, &str)] = &[
         r#"{"amendment":"M{b}","budget":{"beneficiaries":[],"items":[]},"ends":"2028-01-0{b}","reason":"r","starts":"2025-01-01"}"#,
     ),
     ("grant-G{a}", "AmendmentRefused", r#"{"amendment":"M{b}","reason":"r"}"#),
+    ("grant-G{a}", "AccountNamed", r#"{"account":"A{n}","document":"HASH","reason":"r"}"#),
+    ("grant-G{a}", "AccountConfirmed", r#"{"account":"A{n}","document":"HASH","reason":"r"}"#),
+    ("grant-G{a}", "AccountRefused", r#"{"account":"A{n}","document":"HASH","reason":"r"}"#),
     ("grant-G{a}", "Suspended", r#"{"reason":"r"}"#),
     ("grant-G{a}", "Resumed", r#"{"reason":"r"}"#),
     ("grant-G{a}", "Terminated", r#"{"by":"authority","reason":"r"}"#),
@@ -248,7 +251,7 @@ pub const TEMPLATES: &[(&str, &str, &str)] = &[
     (
         "payment-Y{a}",
         "Initiated",
-        r#"{"amount":"EUR {n}","fund":"F1","grant":"G{b}","kind":"interim","net":"EUR {n}","report":"{b}"}"#,
+        r#"{"amount":"EUR {n}","fund":"F1","grant":"G{b}","kind":"interim","net":"EUR {n}","payee":{"account":"A{n}","confirmed_at":{n}},"report":"{b}"}"#,
     ),
     ("payment-Y{a}", "Verified", r#"{}"#),
     ("payment-Y{a}", "Authorised", r#"{}"#),

@@ -20,6 +20,8 @@ use std::borrow::Cow;
 use std::ops::Deref;
 use std::sync::Arc;
 
+const NAME_ACCOUNT: &str = "grant.name_account";
+
 /// The open tasks, and what is needed to say by when.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Tasks {
@@ -32,6 +34,8 @@ pub(crate) struct Tasks {
     /// Days from a cut-off to the result.
     inform_days: OrdMap<CallId, u32>,
     grants: OrdMap<GrantId, Arc<Terms>>,
+    /// The orders of payments that are under way.
+    orders: OrdMap<StreamId, Arc<payment::Order>>,
     /// The streams that rest on something weaker than what was published.
     unsure: OrdMap<StreamId, Confidence>,
 }
@@ -113,12 +117,25 @@ impl Due {
 /// What a grant says about time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Terms {
+    account: Account,
     applicant: Option<ActorId>,
     deadlines: Option<Deadlines>,
     payments: Option<Payments>,
     /// When each report came in.
     reports: OrdMap<Key, Timestamp>,
     signed: Option<Timestamp>,
+}
+
+/// The account that an order goes to.
+fn payee(order: &payment::Order) -> &str {
+    order.payee.as_ref().map_or("", |payee| payee.account.as_str())
+}
+
+/// What is known of the bank account of a grant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Account {
+    waits: bool,
+    is_confirmed: bool,
 }
 
 /// The roles that may do a task, from the declaration of its command.
@@ -319,7 +336,9 @@ impl Tasks {
                 self.close_some(event, "grant.sign", "");
                 self.terms(&id).signed = Some(event.effective_at);
                 self.final_report(event, &id, agreement.ends);
+                self.ask_for_account(event, &id);
             }
+            E::ContractSigned(_) => self.ask_for_account(event, &id),
             E::AmendmentRequested { amendment, .. } => {
                 self.open(event, "grant.decide_amendment", amendment.as_str());
             }
@@ -329,6 +348,21 @@ impl Tasks {
             }
             E::AmendmentRefused { amendment, .. } => {
                 self.close(event, "grant.decide_amendment", amendment.as_str());
+            }
+            E::AccountNamed { account, .. } => {
+                self.terms(&id).account.waits = true;
+                self.close(event, NAME_ACCOUNT, "");
+                self.open(event, "grant.decide_account", account.as_str());
+            }
+            E::AccountConfirmed { account, .. } => {
+                self.terms(&id).account = Account { waits: false, is_confirmed: true };
+                self.close(event, "grant.decide_account", account.as_str());
+                self.reject_orders(&id);
+            }
+            E::AccountRefused { account, .. } => {
+                self.terms(&id).account.waits = false;
+                self.close(event, "grant.decide_account", account.as_str());
+                self.ask_for_account(event, &id);
             }
             E::ReportSubmitted { kind, report, .. } => {
                 self.terms(&id).reports.insert(report.clone(), event.effective_at);
@@ -348,7 +382,6 @@ impl Tasks {
             }
             E::BudgetSet(_)
             | E::ProcurementStarted { .. }
-            | E::ContractSigned(_)
             | E::Suspended { .. }
             | E::Resumed { .. } => {}
         }
@@ -369,6 +402,15 @@ impl Tasks {
         task.person.clone_from(&origin.applicant);
     }
 
+    /// Money is promised: without an account nothing can be paid.
+    fn ask_for_account(&mut self, event: &Told<'_>, id: &GrantId) {
+        let terms = self.terms(id);
+        if !terms.account.waits && !terms.account.is_confirmed {
+            let person = terms.applicant.clone();
+            self.open(event, NAME_ACCOUNT, "").person = person;
+        }
+    }
+
     fn final_report(&mut self, event: &Told<'_>, id: &GrantId, ends: Date) {
         let terms = self.terms(id);
         let person = terms.applicant.clone();
@@ -381,18 +423,36 @@ impl Tasks {
     fn payment(&mut self, event: &Told<'_>, inner: &payment::Event) {
         use payment::Event as E;
         let step = |tasks: &mut Self, from: &str, to: &'static str| {
-            let before = tasks.close(event, from, "");
-            tasks.open(event, to, "").due = before.and_then(|task| task.due);
+            let order = tasks.orders.get(&event.stream).cloned();
+            let about = order.as_ref().map_or("", |order| payee(order));
+            let before = tasks.close(event, from, about);
+            let task = tasks.open(event, to, about);
+            (task.due, task.amount) = before.map_or((None, None), |it| (it.due, it.amount));
         };
         match inner {
             E::Initiated(order) => {
                 let due = self.payment_due(order);
-                self.open(event, "payment.verify", "").due = due;
+                let task = self.open(event, "payment.verify", payee(order));
+                (task.due, task.amount) = (due, Some(order.net));
+                self.orders.insert(event.stream.clone(), Arc::new((*order).clone()));
             }
             E::Verified {} => step(self, "payment.verify", "payment.authorise"),
             E::Authorised {} => step(self, "payment.authorise", "payment.execute"),
             E::Executed { .. } | E::Rejected { .. } | E::Returned { .. } => {
                 self.close_all(event);
+                self.orders.remove(&event.stream);
+            }
+        }
+    }
+
+    /// An order does not follow a change of account: nothing else can be done with it.
+    fn reject_orders(&mut self, grant: &GrantId) {
+        let is_of_grant = |order: &payment::Order| order.grant == *grant && order.payee.is_some();
+        for (stream, _) in self.orders.iter().filter(|(_, order)| is_of_grant(order)) {
+            if let Some(tasks) = self.open.get_mut(stream) {
+                for task in Arc::make_mut(tasks).iter_mut() {
+                    task.command = "payment.reject".into();
+                }
             }
         }
     }

@@ -225,6 +225,11 @@ fn steps(s: &mut Script, payment: &str) {
     s.no_by(("vera", Role::AuthorisingOfficer), "payment.same_person", "payment.authorise", &data);
     s.by("xena", Role::AuthorisingOfficer);
     s.ok("payment.authorise", data);
+    if payment == "PF" {
+        let other = naming(s, "A", "BA-4");
+        let otto = ("otto", Role::ProgrammeOfficer);
+        s.no_by(otto, "grant.payment_ordered", "grant.name_account", &other);
+    }
     s.no_by(("ivan", Role::AccountingOfficer), "payment.same_person", "payment.execute", &execute);
     s.by("alba", Role::AccountingOfficer);
     s.no_with(
@@ -242,10 +247,71 @@ fn paid(s: &mut Script, payment: &str, data: Value) {
     s.ok("payment.execute", json!({ "payment": s.id(payment), "end_to_end_id": s.id(payment) }));
 }
 
+fn naming(s: &Script, grant: &str, account: &str) -> Value {
+    json!({ "grant": s.id(grant), "account": account, "document": sha(account), "reason": "our bank" })
+}
+
+fn deciding(s: &Script, grant: &str, account: &str, approved: bool) -> Value {
+    json!({ "grant": s.id(grant), "account": account, "document": sha(account), "approved": approved, "reason": "the bank was called" })
+}
+
+/// One person names the bank account of a grant, another confirms it.
+fn account(s: &mut Script, grant: &str, person: (&str, Role), account: &str) {
+    s.by(person.0, person.1);
+    s.ok("grant.name_account", naming(s, grant, account));
+    s.by("alba", Role::AccountingOfficer);
+    s.ok("grant.decide_account", deciding(s, grant, account, true));
+}
+
+/// Without an account nothing is paid; the first that is named is not the coordinator's.
+fn accounts_named(s: &mut Script, wish: &Value) {
+    let lead = s.id("lead-p1");
+    s.no_by(("ivan", Role::InitiatingAgent), "grant.no_account", "payment.initiate", wish);
+    s.by(&lead, Role::Applicant);
+    let (first, second) = (naming(s, "A", "BA-1"), naming(s, "A", "BA-2"));
+    let number = json!({ "account": "FI21-1234-5600-0007-85" });
+    s.no_with("grant.account_number", "grant.name_account", &first, number);
+    s.no_by(("eve", Role::Applicant), "grant.not_applicant", "grant.name_account", &first);
+    s.ok("grant.name_account", first);
+    s.no("grant.account_waits", "grant.name_account", &second);
+    let refused = deciding(s, "A", "BA-1", false);
+    s.no_by(
+        (&lead, Role::AccountingOfficer),
+        "grant.same_person",
+        "grant.decide_account",
+        &refused,
+    );
+    s.by("alba", Role::AccountingOfficer);
+    s.no("grant.account_not_waiting", "grant.decide_account", deciding(s, "A", "BA-2", true));
+    s.ok("grant.decide_account", refused);
+    account(s, "A", (&lead, Role::Applicant), "BA-2");
+    s.no_by((&lead, Role::Applicant), "grant.account_confirmed", "grant.name_account", &second);
+}
+
+/// The account changes while a payment to the one before is on its way.
+fn account_changes(s: &mut Script, plan: &Plan) {
+    let wish = order(s, "PO", "A", "pre_financing", plan.unit);
+    let payment = json!({ "payment": s.id("PO") });
+    s.by("ivan", Role::InitiatingAgent);
+    s.ok("payment.initiate", wish);
+    s.by("vera", Role::VerifyingAgent);
+    s.ok("payment.verify", payment.clone());
+    account(s, "A", ("otto", Role::ProgrammeOfficer), "BA-3");
+    s.by("xena", Role::AuthorisingOfficer);
+    s.no("payment.other_account", "payment.authorise", payment.clone());
+    // The same account as before is another payee.
+    account(s, "A", ("otto", Role::ProgrammeOfficer), "BA-2");
+    s.by("xena", Role::AuthorisingOfficer);
+    s.no("payment.other_account", "payment.authorise", payment);
+    s.ok("payment.reject", json!({ "payment": s.id("PO"), "reason": "for the account before" }));
+}
+
 fn prefinancing(s: &mut Script, plan: &Plan) {
     s.at("2025-03-01T09:00:00Z");
-    s.by("ivan", Role::InitiatingAgent);
     let wish = order(s, "PF", "A", "pre_financing", plan.unit);
+    accounts_named(s, &wish);
+    account_changes(s, plan);
+    s.by("ivan", Role::InitiatingAgent);
     for (code, change) in [
         ("payment.not_positive", json!({ "amount": "EUR 0.00" })),
         ("payment.other_fund", json!({ "fund": s.id("none") })),
@@ -450,6 +516,7 @@ pub fn contract(s: &mut Script, plan: &Plan) {
     s.no("grant.hosting_agreed", "grant.conclude_hosting_agreement", hosting);
     let amendment = json!({ "grant": s.id("B"), "amendment": "a", "reason": "r", "change": { "kind": "dates", "starts": "2025-01-01", "ends": "2025-02-01" } });
     s.no_by((&lead, Role::Applicant), "grant.no_agreement", "grant.request_amendment", &amendment);
+    account(s, "B", (&lead, Role::Applicant), "BB-1");
     returned(s, half);
     terminated(s, half);
 }

@@ -190,6 +190,11 @@ fn who_acted_on_a_payment_does_not_audit_it_and_is_told_where() {
     );
     let said = said.unwrap_err().message;
     assert!(said.contains(&format!("verified it at position {place}")), "{said}");
+    // Nor does who had a part in where it goes.
+    for person in ["applicant", "accounting_officer"] {
+        let scenario = drawn().by_person(person, Role::Auditor).when("audit.test", test);
+        scenario.refused("audit.acted_on");
+    }
     let kept = acted(confirmed(1)).when("audit.confirm", &confirm(1));
     kept.refused("audit.other_stage");
     acted(raised(1))

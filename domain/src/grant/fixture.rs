@@ -87,8 +87,34 @@ pub fn matched(scenario: Scenario, euro: u32) -> Scenario {
         .done("pledge.sign", &format!(r#"{{"pledge":"FI","amount":"EUR {euro}"}}"#))
 }
 
-/// The grant agreement is in force.
+/// The bank account is confirmed.
+pub fn with_account(scenario: Scenario, account: &str) -> Scenario {
+    scenario
+        .by(Role::Applicant)
+        .done("grant.name_account", &naming(account))
+        .by(Role::AccountingOfficer)
+        .done("grant.decide_account", &deciding(account, true))
+}
+
+pub fn naming(account: &str) -> String {
+    let document = "0".repeat(64);
+    format!(r#"{{"grant":"G","account":"{account}","document":"{document}","reason":"our bank"}}"#)
+}
+
+pub fn deciding(account: &str, approved: bool) -> String {
+    let document = "0".repeat(64);
+    format!(
+        r#"{{"grant":"G","account":"{account}","document":"{document}","approved":{approved},"reason":"the bank was called"}}"#
+    )
+}
+
+/// The grant agreement is in force, and there is an account to pay to: A1.
 pub fn signed() -> Scenario {
+    with_account(accountless(), "A1").by(Role::AuthorisingOfficer)
+}
+
+/// The grant agreement is in force, and there is no account to pay to.
+pub fn accountless() -> Scenario {
     matched(budgeted(), 1000)
         .by(Role::Applicant)
         .done("grant.accept", GRANT)

@@ -54,6 +54,79 @@ fn nobody_does_two_of_the_four_steps() {
 }
 
 #[test]
+fn money_goes_to_the_account_that_two_people_have_seen() {
+    let scenario = ask(accountless(), "PF", "pre_financing", 700, CLAUSE);
+    let scenario = scenario.refused("grant.no_account").by(Role::Applicant);
+    let named = scenario.done("grant.name_account", &naming("A1"));
+    let waits = ask(named, "PF", "pre_financing", 700, CLAUSE).refused("grant.account_waits");
+    let confirmed =
+        waits.by(Role::AccountingOfficer).done("grant.decide_account", &deciding("A1", true));
+    let payee = the_payment(&ahead(confirmed, 700), "PF").order.clone().unwrap().payee;
+    assert_eq!(payee.unwrap().account.as_str(), "A1");
+}
+
+#[test]
+fn an_order_is_for_one_account_and_does_not_follow_a_change() {
+    let payment = r#"{"payment":"PF"}"#;
+    let verified = ahead(signed(), 700).by(Role::VerifyingAgent).done("payment.verify", payment);
+    let named = verified.by(Role::Applicant).done("grant.name_account", &naming("A2"));
+    let authorise = |scenario: Scenario| {
+        scenario.by(Role::AuthorisingOfficer).when("payment.authorise", payment)
+    };
+    let scenario = authorise(named).refused("grant.account_waits").by(Role::AccountingOfficer);
+    // Back and forth: the same account is another payee.
+    let changed = scenario.done("grant.decide_account", &deciding("A2", true));
+    let changed = authorise(changed).refused("payment.other_account");
+    authorise(with_account(changed, "A1"))
+        .refused("payment.other_account")
+        .when("payment.reject", r#"{"payment":"PF","reason":"another account"}"#)
+        .then(&["payment.Rejected"]);
+}
+
+#[test]
+fn while_the_bank_may_pay_the_account_stays() {
+    let payment = r#"{"payment":"PF"}"#;
+    let execute = r#"{"payment":"PF","end_to_end_id":"E"}"#;
+    let verified = ahead(signed(), 700).by(Role::VerifyingAgent).done("payment.verify", payment);
+    let ordered = verified.by(Role::AuthorisingOfficer).done("payment.authorise", payment);
+    let kept = ordered.by(Role::Applicant).when("grant.name_account", &naming("A2"));
+    kept.refused("grant.payment_ordered")
+        .by(Role::AccountingOfficer)
+        .done("payment.execute", execute)
+        .by(Role::Applicant)
+        .when("grant.name_account", &naming("A2"))
+        .then(&["grant.AccountNamed"]);
+}
+
+#[test]
+fn an_order_is_not_older_than_its_account() {
+    let asked = signed().by(Role::InitiatingAgent).effective_at("2020-01-01T00:00:00Z");
+    let asked = asked.when("payment.initiate", &payment("PF", "pre_financing", 700, CLAUSE));
+    asked.refused("payment.before_account").at("/effective_at");
+}
+
+#[test]
+fn money_that_comes_back_needs_no_account_of_theirs() {
+    let ahead = paid(ahead(signed(), 700), "PF").by(Role::Applicant);
+    let named = ahead.done("grant.name_account", &naming("A2"));
+    let back = initiated(named, "R", "recovery", 100, CLAUSE);
+    assert_eq!(the_payment(&back, "R").order.as_ref().unwrap().payee, None);
+    paid(back, "R");
+}
+
+#[test]
+fn an_order_from_before_there_were_accounts_can_be_carried_out() {
+    use crate::payment::Event;
+    let old = r#"{"amount":"EUR 700","clause":"Art. 22.2","fund":"F","grant":"G","kind":"pre_financing","net":"EUR 650"}"#;
+    let order = Event::Initiated(serde_json::from_str(old).unwrap());
+    let asked = accountless().by(Role::InitiatingAgent).happened("payment-PF", order);
+    let waits = asked.by(Role::Applicant).done("grant.name_account", &naming("A1"));
+    let verify = waits.by(Role::VerifyingAgent).when("payment.verify", r#"{"payment":"PF"}"#);
+    let seen = verify.refused("grant.account_waits").by(Role::AccountingOfficer);
+    paid(seen.done("grant.decide_account", &deciding("A1", true)), "PF");
+}
+
+#[test]
 fn a_stand_in_is_the_person_that_it_stands_in_for() {
     let mut actor = the_payment(&ahead(signed(), 700), "PF").hands[0].clone();
     let initiator = actor.clone();

@@ -60,6 +60,99 @@ fn what_is_recorded_long_after_it_was_true_is_back_dated() {
     assert_eq!(hits(&journal, &tests).len(), 2);
 }
 
+fn confirmed(account: &str) -> String {
+    format!(r#"{{"account":"{account}","document":"HASH","reason":"r"}}"#)
+}
+
+/// An order to an account that was confirmed at a position.
+fn order_to(account: &str, position: u64) -> String {
+    let payee = format!(r#""payee":{{"account":"{account}","confirmed_at":{position}}},"report""#);
+    ORDER.replace(r#""report""#, &payee)
+}
+
+fn only(journal: &Journal, tests: &Tests, test: &str) -> Vec<String> {
+    hits(journal, tests).into_iter().filter(|hit| hit.starts_with(test)).collect()
+}
+
+#[test]
+fn a_payment_soon_after_its_account_changed_is_seen_with_who_changed_it() {
+    let (first, second) = (confirmed("A1"), confirmed("A2"));
+    let (to_first, to_second, june) =
+        (order_to("A1", 1), order_to("A2", 4), "2025-06-02T10:00:00Z");
+    let journal = fold(&[
+        (MONDAY, MONDAY, "carla", "grant-G", "AccountConfirmed", &first),
+        // The first account of a grant took nobody's place.
+        (MONDAY, MONDAY, "ivan", "payment-P", "Initiated", &to_first),
+        (MONDAY, MONDAY, "otto", "grant-G", "AccountNamed", &second),
+        ("2025-05-03T10:00:00Z", MONDAY, "carla", "grant-G", "AccountConfirmed", &second),
+        (june, june, "ivan", "payment-Q", "Initiated", &to_second),
+        (june, june, "ivan", "payment-R", "Initiated", ORDER),
+    ]);
+    let with = |account_days| {
+        only(&journal, &Tests { account_days, ..Tests::default() }, "account_changed")
+    };
+    let expected = ["account_changed|5|ivan|otto, carla|30 days after A1 became A2 at position 4"];
+    assert_eq!(with(30), expected);
+    assert!(with(29).is_empty());
+}
+
+#[test]
+fn a_first_account_after_orders_without_one_is_a_change() {
+    let journal = fold(&[
+        (MONDAY, MONDAY, "ivan", "payment-P", "Initiated", ORDER),
+        (MONDAY, MONDAY, "carla", "grant-G", "AccountConfirmed", &confirmed("A1")),
+        (MONDAY, MONDAY, "ivan", "payment-Q", "Initiated", &order_to("A1", 2)),
+    ]);
+    let said = "0 days after an account that no order names became A1 at position 2";
+    let expected = [format!("account_changed|3|ivan|carla|{said}")];
+    assert_eq!(only(&journal, &Tests::default(), "account_changed"), expected);
+}
+
+#[test]
+fn an_account_of_two_applicants_is_seen() {
+    let prepared = |applicant: &str| {
+        format!(
+            r#"{{"applicant":"{applicant}","call":"C","proposal":"P","rules":{{}},"title":"t"}}"#
+        )
+    };
+    let (one, two) = (prepared("one"), prepared("two"));
+    let (account, lower, order) = (confirmed("A1"), confirmed("a1"), order_to("A1", 4));
+    let lines = [
+        (MONDAY, MONDAY, "a", "grant-G", "Prepared", &*one),
+        (MONDAY, MONDAY, "a", "grant-H", "Prepared", &*one),
+        (MONDAY, MONDAY, "a", "grant-K", "Prepared", &*two),
+        (MONDAY, MONDAY, "carla", "grant-G", "AccountConfirmed", &*account),
+        (MONDAY, MONDAY, "carla", "grant-H", "AccountConfirmed", &*account),
+        (MONDAY, MONDAY, "ivan", "payment-P", "Initiated", &*order),
+    ];
+    // The same applicant has one account for two grants.
+    assert!(only(&fold(&lines), &Tests::default(), "account_shared").is_empty());
+    // Who comes later is seen all the same.
+    let later = [(MONDAY, MONDAY, "carla", "grant-K", "AccountConfirmed", &*lower)];
+    let journal = fold(&[&lines[..], &later].concat());
+    let expected = ["account_shared|6|ivan||A1 is the account of grant-K too"];
+    assert_eq!(only(&journal, &Tests::default(), "account_shared"), expected);
+}
+
+#[test]
+fn who_named_or_confirmed_where_a_payment_goes_has_no_step_of_it() {
+    let named = confirmed("A1");
+    let journal = fold(&[
+        (MONDAY, MONDAY, "otto", "grant-G", "AccountNamed", &named),
+        (MONDAY, MONDAY, "carla", "grant-G", "AccountConfirmed", &named),
+        (MONDAY, MONDAY, "otto", "payment-P", "Initiated", &order_to("A1", 2)),
+        (MONDAY, MONDAY, "carla", "payment-P", "Verified", "{}"),
+        // Accounting officers confirm accounts and carry payments out: that is what they are for.
+        (MONDAY, MONDAY, "ivan", "payment-Q", "Initiated", &order_to("A1", 2)),
+        (MONDAY, MONDAY, "carla", "payment-Q", "Executed", r#"{"end_to_end_id":"e"}"#),
+    ]);
+    let expected = [
+        "same_user|3|otto|otto|did grant.AccountNamed at position 1",
+        "same_user|4|carla|carla|did grant.AccountConfirmed at position 2",
+    ];
+    assert_eq!(only(&journal, &Tests::default(), "same_user"), expected);
+}
+
 #[test]
 fn amounts_just_below_a_threshold_and_round_ones_are_seen_once() {
     let order = |euro: &str| ORDER.replace("EUR 58000", euro);
@@ -123,10 +216,34 @@ fn a_payment_that_comes_back_soon_is_reversed() {
 }
 
 #[test]
-fn a_view_asks_with_the_usual_parameters_and_says_what_it_cannot_ask() {
+fn every_parameter_can_be_set_by_its_name() {
+    let mut tests = Tests::default();
+    for (name, _) in Tests::PARAMETERS {
+        let text = match name {
+            "office_zone" => "Europe/Helsinki",
+            "round" | "thresholds" => "EUR 7.00",
+            _ => "8",
+        };
+        let before = tests.clone();
+        assert_eq!(tests.set(name, text), Ok(()), "{name}");
+        assert!(tests != before, "{name}");
+        assert!(tests.set(name, "Mars/Base").is_err(), "{name}");
+    }
+    let wrong =
+        [("minutes", "7"), ("office_from", "-5"), ("office_to", "25"), ("round", "SEK 7.00")];
+    for (name, text) in wrong.into_iter().chain([("thresholds", "EUR -5.00")]) {
+        assert!(tests.set(name, text).is_err(), "{name} {text}");
+    }
+    let journal = fold(&[(MONDAY, MONDAY, "a", "payment-P", "Initiated", ORDER)]);
+    let report = journal.report(&Query { tests: Some(tests), ..Query::default() });
+    assert!(report.notes.iter().any(|note| note.contains("Account changed: at most 8 days")));
+}
+
+#[test]
+fn a_view_asks_with_the_usual_parameters_and_says_which() {
     let journal = fold(&[(MONDAY, MONDAY, "a", "payment-P", "Initiated", ORDER)]);
     let report = journal.report(&Query::default());
     assert_eq!(report.table("hits").unwrap().rows.len(), 1);
-    assert!(report.notes.iter().any(|note| note.contains("No event names an account")));
+    assert!(report.notes.iter().any(|note| note.contains("Account changed: at most 30 days")));
     assert_eq!(report.table("benford").unwrap().rows[0][4].to_text(), "too few amounts");
 }

@@ -218,6 +218,8 @@ fn key(view: &str, table: &str) -> &'static [&'static str] {
         ("ledger", "accounts") => &["account"],
         ("match", "grants") => &["grant"],
         ("match", "states") => &["state"],
+        ("payees", "accounts") => &["grant", "account", "named_at"],
+        ("payees", "orders") => &["payment"],
         ("persons", "persons") => &["person", "purpose"],
         ("pipeline", "cut_offs") => &["call", "cut_off"],
         ("pipeline", "proposals") => &["proposal"],

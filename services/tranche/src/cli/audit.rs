@@ -29,7 +29,8 @@ pub enum AuditTask {
     Check(CheckArgs),
     /// Projects the errors that were found onto the population: PE, BP, IA, UEL
     Project(Box<ProjectArgs>),
-    /// Journal tests: same user twice, back-dated, below a threshold, after hours, reversed, round, Benford
+    /// Journal tests: same user twice, back-dated, below a threshold, after hours, reversed, round, account
+    /// changed before a payment, Benford
     Journal(Box<JournalArgs>),
     /// Packs what an outsider needs to check a call, a round, a grant or a period without us
     Pack(Box<pack::PackArgs>),
@@ -56,6 +57,9 @@ pub struct ProjectArgs {
 pub struct JournalArgs {
     #[command(flatten)]
     question: Question,
+    /// Account changed: at most so many days before a payment to it was asked for
+    #[arg(long, value_name = "DAYS", default_value_t = Tests::default().account_days)]
+    account_days: u32,
     /// Back-dated: recorded more than so many days after it was true
     #[arg(long, value_name = "DAYS", default_value_t = Tests::default().back_dated_days)]
     back_dated_days: u32,
@@ -113,6 +117,7 @@ async fn journal(source: &Source, args: &JournalArgs, json: bool) -> Result<(), 
         domain::time::zone(zone).map_err(|error| Failure::Usage(error.to_string()))?;
     }
     let tests = Tests {
+        account_days: args.account_days,
         back_dated_days: args.back_dated_days,
         below_permille: args.below_permille,
         thresholds: args.thresholds.clone(),

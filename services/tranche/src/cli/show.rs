@@ -188,6 +188,7 @@ impl Question {
             now: None,
             role: self.role,
             stream: self.stream.clone(),
+            tests: None,
         }
     }
 }

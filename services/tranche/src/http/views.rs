@@ -15,6 +15,8 @@ use axum::response::{IntoResponse, Response};
 use domain::World;
 use domain::canonical::Sha256Hex;
 use domain::ids::StreamId;
+use projections::Projection;
+use projections::journal::{Journal, Tests};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -39,6 +41,15 @@ pub(super) struct Asked {
     limit: Option<String>,
     role: Option<String>,
     stream: Option<String>,
+    account_days: Option<String>,
+    back_dated_days: Option<String>,
+    below_permille: Option<String>,
+    office_from: Option<String>,
+    office_to: Option<String>,
+    office_zone: Option<String>,
+    reversed_days: Option<String>,
+    round: Option<String>,
+    thresholds: Option<String>,
 }
 
 impl Asked {
@@ -52,7 +63,32 @@ impl Asked {
         }
     }
 
-    fn query(&self, world: &World) -> Result<projections::Query, Problem> {
+    /// What the journal is asked. No other view takes that.
+    fn tests(&self, view: &str) -> Result<Option<Tests>, Problem> {
+        let asked = [
+            ("account_days", &self.account_days),
+            ("back_dated_days", &self.back_dated_days),
+            ("below_permille", &self.below_permille),
+            ("office_from", &self.office_from),
+            ("office_to", &self.office_to),
+            ("office_zone", &self.office_zone),
+            ("reversed_days", &self.reversed_days),
+            ("round", &self.round),
+            ("thresholds", &self.thresholds),
+        ];
+        let mut tests = None;
+        for (name, text) in asked {
+            let Some(text) = text else { continue };
+            if view != Journal::NAME {
+                return Err(Problem::query(name, "only the view journal takes it"));
+            }
+            let tests = tests.get_or_insert_with(Tests::default);
+            tests.set(name, text).map_err(|error| Problem::query(name, error))?;
+        }
+        Ok(tests)
+    }
+
+    fn query(&self, view: &str, world: &World) -> Result<projections::Query, Problem> {
         fn read<T: std::str::FromStr>(
             name: &str,
             text: Option<&String>,
@@ -79,6 +115,7 @@ impl Asked {
             now: None,
             role: read("role", self.role.as_ref())?,
             stream: read("stream", self.stream.as_ref())?,
+            tests: self.tests(view)?,
         })
     }
 }
@@ -103,7 +140,7 @@ pub(super) async fn one(
     known(&view)?;
     let media = request::choose(&headers, &["application/json", "text/csv"])?;
     wait(&shared, asked.wait_for.as_deref()).await?;
-    let query = asked.query(shared.reader.now().world())?;
+    let query = asked.query(&view, shared.reader.now().world())?;
     super::within(query.moment.position.unwrap_or(0), shared.reader.now().position())?;
     let report = shared.reader.ask(&view, query).await.map_err(unreadable)?;
     let report = report.ok_or_else(|| Problem::own("http.not_found", "there is no such view"))?;

@@ -2,6 +2,7 @@
 
 use crate::http::views::ROWS_MAX;
 use domain::command::Role;
+use projections::journal::Tests;
 use serde_json::{Map, Value, json};
 use strum::IntoEnumIterator as _;
 
@@ -94,7 +95,7 @@ fn role() -> Value {
 /// All parameters.
 pub(super) fn parameters() -> Value {
     let mut all = of_commands();
-    for more in [of_reading(), of_asking()] {
+    for more in [of_reading(), of_asking(), of_journal()] {
         if let (Some(all), Value::Object(more)) = (all.as_object_mut(), more) {
             all.extend(more);
         }
@@ -173,6 +174,35 @@ fn of_asking() -> Value {
              so on from these."),
         "ScopeGrant": of("query", "grant", &token(), false, "The same for a grant; not with call."),
     })
+}
+
+/// What the journal can be asked.
+const OF_JOURNAL: [&str; 9] = [
+    "AccountDays",
+    "BackDatedDays",
+    "BelowPermille",
+    "OfficeFrom",
+    "OfficeTo",
+    "OfficeZone",
+    "ReversedDays",
+    "Round",
+    "Thresholds",
+];
+
+fn of_journal() -> Value {
+    let number = json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX });
+    let hour = json!({ "type": "integer", "minimum": 0, "maximum": 24 });
+    let text = json!({ "type": "string", "maxLength": 256 });
+    let parameters = OF_JOURNAL.iter().zip(Tests::PARAMETERS).map(|(key, (name, what))| {
+        let schema = match name {
+            "office_from" | "office_to" => &hour,
+            "office_zone" | "round" | "thresholds" => &text,
+            _ => &number,
+        };
+        let what = format!("Of the journal alone. {what}");
+        ((*key).to_owned(), of("query", name, schema, false, &what))
+    });
+    Value::Object(parameters.collect())
 }
 
 fn of_reading() -> Value {
