@@ -245,7 +245,10 @@ async fn exports_carry_their_control_totals() {
     let scratch = Scratch::new();
     let dir = scratch.path();
     logged(dir).await;
-    for (what, sums) in [("payments", &["amount"][..]), ("postings", &["debit", "credit"])] {
+    for (what, amount, sums) in [
+        ("payments", "amount", &["amount"][..]),
+        ("postings", "Functional_Amount", &["debit", "credit"]),
+    ] {
         let file = format!("{what}.csv");
         tranche(dir, &["audit", "export", what, "--to", &file]);
         let text = std::fs::read_to_string(dir.join(&file)).unwrap();
@@ -257,7 +260,7 @@ async fn exports_carry_their_control_totals() {
         assert_eq!(total("lines"), (text.lines().count() - 1).to_string());
         assert_eq!(total("sha256"), Sha256Hex::of(text.as_bytes()).to_string());
         let mut head = text.lines().next().unwrap().split(',');
-        let column = head.position(|name| name.eq_ignore_ascii_case("amount")).unwrap();
+        let column = head.position(|name| name == amount).unwrap();
         let sum: i64 = text
             .lines()
             .skip(1)

@@ -233,6 +233,81 @@ fn a_whole_life_has_the_same_books_in_hledger() {
     read_by_hledger(&desk.books, "life");
 }
 
+/// How hledger reads the exported postings: a line is half a transaction, so each stands for itself.
+const RULES: &str = "\
+skip 1
+fields id,number,account,year,period,date,line,header,description,source,cents,unit,sign,reversal
+account1 (%account)
+if %sign D
+ amount %unit %cents
+if %sign C
+ amount %unit -%cents
+";
+
+/// The postings that `tranche audit export postings` writes, read by hledger, have the balances that it finds
+/// in the journal; an entry balances, has each line once, and is undone line by line.
+#[test]
+fn the_exported_postings_are_the_same_books() {
+    let mut desk = Desk::new();
+    for step in life::life(0, "1", Dice::of_seed(3), true) {
+        let _ = desk.give(&step).unwrap_or_else(|breach| panic!("{breach}"));
+    }
+    let mut postings = projections::audit::postings::Postings::default();
+    for entry in &desk.entries {
+        let commit = Commit::decode(entry).expect("a stored commit");
+        commit.events.iter().for_each(|event| postings.apply(&commit, event));
+    }
+    let lines = postings.lines("UTC").expect("a zone");
+    let column = |name: &str| lines.fields.iter().position(|field| *field == name).unwrap();
+    let [id, number, sign, amount] =
+        ["Journal_ID", "Journal_Line_Number", "Credit_Debit_Indicator", "Functional_Amount"]
+            .map(column);
+    let mut entries: BTreeMap<&str, Vec<&Vec<String>>> = BTreeMap::new();
+    lines.rows.iter().for_each(|row| entries.entry(&row[id]).or_default().push(row));
+    for rows in entries.values() {
+        let numbers: Vec<&str> = rows.iter().map(|row| &*row[number]).collect();
+        let expected: Vec<String> = (1..=rows.len()).map(|line| line.to_string()).collect();
+        assert_eq!(numbers, expected);
+        let sum = |side: &str| -> i64 {
+            let own = rows.iter().filter(|row| row[sign] == side);
+            own.map(|row| row[amount].replace('.', "").parse::<i64>().unwrap()).sum()
+        };
+        assert_eq!(sum("D"), sum("C"));
+    }
+    let (reversal, undoes) = (column("Reversal_Indicator"), column("Reversal_Journal_ID"));
+    let reversals: Vec<_> = lines.rows.iter().filter(|row| row[reversal] == "1").collect();
+    assert!(!reversals.is_empty(), "the bank returns a payment");
+    for row in &reversals {
+        let undone = &entries[&*row[undoes]];
+        assert!(undone.iter().all(|line| line[reversal] == "2"));
+        let same = |line: &&&Vec<String>| {
+            line[column("GL_Account_Number")] == row[column("GL_Account_Number")]
+                && line[column("Functional_Amount")] == row[column("Functional_Amount")]
+        };
+        assert_ne!(undone.iter().find(same).unwrap()[sign], row[sign], "the other way round");
+    }
+    let approver = column("Approved_User_ID");
+    let paid = |row: &&Vec<String>| row[column("JE_Header_Description")] == "payment.execute";
+    let mut paid = lines.rows.iter().filter(paid).peekable();
+    assert!(paid.peek().is_some() && paid.all(|row| row[approver] == "xena"));
+    let marked = lines.rows.iter().filter(|row| row[reversal] == "2").count();
+    assert_eq!(marked, reversals.len());
+
+    let (csv, rules) = (target("postings.csv"), target("postings.rules"));
+    std::fs::write(&csv, lines.to_csv()).expect("target/ can be written");
+    std::fs::write(&rules, RULES).expect("target/ can be written");
+    let balances = ["balance", "--flat", "--no-total", "--output-format=csv"];
+    let by_rules = [&["--rules-file", rules.to_str().unwrap()][..], &balances].concat();
+    let mut theirs = hledger(&csv, &by_rules).split_off(1);
+    theirs.sort();
+    let ours = desk.books.ledger.balances();
+    let ours =
+        ours.map(|(name, money)| format!("\"{name}\",\"{}\"", euro(money.in_cents().into())));
+    let mut ours: Vec<String> = ours.collect();
+    ours.sort();
+    assert_eq!(theirs, ours);
+}
+
 #[test]
 fn books_that_do_not_balance_are_found() {
     let mut books = Books::default();

@@ -5,7 +5,7 @@ use crate::ledger::Ledger;
 use crate::projection::Projection;
 use domain::audit::population::Population;
 use domain::commit::Recorded;
-use domain::ids::{Country, FundId, GrantId, Key, PaymentId, StreamKey};
+use domain::ids::{AccountKey, Country, FundId, GrantId, Key, PaymentId, StreamKey};
 use domain::money::Money;
 use domain::sampling::Item;
 use domain::{Commit, Event, call, fund, grant, payment};
@@ -47,6 +47,8 @@ pub struct Row {
     pub fund: FundId,
     /// To which grant.
     pub grant: GrantId,
+    /// The bank account that a payment went to, if its order names one.
+    pub account: Option<AccountKey>,
     /// Which kind of payment, or `commitment`.
     pub kind: String,
     /// The source of the money, if it is known.
@@ -203,9 +205,10 @@ impl Workbench {
             items: out.len() + back.len(),
         };
         let row = |(id, payment): (&PaymentId, &Payment)| {
-            let payment::Order { amount, fund, grant, kind, .. } = &payment.order;
+            let payment::Order { amount, fund, grant, kind, payee, .. } = &payment.order;
             let item = Item { name: id.to_string(), cents: amount.in_cents(), at: payment.paid_at };
-            self.row(item, fund, grant, kind.to_string())
+            let account = payee.as_ref().map(|payee| payee.account.clone());
+            Row { account, ..self.row(item, fund, grant, kind.to_string()) }
         };
         found.checked().map(|()| out.into_iter().map(row).collect())
     }
@@ -243,6 +246,7 @@ impl Workbench {
             item,
             fund: fund.clone(),
             grant: grant.clone(),
+            account: None,
             kind,
             source: global.map(|(source, _)| source.clone()),
             country: self.countries.get(grant).copied(),

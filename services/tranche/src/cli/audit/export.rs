@@ -59,7 +59,8 @@ enum What {
     Payments,
     /// Commitments to grants, as they stand
     Commitments,
-    /// Every posting of the ledger, two lines each, with the field names of the Audit Data Standard
+    /// Every posting of the ledger, two lines each, with the names of GL_Details of ISO 21378. Its days and fiscal
+    /// years are of --zone, or of the zone of the calls; when a line was created is in UTC
     Postings,
     /// Commits, a line each: position, entry (the text that is hashed), proof (a whole .tlog-proof); as jsonl
     Commits,
@@ -85,7 +86,10 @@ pub async fn export(source: &Source, args: &ExportArgs) -> Result<(), Failure> {
         What::Postings => {
             let mut journal = postings::Postings::default();
             fold(source, &args.moment, |commit, event| journal.apply(commit, event)).await?;
-            journal.lines()
+            let follower = source.follow().await?;
+            let asked = args.moment.zone(follower.reader().now().world())?;
+            let zone = asked.unwrap_or_else(|| journal.zone().to_owned());
+            journal.lines(&zone).map_err(|error| Failure::Usage(error.to_string()))?
         }
         What::Payments => population(source, args, Kind::Payments).await?,
         What::Commitments => population(source, args, Kind::Commitments).await?,
