@@ -392,6 +392,24 @@ async fn a_follower_gets_what_is_and_what_comes_and_leaves_when_the_server_stops
 }
 
 #[tokio::test]
+async fn exports_are_lines_with_their_control_totals() {
+    let server = Running::start(fixture::engine().await).await;
+    for what in ["payments", "commitments", "postings"] {
+        let csv = server.get(&format!("/exports/{what}")).await.text();
+        let totals = server.get(&format!("/exports/{what}/totals")).await.text();
+        let digest = domain::canonical::Sha256Hex::of(csv.as_bytes());
+        assert!(totals.contains(&format!("sha256,{digest}")), "{what}: {totals}");
+        assert!(totals.contains(&format!("lines,{}\r\n", csv.lines().count() - 1)), "{totals}");
+    }
+    let now = server.get("/exports/postings").await.text();
+    assert!(now.starts_with("Journal_ID,") && now.lines().count() > 1, "{now}");
+    let then = server.get("/exports/postings?as_of=2020-01-01").await.text();
+    assert_eq!(then.lines().count(), 1);
+    assert_eq!(server.get("/exports/secrets").await.problem(), "http.not_found");
+    assert_eq!(server.get("/exports/postings?zone=Mars/Base").await.problem(), "http.bad_query");
+}
+
+#[tokio::test]
 async fn views_answer_as_of_any_moment_and_say_when_nothing_changed() {
     let server = Running::start(fixture::engine().await).await;
     let now = server.get("/views/budget").await;

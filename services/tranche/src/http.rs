@@ -9,6 +9,7 @@ mod assets;
 mod commands;
 mod connections;
 mod documents;
+mod exports;
 mod format;
 mod ids;
 mod log;
@@ -364,6 +365,8 @@ fn everything() -> Routes {
         .route("/views/{view}", get(views::one))
         .route("/views/{view}/why", get(why::why))
         .route("/views/{view}/diff", get(why::diff))
+        .route("/exports/{what}", get(exports::one))
+        .route("/exports/{what}/totals", get(exports::totals))
         .route("/log", get(log::read))
         .route("/log/{position}", get(log::one))
         .route("/checkpoint", get(proofs::checkpoint))
@@ -417,6 +420,7 @@ const ROUTES: &[&str] = &[
     "problems",
     "openapi.json",
     "asyncapi.json",
+    "exports",
     "metrics",
     "healthz",
     "readyz",

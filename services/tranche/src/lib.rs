@@ -7,6 +7,7 @@ pub mod cqrs;
 pub mod demo;
 pub mod documents;
 pub mod engine;
+pub mod export;
 pub mod faults;
 pub mod gateway;
 pub mod http;

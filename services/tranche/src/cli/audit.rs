@@ -99,7 +99,7 @@ pub async fn audit(source: &Source, task: &AuditTask, json: bool) -> Result<(), 
         AuditTask::Project(args) => project(source, args, json).await,
         AuditTask::Journal(args) => journal(source, args, json).await,
         AuditTask::Pack(args) => pack::pack(source, args).await,
-        AuditTask::Export(args) => export::export(source, args).await,
+        AuditTask::Export(args) => export::write(source, args).await,
     }
 }
 

@@ -12,9 +12,9 @@ use clap::{Args, ValueEnum};
 use eventlog::Position;
 use eventlog::tlog::{Proof, Tree};
 use projections::audit::extent::Scope;
-use projections::audit::{Kind, Lines, Workbench, postings};
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use tranche::export::{self, Export, NoLines};
 
 const EXPORT_HELP: &str = "\
 Each line of commits proves itself, with any program for c2sp.org/tlog-proof and without the log: write its entry \
@@ -76,24 +76,25 @@ enum Format {
 }
 
 /// Writes it, whole or not at all.
-pub async fn export(source: &Source, args: &ExportArgs) -> Result<(), Failure> {
+pub async fn write(source: &Source, args: &ExportArgs) -> Result<(), Failure> {
     if args.scope.is_some() && !matches!(args.what, What::Commits) {
         let what = "--scope is of commits: payments, commitments and postings add up for the whole log only";
         return Err(Failure::Usage(what.to_owned()));
     }
-    let lines = match args.what {
+    let what = match args.what {
         What::Commits => return commits(source, args).await,
-        What::Postings => {
-            let mut journal = postings::Postings::default();
-            fold(source, &args.moment, |commit, event| journal.apply(commit, event)).await?;
-            let follower = source.follow().await?;
-            let asked = args.moment.zone(follower.reader().now().world())?;
-            let zone = asked.unwrap_or_else(|| journal.zone().to_owned());
-            journal.lines(&zone).map_err(|error| Failure::Usage(error.to_string()))?
-        }
-        What::Payments => population(source, args, Kind::Payments).await?,
-        What::Commitments => population(source, args, Kind::Commitments).await?,
+        What::Postings => export::What::Postings,
+        What::Payments => export::What::Payments,
+        What::Commitments => export::What::Commitments,
     };
+    let mut lines = Export::new(what);
+    fold(source, &args.moment, |commit, event| lines.apply(commit, event)).await?;
+    let follower = source.follow().await?;
+    let zone = args.moment.zone(follower.reader().now().world())?;
+    let lines = lines.lines(zone.as_deref()).map_err(|error| match error {
+        NoLines::Zone(error) => Failure::Usage(error.to_string()),
+        NoLines::Incomplete(error) => Failure::Found(error.to_string()),
+    })?;
     let text = match args.format {
         None | Some(Format::Csv) => lines.to_csv(),
         Some(Format::Jsonl) => lines.to_jsonl(),
@@ -118,13 +119,6 @@ fn beside(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".totals.csv");
     name.into()
-}
-
-async fn population(source: &Source, args: &ExportArgs, kind: Kind) -> Result<Lines, Failure> {
-    let mut bench = Workbench::default();
-    fold(source, &args.moment, |commit, event| bench.apply(commit, event)).await?;
-    let rows = bench.population(kind).map_err(|error| Failure::Found(error.to_string()))?;
-    Ok(Lines::of_population(&rows))
 }
 
 /// A commit that proves itself.

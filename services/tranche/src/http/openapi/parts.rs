@@ -1,10 +1,11 @@
 //! What the operations of the document have in common: headers, answers, parameters, shapes.
 
+use crate::export::What;
 use crate::http::views::ROWS_MAX;
 use domain::command::Role;
 use projections::journal::Tests;
 use serde_json::{Map, Value, json};
-use strum::IntoEnumIterator as _;
+use strum::{IntoEnumIterator as _, VariantNames as _};
 
 const POSITION_MAX: u64 = domain::canonical::INTEGER_MAX;
 
@@ -236,6 +237,8 @@ fn of_reading() -> Value {
         "OfCategory": of("query", "category",
             &json!({ "type": "string", "enum": domain::world::CATEGORIES }), false,
             "Only streams of this category."),
+        "Exported": of("path", "what",
+            &json!({ "type": "string", "enum": What::VARIANTS }), true, "What is exported."),
         "Position": of("path", "position",
             &json!({ "type": "integer", "minimum": 1, "maximum": POSITION_MAX }), true, "Its place."),
         "TilePath": of("path", "path",

@@ -23,6 +23,8 @@ const NOT_READY: (&str, &str) = ("503", "Unavailable");
 
 const DOCUMENTS: &str = "/documents/{sha256}";
 
+const EXPORTED: &[&str] = &["Exported", "AsOf", "KnownAt", "AtPosition", "Zone", "Call"];
+
 const GETS: &[Get] = &[
     Get {
         path: "/views",
@@ -63,6 +65,25 @@ const GETS: &[Get] = &[
         ],
         media: &[(JSON, Some("Report")), ("text/csv", None)],
         problems: &[BAD, MISSING, ("406", "NotAcceptable"), NOT_READY, ("504", "Timeout")],
+    },
+    Get {
+        path: "/exports/{what}",
+        id: "exports.read",
+        tag: "read",
+        summary: "A population or the journal for other programs, as of any moment; postings with the names \
+                  of GL_Details of ISO 21378",
+        parameters: EXPORTED,
+        media: &[("text/csv", None), ("application/jsonl", None)],
+        problems: &[BAD, MISSING, ("406", "NotAcceptable"), NOT_READY],
+    },
+    Get {
+        path: "/exports/{what}/totals",
+        id: "exports.totals",
+        tag: "read",
+        summary: "The control totals of the CSV: its lines, its sums and its digest",
+        parameters: EXPORTED,
+        media: &[("text/csv", None)],
+        problems: &[BAD, MISSING, ("406", "NotAcceptable"), NOT_READY],
     },
     Get {
         path: "/views/{view}/why",
