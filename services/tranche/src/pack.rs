@@ -44,14 +44,38 @@ const SHOWN_BYTES_MAX: usize = 96;
 /// not write to a terminal.
 #[must_use]
 pub fn shown(text: &str) -> String {
-    let short = &text[..text.floor_char_boundary(SHOWN_BYTES_MAX)];
-    let is_plain = !short.is_empty() && short.chars().all(|char| char.is_ascii_graphic());
-    let end = if short.len() < text.len() { "..." } else { "" };
-    if is_plain { format!("{short}{end}") } else { format!("\"{}\"{end}", short.escape_default()) }
+    let is_plain = !text.is_empty() && text.chars().all(|char| char.is_ascii_graphic());
+    let mut said = String::new();
+    for char in text.chars() {
+        let piece = char.escape_default();
+        // What is escaped takes more, and is as long at most.
+        if said.len() + piece.len() > SHOWN_BYTES_MAX {
+            return if is_plain { said + "..." } else { format!("\"{said}\"...") };
+        }
+        if is_plain { said.push(char) } else { said.extend(piece) }
+    }
+    if is_plain { said } else { format!("\"{said}\"") }
 }
 
 /// The name of the file of a commit or its proof; their order is that of the log.
 #[must_use]
 pub fn name(dir: &str, position: u64, end: &str) -> String {
     format!("{dir}/{position:012}.{end}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SHOWN_BYTES_MAX, shown};
+
+    #[test]
+    fn what_is_shown_of_strangers_names_is_short_however_it_is_escaped() {
+        assert_eq!(shown("commits/1.json"), "commits/1.json");
+        assert_eq!(shown(""), "\"\"");
+        assert_eq!(shown("a b\n"), "\"a b\\n\"");
+        let long = SHOWN_BYTES_MAX + "\"\"...".len();
+        for text in ["a".repeat(1_000), "\0".repeat(1_000), "é".repeat(1_000)] {
+            let said = shown(&text);
+            assert!(said.len() <= long && said.ends_with("..."), "{said}");
+        }
+    }
 }
