@@ -11,7 +11,6 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use projections::AsOf;
 use projections::audit::Lines;
-use serde::Deserialize;
 use std::sync::Arc;
 
 /// A fold over more commits than these is for the command line: `tranche audit export`.
@@ -21,22 +20,11 @@ const PAGE: usize = 256;
 const CSV: &str = "text/csv";
 const JSONL: &str = "application/jsonl";
 
-/// What may stand in the address.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Asked {
-    as_of: Option<String>,
-    known_at: Option<String>,
-    at_position: Option<String>,
-    call: Option<String>,
-    zone: Option<String>,
-}
-
 /// `GET /exports/{what}`.
 pub(super) async fn one(
     State(shared): State<Arc<Shared>>,
     Path(what): Path<String>,
-    asked: Result<Query<Asked>, QueryRejection>,
+    asked: Result<Query<Moment>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let media = request::choose(&headers, &[CSV, JSONL])?;
@@ -48,7 +36,7 @@ pub(super) async fn one(
 pub(super) async fn totals(
     State(shared): State<Arc<Shared>>,
     Path(what): Path<String>,
-    asked: Result<Query<Asked>, QueryRejection>,
+    asked: Result<Query<Moment>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let media = request::choose(&headers, &[CSV])?;
@@ -65,21 +53,20 @@ fn written(lines: &Lines, media: &str) -> String {
 async fn lines(
     shared: &Shared,
     what: &str,
-    asked: Result<Query<Asked>, QueryRejection>,
+    asked: Result<Query<Moment>, QueryRejection>,
 ) -> Result<(u64, Lines), Problem> {
     let Query(asked) = asked.map_err(|error| Problem::query("the address", error.body_text()))?;
     let what: What = what.parse().map_err(|_| {
         Problem::own("http.not_found", "payments, commitments and postings are exported")
     })?;
     let now = shared.reader.now();
-    let Asked { as_of, known_at, at_position, call, zone } = asked;
-    let place = if call.is_some() || zone.is_some() {
-        let zones = request::zones(now.world(), call.as_deref(), zone.as_deref())?;
+    let place = if asked.call.is_some() || asked.zone.is_some() {
+        let zones = request::zones(now.world(), asked.call.as_deref(), asked.zone.as_deref())?;
         zones.into_iter().next()
     } else {
         None
     };
-    let moment = Moment { as_of, known_at, at_position, call, zone }.read(now.world())?;
+    let moment = asked.read(now.world())?;
     within(moment.position.unwrap_or(0), now.position())?;
     let last = moment.position.unwrap_or(now.position());
     if last > COMMITS_MAX {

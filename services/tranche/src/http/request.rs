@@ -9,6 +9,7 @@ use domain::ids::{ActorId, CommandId};
 use domain::{Role, World};
 use jiff::Timestamp;
 use projections::AsOf;
+use serde::Deserialize;
 use std::str::FromStr;
 
 /// The longest moment in a header or an address.
@@ -133,8 +134,9 @@ pub fn effective_at(headers: &HeaderMap) -> Result<Option<Timestamp>, Problem> {
     parsed(headers, "tranche-effective-at")
 }
 
-/// Parameters that ask for the past.
-#[derive(Clone, Debug, Default)]
+/// Parameters that ask for the past; where there are no others, all that may stand in the address.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Moment {
     /// Only what was true by then.
     pub as_of: Option<String>,
