@@ -8,7 +8,7 @@
 mod mistakes;
 mod order;
 
-use domain::rejection::Refusal;
+use domain::kernel::refusal::Refusal;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -96,7 +96,7 @@ pub fn check_listed(list: &BTreeMap<&str, Listed>, refusal: &Refusal) {
 #[test]
 fn every_command_says_who_may_give_it_in_which_state_and_by_which_rule() {
     let mut text = String::new();
-    for entry in domain::world::COMMANDS.iter().flat_map(|table| table.iter()) {
+    for entry in domain::catalogue::COMMANDS.iter().flat_map(|table| table.iter()) {
         let declared = entry.declaration;
         let roles: Vec<&str> = declared.roles.iter().map(Into::into).collect();
         let needs: Vec<String> = (declared.needs.iter())
@@ -119,7 +119,7 @@ fn every_command_says_who_may_give_it_in_which_state_and_by_which_rule() {
 #[test]
 fn every_refusal_is_listed_once_in_the_order_of_precedence() {
     let list: Vec<&str> = listed().into_iter().map(|(code, _)| code).collect();
-    let codes = domain::world::refusal_codes();
+    let codes = domain::catalogue::refusal_codes();
     assert_eq!(list, codes);
     let distinct: std::collections::BTreeSet<_> = codes.iter().collect();
     assert_eq!(distinct.len(), codes.len());

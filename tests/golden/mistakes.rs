@@ -1,7 +1,8 @@
 //! The mistakes that are made in one command, alone and in pairs.
 
 use crate::life::{merge, person};
-use domain::command::{Meta, Role};
+use domain::decide::command::Meta;
+use domain::kernel::actor::Role;
 use jiff::ToSpan;
 use serde_json::{Value, json};
 

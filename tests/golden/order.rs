@@ -6,9 +6,9 @@ use super::{check_listed, golden, listed};
 use crate::desk::Desk;
 use crate::life::{self, Dice, Step};
 use domain::World;
-use domain::command::{Declaration, Meta, Parsed};
-use domain::ids::StreamId;
-use domain::rejection::Refusal;
+use domain::decide::command::{Declaration, Meta, Parsed};
+use domain::kernel::ids::StreamId;
+use domain::kernel::refusal::Refusal;
 use jiff::ToSpan;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -230,7 +230,7 @@ fn with_two_mistakes_at_once_the_same_refusal_wins_as_ever() {
     let list: BTreeMap<_, _> = listed().into_iter().collect();
     let mut text = String::from(HEAD);
     let mut decided = 0;
-    for entry in domain::world::COMMANDS.iter().flat_map(|table| table.iter()) {
+    for entry in domain::catalogue::COMMANDS.iter().flat_map(|table| table.iter()) {
         let declared = entry.declaration;
         let schema = serde_json::to_value((entry.schema)()).unwrap();
         let right = rights.remove(declared.name).unwrap_or_else(|| {
@@ -310,5 +310,5 @@ fn the_refusals_of_random_lives_are_as_ever() {
 
 /// The name of a command, also where it is a mistake.
 fn shown(command: &str) -> &str {
-    if domain::world::entry(command).is_some() { command } else { "-" }
+    if domain::catalogue::entry(command).is_some() { command } else { "-" }
 }
