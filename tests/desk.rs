@@ -115,7 +115,7 @@ impl Desk {
     }
 
     /// A life does not know the checkpoint that its sample rests on: it leaves the size out, as 0.
-    fn with_checkpoint(&self, step: &Step) -> Vec<u8> {
+    pub fn with_checkpoint(&self, step: &Step) -> Vec<u8> {
         let is_draw = step.command == "audit.draw";
         let log = self.world.checkpoints.get(&domain::facts::checkpoint::this_log());
         let newest = log.and_then(|log| log.recorded.get_max().map(|(_, newest)| *newest));
