@@ -121,6 +121,21 @@ impl Drop for Unfinished {
     }
 }
 
+/// Prints text, or JSON.
+pub fn told(
+    json: bool,
+    text: &str,
+    value: impl FnOnce() -> serde_json::Value,
+) -> Result<(), Failure> {
+    let mut out = Out::stdout();
+    if json {
+        out.json(&value())?;
+    } else {
+        out.line(format_args!("{text}"))?;
+    }
+    out.finish()
+}
+
 /// A bar on standard error while long work runs, if a person looks at it.
 pub fn progress(what: &'static str, length: u64) -> ProgressBar {
     let target = if io::stderr().is_terminal() {
