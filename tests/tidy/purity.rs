@@ -208,7 +208,7 @@ fn services_never_branch_on_the_state_of_a_grant() {
 
 #[test]
 fn tidy_sees_what_it_looks_for() {
-    assert!(names_decider("use domain::grant::Event;", "grant"));
+    assert!(names_decider("use domain::facts::grant::Event;", "grant"));
     assert!(names_decider("use domain::{Meta, grant};", "grant"));
     assert!(!names_decider("use domain::{Meta, granted};", "grant"));
     assert!(branches_on_phase("if world.phase(&stream) == \"open\" {"));
