@@ -13,6 +13,7 @@ pub mod memory;
 pub mod nats;
 #[cfg(test)]
 mod readme;
+mod rehearsal;
 #[cfg(any(feature = "kurrent", feature = "nats"))]
 mod remote;
 pub mod sqlite;
@@ -31,5 +32,6 @@ pub use log::{
 pub use memory::Memory;
 #[cfg(feature = "nats")]
 pub use nats::Nats;
+pub use rehearsal::Rehearsal;
 pub use sqlite::Sqlite;
 pub use tail::{Tail, tail};

@@ -22,6 +22,7 @@ pub use page::{Against, Line, PAGE_START, Section, Target, markdown, text};
 
 use crate::engine::{OpenError, SubmitError};
 use domain::Refusal;
+use eventlog::tlog::note::{Algorithm, Signer};
 use jiff::Timestamp;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -231,6 +232,12 @@ pub async fn run(
     }
     machine.look_after();
     Ok(Outcome { warnings: machine.warnings(), machine, sections, options: options.clone() })
+}
+
+/// The key that signs what is measured. Its seed is no secret, since it signs nothing else.
+fn key() -> Signer {
+    Signer::from_seed("bench.example/tranche", Algorithm::Ed25519, &[7; 32])
+        .expect("a literal name")
 }
 
 #[cfg(test)]

@@ -21,6 +21,7 @@ mod source;
 mod stamp;
 mod subject;
 mod times;
+mod tree;
 mod verify;
 mod why;
 mod witness;

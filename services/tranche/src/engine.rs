@@ -46,7 +46,7 @@ pub use why::AskError;
 
 use crate::clock::Clock;
 use appender::{Appender, Batch, RETRY_AFTER_OUTAGE};
-use eventlog::{GROUP_BYTES_MAX, GROUP_ENTRIES_MAX, Log};
+use eventlog::{GROUP_BYTES_MAX, GROUP_ENTRIES_MAX, Log, Rehearsal};
 use inbox::{Inbox, Wish};
 use jiff::Timestamp;
 use ledger::Line;
@@ -150,6 +150,23 @@ impl Engine {
     ) -> Result<Self, OpenError> {
         let shown = Shown::open(&log, &options).await?;
         Self::start(shown, log, clock, &options)
+    }
+
+    /// Starts an engine that decides as one on this log would, and records nothing there: what it decides
+    /// is kept in memory. Another process may write the log meanwhile.
+    ///
+    /// # Errors
+    /// As [`Engine::open`].
+    pub async fn rehearse(
+        log: Arc<dyn Log>,
+        clock: Clock,
+        options: Options,
+    ) -> Result<Self, OpenError> {
+        let shown = Shown::open(&log, &options).await?;
+        let log = Arc::new(Rehearsal::new(log, shown.position()));
+        // Neither snapshots nor an index are kept of what never happened.
+        let options = Options { snapshots: None, ..options };
+        Self::start(Shown { index: Arc::default(), ..shown }, log, clock, &options)
     }
 
     /// Starts deciding on folds that are at the end of the log.

@@ -2,14 +2,13 @@
 //! are on the disk, made by the code that a service runs; the entries are made up when they are read, so
 //! that a log of ten million of them takes no disk.
 
-use super::BenchError;
 use super::measure::Turn;
 use super::writing::{Place, sample};
+use super::{BenchError, key};
 use crate::proof::{DIRECTORY, Prover};
 use async_trait::async_trait;
 use bytes::Bytes;
 use eventlog::tlog::Proof;
-use eventlog::tlog::note::{Algorithm, Signer};
 use eventlog::{Error, Group, Log, Position};
 use std::path::Path;
 use std::sync::Arc;
@@ -93,12 +92,6 @@ pub async fn growing(
         growing.opened.push(tree.prove_anew(turn).await?);
     }
     Ok(growing)
-}
-
-/// The key that signs what is measured. Its seed is no secret, since it signs nothing else.
-pub(super) fn key() -> Signer {
-    Signer::from_seed("bench.example/tranche", Algorithm::Ed25519, &[7; 32])
-        .expect("a literal name")
 }
 
 /// A tree beside a log that is made up.

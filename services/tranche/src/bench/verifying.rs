@@ -1,10 +1,9 @@
 //! Verification of a whole log on the disk, beside bare SHA-256 of the same bytes.
 
-use super::BenchError;
-use super::growing::key;
 use super::measure::Turn;
 use super::workload::Fill;
 use super::writing::Place;
+use super::{BenchError, key};
 use crate::clock::Clock;
 use crate::engine::{self, Engine};
 use crate::proof::{self, Check, DIRECTORY, OpenAgain, Prover, Shelf};

@@ -2,11 +2,10 @@
 //! Every turn has a directory, a log and an engine of its own.
 
 use super::client::Client;
-use super::growing::key;
 use super::measure::Turn;
 use super::rivals::{raw_group_commit, sqlite_per_command};
 use super::workload::{Fill, command, preparation};
-use super::{BenchError, machine};
+use super::{BenchError, key, machine};
 use crate::clock::Clock;
 use crate::engine::{Engine, Options};
 use crate::http::Server;

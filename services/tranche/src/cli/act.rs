@@ -4,21 +4,19 @@ use super::catalogue;
 use super::document::DocumentsArgs;
 use super::failure::Failure;
 use super::log::Line;
-use super::out::{Out, counted, say};
+use super::out::Out;
 use super::schema;
 use super::source::{Place, Source};
 use super::times::instant_in;
-use super::words::word;
+use super::words::{counted, say, word};
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 use domain::decide::command::{COMMAND_BYTES_MAX, Declaration, Entry};
 use domain::facts::commit::CommitId;
 use domain::kernel::actor::Confidence;
 use domain::kernel::ids::{ActorId, CommandId, IdError, StreamId};
-use domain::kernel::refusal::Common;
-use domain::kernel::time::to_microsecond;
 use domain::process::react::check_outside;
-use domain::{Actor, Commit, Evidence, Meta, Parsed, Refusal, Role, World};
-use jiff::{Timestamp, ToSpan};
+use domain::{Actor, Evidence, Parsed, Role, World};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -27,10 +25,9 @@ use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tranche::clock::Clock;
-use tranche::engine::Request;
+use tranche::engine::{Request, Stored};
 use tranche::gateway::Gateway;
 use tranche::moment::{Place as Zone, When};
 use tranche::roles::Roles;
@@ -229,14 +226,14 @@ async fn carry_out(
     clock: &Clock,
     json: bool,
 ) -> Result<(), Failure> {
-    let declaration = parsed.command.declaration();
-    let place = source.required()?;
+    let actor = given.actor(parsed.command.declaration())?;
     if given.dry_run {
-        let shown = source.follow().await?.reader().now();
-        let decided = given.rehearse((&parsed, id), shown.world(), clock.now())?;
-        return show_rehearsal(decided, json);
+        let gateway = source.rehearse(clock.clone()).await?;
+        let result = given.submit((parsed, id), actor, &gateway).await;
+        gateway.stop().await;
+        return show_rehearsal(&result?, json);
     }
-    let actor = given.actor(declaration)?;
+    let place = source.required()?;
     if let Some(documents) = given.documents.open().await? {
         documents.keep_rules(&parsed).await?;
     }
@@ -244,18 +241,46 @@ async fn carry_out(
     let result = given.submit((parsed, id), actor, &gateway).await;
     let swept = vault.map_or(Ok(0), |vault| vault.sweep(gateway.reader().now().world()));
     gateway.stop().await;
-    let (recorded, commit) = result?;
+    let (recorded, stored) = result?;
     let mut out = Out::stdout();
     if json {
         out.json(&recorded)?;
     } else {
         recorded.tell(given.id.is_none());
-        if let Some(commit) = commit {
-            out.line(format_args!("{}", Line(&commit)))?;
+        if let Some(stored) = stored {
+            out.line(format_args!("{}", Line(&stored.commit)))?;
         }
     }
     out.finish()?;
     told_of_keys(swept)
+}
+
+/// Shows what would have been recorded.
+fn show_rehearsal(
+    (recorded, stored): &(Recorded, Option<Stored>),
+    json: bool,
+) -> Result<(), Failure> {
+    if recorded.replayed {
+        say(format_args!("{} was recorded before: nothing new", recorded.command_id));
+    }
+    let Some(Stored { bytes, commit }) = stored else {
+        say(format_args!("it is so already: nothing would be recorded"));
+        return Ok(());
+    };
+    let mut out = Out::stdout();
+    if json {
+        out.bytes(bytes)?;
+        out.bytes(b"\n")?;
+    } else {
+        if !recorded.replayed {
+            say(format_args!("nothing is recorded; it would be:"));
+        }
+        out.line(format_args!("{}", Line(commit)))?;
+        for recorded in &commit.events {
+            out.json(&recorded.event)?;
+        }
+    }
+    out.finish()
 }
 
 /// Says how many keys were destroyed. If one could not be, the next command or start tries again.
@@ -318,7 +343,7 @@ impl Given {
         (parsed, command_id): (Parsed, CommandId),
         actor: Actor,
         gateway: &Gateway,
-    ) -> Result<(Recorded, Option<Arc<Commit>>), Failure> {
+    ) -> Result<(Recorded, Option<Stored>), Failure> {
         check_outside(&actor, &command_id)?;
         gateway.ready().await;
         let request = Request {
@@ -345,36 +370,7 @@ impl Given {
             replayed: receipt.replayed,
             streams: receipt.streams.into_iter().collect(),
         };
-        Ok((recorded, stored.map(|stored| stored.commit)))
-    }
-
-    /// Decides on the state as it is, beside any writer: what would be recorded.
-    fn rehearse(
-        &self,
-        (parsed, command_id): (&Parsed, CommandId),
-        world: &World,
-        now: Timestamp,
-    ) -> Result<Option<(Commit, Vec<u8>)>, Failure> {
-        let declaration = parsed.command.declaration();
-        let subject = parsed.command.subject();
-        let actual = world.version(&subject);
-        if let Some(expected) = self.expect_version.filter(|expected| *expected != actual) {
-            let stream = subject.to_string();
-            return Err(Refusal::from(Common::WrongVersion { stream, expected, actual }).into());
-        }
-        let now = to_microsecond(now).max(world.recorded_at + 1.microsecond());
-        let meta = Meta {
-            actor: self.actor(declaration)?,
-            command_id,
-            correlation_id: self.correlation.clone(),
-            causation_id: self.causation.clone(),
-            received_at: now,
-            recorded_at: now,
-            effective_at: self.effective_at(world)?,
-            evidence: self.evidence(),
-        };
-        check_outside(&meta.actor, &meta.command_id)?;
-        Ok(world.commit(parsed, &meta)?)
+        Ok((recorded, stored))
     }
 
     fn command_id(&self, now: Timestamp) -> Result<CommandId, Failure> {
@@ -387,25 +383,6 @@ impl Given {
     fn effective_at(&self, world: &World) -> Result<Option<Timestamp>, Failure> {
         instant_in("--effective-at", self.effective_at, &Zone::Calls.zones(world)?)
     }
-}
-
-fn show_rehearsal(decided: Option<(Commit, Vec<u8>)>, json: bool) -> Result<(), Failure> {
-    let Some((commit, bytes)) = decided else {
-        say(format_args!("it is so already: nothing would be recorded"));
-        return Ok(());
-    };
-    let mut out = Out::stdout();
-    if json {
-        out.bytes(&bytes)?;
-        out.bytes(b"\n")?;
-    } else {
-        say(format_args!("nothing is recorded; it would be:"));
-        out.line(format_args!("{}", Line(&commit)))?;
-        for recorded in &commit.events {
-            out.json(&recorded.event)?;
-        }
-    }
-    out.finish()
 }
 
 /// A UUIDv7. It names a wish and keeps no secret, so the random keys of a hash map will do.

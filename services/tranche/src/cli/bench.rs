@@ -1,7 +1,8 @@
 //! `tranche bench`: measures beside raw writing, plain SQLite, an empty handler and bare decoding.
 
 use super::failure::Failure;
-use super::out::{Out, say};
+use super::out::Out;
+use super::words::say;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -1,8 +1,9 @@
 //! `tranche document`: the documents beside the log, which events name by their SHA-256.
 
 use super::failure::Failure;
-use super::out::{Out, counted, progress};
+use super::out::{Out, progress};
 use super::source::{Source, decode, each_entry};
+use super::words::counted;
 use clap::{Args, Subcommand};
 use domain::facts::documents;
 use domain::kernel::canonical::Sha256Hex;

@@ -2,9 +2,10 @@
 //! question gives the same bytes.
 
 use super::failure::Failure;
-use super::out::{Out, counted, progress, say};
+use super::out::{Out, progress};
 use super::show::{Answer, Question, csv, known};
 use super::source::{Source, each_entry};
+use super::words::{counted, say};
 use clap::{Args, ValueEnum};
 use eventlog::Position;
 use std::path::PathBuf;

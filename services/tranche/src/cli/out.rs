@@ -8,16 +8,6 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-/// Says a line to the person at the terminal. If nobody listens, that is no failure.
-pub fn say(line: fmt::Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// A number of things in words.
-pub fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
-}
-
 /// Where data goes: standard output, or a file that appears whole or not at all.
 pub struct Out {
     writer: BufWriter<Box<dyn Write>>,
@@ -129,6 +119,21 @@ impl Drop for Unfinished {
             let _ = std::fs::remove_file(&self.partial);
         }
     }
+}
+
+/// Prints text, or JSON.
+pub fn told(
+    json: bool,
+    text: &str,
+    value: impl FnOnce() -> serde_json::Value,
+) -> Result<(), Failure> {
+    let mut out = Out::stdout();
+    if json {
+        out.json(&value())?;
+    } else {
+        out.line(format_args!("{text}"))?;
+    }
+    out.finish()
 }
 
 /// A bar on standard error while long work runs, if a person looks at it.

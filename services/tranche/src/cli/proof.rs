@@ -2,11 +2,12 @@
 //! keys, checkpoints, proofs of single commits, and plain files to publish.
 
 use super::failure::Failure;
-use super::out::Out;
-use super::source::{Place, Source};
+use super::out::told;
+use super::source::Source;
 use super::stamp::{self, StampArgs};
+use super::tree::{ProvingArgs, TreeArgs};
 use super::witness::{Quorum, QuorumArgs, read_witnesses};
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use eventlog::Position;
 use eventlog::tlog::note::{Algorithm, Verifier};
 use eventlog::tlog::{self, Proof};
@@ -73,100 +74,6 @@ pub enum ProofTask {
         #[command(flatten)]
         quorum: QuorumArgs,
     },
-}
-
-/// Where the tree is, and who signs.
-#[derive(Args)]
-pub struct TreeArgs {
-    /// The secret keys, a line each; all of them sign
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
-    /// Where the tree is kept; in the directory of an embedded log when absent
-    #[arg(long, value_name = "DIR")]
-    tree: Option<PathBuf>,
-}
-
-impl TreeArgs {
-    /// Opens the tree, and takes in what the log has.
-    pub async fn open(&self, source: &Source) -> Result<Prover, Failure> {
-        open_tree(source, &self.key, self.tree.as_deref()).await
-    }
-}
-
-/// Where the tree is, for what signs nothing: the public keys will do.
-#[derive(Args)]
-pub struct ProvingArgs {
-    #[command(flatten)]
-    keys: ProvingKeys,
-    /// Where the tree is kept; in the directory of an embedded log when absent
-    #[arg(long, value_name = "DIR")]
-    tree: Option<PathBuf>,
-}
-
-/// Whose signatures count.
-#[derive(Args)]
-#[group(required = true, multiple = false)]
-struct ProvingKeys {
-    /// The secret keys of the log, a line each
-    #[arg(long, value_name = "FILE")]
-    key: Option<PathBuf>,
-    /// Its public keys, a line each: what was signed before is enough
-    #[arg(long, value_name = "FILE")]
-    public: Option<PathBuf>,
-}
-
-impl ProvingArgs {
-    /// Opens the tree, and takes in what the log has.
-    pub async fn open(&self, source: &Source) -> Result<Prover, Failure> {
-        open_proving(
-            source,
-            self.keys.key.as_deref(),
-            self.keys.public.as_deref(),
-            self.tree.as_deref(),
-        )
-        .await
-    }
-}
-
-/// Opens the tree of a log by its secret keys or by its public ones.
-pub async fn open_proving(
-    source: &Source,
-    key: Option<&Path>,
-    public: Option<&Path>,
-    tree: Option<&Path>,
-) -> Result<Prover, Failure> {
-    match (key, public) {
-        (Some(key), _) => open_tree(source, key, tree).await,
-        (None, Some(public)) => {
-            let keys = keys::read_verifiers(public)?;
-            let dir = tree_of(source, tree)?;
-            Ok(Prover::open_public(source.open_unchecked().await?, &dir, keys).await?)
-        }
-        (None, None) => Err(Failure::Usage("whose signatures count? --public FILE".to_owned())),
-    }
-}
-
-/// Opens the tree of a log, to sign it.
-pub async fn open_tree(
-    source: &Source,
-    key: &Path,
-    tree: Option<&Path>,
-) -> Result<Prover, Failure> {
-    let keys = keys::read(key)?;
-    let dir = tree_of(source, tree)?;
-    Ok(Prover::open(source.open_unchecked().await?, &dir, keys).await?)
-}
-
-/// The tree is in the directory of an embedded log unless another is named.
-fn tree_of(source: &Source, tree: Option<&Path>) -> Result<PathBuf, Failure> {
-    match (tree, source.required()?) {
-        (Some(dir), _) => Ok(dir.to_owned()),
-        (None, Place::Directory(dir)) => Ok(dir.join(proof::DIRECTORY)),
-        (None, _) => {
-            let what = "--tree DIR: where the tree of this log is kept";
-            Err(Failure::Usage(what.to_owned()))
-        }
-    }
 }
 
 /// Does it.
@@ -255,21 +162,6 @@ async fn record(source: &Source, tree: &TreeArgs, gateway: &Gateway) -> Result<u
         Err(NotRecorded::Command(refusal)) => Err(refusal.into()),
         Err(NotRecorded::Submit(error)) => Err(error.into()),
     }
-}
-
-/// Prints text, or JSON.
-pub fn told(
-    json: bool,
-    text: &str,
-    value: impl FnOnce() -> serde_json::Value,
-) -> Result<(), Failure> {
-    let mut out = Out::stdout();
-    if json {
-        out.json(&value())?;
-    } else {
-        out.line(format_args!("{text}"))?;
-    }
-    out.finish()
 }
 
 /// Gives the size of the checkpoint that the proof leads to.

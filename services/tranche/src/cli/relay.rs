@@ -3,10 +3,7 @@
 use super::failure::Failure;
 use super::source::Source;
 #[cfg(feature = "nats")]
-use super::{
-    out::{Out, say},
-    source::Place,
-};
+use super::{out::Out, source::Place, words::say};
 use clap::Args;
 #[cfg(feature = "nats")]
 use eventlog::Nats;

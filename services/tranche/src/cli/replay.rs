@@ -1,8 +1,9 @@
 //! `tranche replay`: the whole read side again from the first commit, held against what is shown.
 
 use super::failure::Failure;
-use super::out::{Out, counted, say};
+use super::out::Out;
 use super::source::{Source, on_progress};
+use super::words::{counted, say};
 use clap::Args;
 use serde::Serialize;
 use std::collections::BTreeMap;

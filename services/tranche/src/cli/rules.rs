@@ -1,7 +1,8 @@
 //! `tranche rules`: reads rules documents and names all their mistakes.
 
 use super::failure::Failure;
-use super::out::{Out, counted, say};
+use super::out::Out;
+use super::words::{counted, say};
 use clap::Subcommand;
 use domain::kernel::canonical;
 use domain::kernel::canonical::Sha256Hex;

@@ -1,7 +1,8 @@
 //! `tranche schema`: the shapes of the events, for programs that read a log.
 
 use super::failure::Failure;
-use super::out::{Out, counted, say};
+use super::out::Out;
+use super::words::{counted, say};
 use clap::Subcommand;
 use domain::facts::schemas::{EventSchema, all};
 use domain::kernel::canonical::Sha256Hex;

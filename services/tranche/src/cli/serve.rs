@@ -2,10 +2,11 @@
 
 use super::document::DocumentsArgs;
 use super::failure::Failure;
-use super::out::{Out, say};
-use super::proof::open_tree;
+use super::out::Out;
 use super::show::print_view;
 use super::source::{Place, Source};
+use super::tree::open_tree;
+use super::words::say;
 use clap::Args;
 use std::net::SocketAddr;
 use std::path::PathBuf;

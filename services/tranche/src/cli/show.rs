@@ -1,10 +1,10 @@
 //! `tranche show`: what a view answers, now or about the past, with its proof on the first line.
 
 use super::failure::Failure;
-use super::out::{Out, say};
+use super::out::Out;
 use super::source::Source;
 use super::times::MomentArgs;
-use super::words::word;
+use super::words::{say, word};
 use clap::Args;
 use domain::Role;
 use domain::kernel::canonical;

@@ -140,6 +140,14 @@ impl Source {
         let progress = Some(on_progress("reading"));
         Ok(Follower::open(self.open_to_read().await?, snapshots, progress).await?)
     }
+
+    /// Takes commands as they would be decided now, and records nothing: beside the log's writer or
+    /// without one.
+    pub async fn rehearse(&self, clock: Clock) -> Result<Gateway, Failure> {
+        let options = self.required()?.options();
+        let engine = Engine::rehearse(self.open_to_read().await?, clock, options).await?;
+        Ok(Gateway::Alone(engine))
+    }
 }
 
 impl Place {

@@ -1,9 +1,9 @@
 //! `tranche proof timestamp`: RFC 3161, over HTTP or with files that are carried.
 
 use super::failure::Failure;
-use super::out::Out;
-use super::proof::{TreeArgs, told};
+use super::out::{Out, told};
 use super::source::Source;
+use super::tree::TreeArgs;
 use clap::Args;
 use std::path::PathBuf;
 use tranche::post::post;

@@ -3,9 +3,9 @@
 
 use super::act::told_of_keys;
 use super::failure::Failure;
-use super::out::{Out, counted};
+use super::out::Out;
 use super::source::{Source, clock as clock_at, decode, each_entry};
-use super::words::word;
+use super::words::{counted, word};
 use clap::{Args, Subcommand};
 use domain::facts::personal;
 use domain::facts::personal::{Facts, Processing, REGISTER};

@@ -1,7 +1,7 @@
 //! A point in time in a flag, and the moment that the flags of a question mean.
 
 use super::failure::Failure;
-use super::out::say;
+use super::words::say;
 use clap::Args;
 use domain::World;
 use domain::kernel::ids::CallId;

@@ -2,9 +2,10 @@
 
 use super::document::DocumentsArgs;
 use super::failure::Failure;
-use super::out::{Out, counted, progress};
+use super::out::{Out, progress};
 use super::source::{Place, Source, must_exist};
 use super::witness::QuorumArgs;
+use super::words::counted;
 use clap::Args;
 use eventlog::tlog::Checkpoint;
 use eventlog::tlog::note::{Note, Verifier};

@@ -1,10 +1,11 @@
 //! `tranche why`: from a figure to what it comes of; `tranche diff`: what changed between two moments.
 
 use super::failure::Failure;
-use super::out::{Out, counted};
+use super::out::Out;
 use super::show::{Question, known};
 use super::source::Source;
 use super::times::instant_in;
+use super::words::counted;
 use clap::{Args, ValueEnum};
 use domain::World;
 use domain::kernel::actor::Confidence;

@@ -2,8 +2,7 @@
 //! of witnesses.
 
 use super::failure::Failure;
-use super::out::Out;
-use super::proof::told;
+use super::out::{Out, told};
 use clap::{Args, Subcommand};
 use eventlog::tlog::cosign;
 use eventlog::tlog::note::{Algorithm, Note, Verifier};

@@ -1,10 +1,11 @@
 //! Drawing a sample for a look, and drawing a recorded one again.
 
 use crate::cli::failure::Failure;
-use crate::cli::out::{Out, say};
+use crate::cli::out::Out;
 use crate::cli::show::print_view;
 use crate::cli::source::Source;
 use crate::cli::times::MomentArgs;
+use crate::cli::words::say;
 use clap::{Args, ValueEnum};
 use domain::kernel::canonical::Sha256Hex;
 use domain::kernel::ids::{AuditId, GrantId};

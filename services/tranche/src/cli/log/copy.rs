@@ -4,8 +4,9 @@
 //! `tranche export` writes, so `sha256sum` of an exported log gives the same.
 
 use crate::cli::failure::Failure;
-use crate::cli::out::{Out, counted, progress};
+use crate::cli::out::{Out, progress};
 use crate::cli::source::{Place, Source};
+use crate::cli::words::counted;
 use bytes::Bytes;
 use clap::Args;
 use domain::kernel::canonical::Sha256Hex;

@@ -76,6 +76,27 @@ async fn a_rehearsal_records_nothing() {
 }
 
 #[tokio::test]
+async fn an_engine_for_a_rehearsal_decides_as_the_next_one_would_and_leaves_the_log_alone() {
+    let (engine, _hands, log) = memory().await;
+    engine.submit(publish("c1", "A")).await.unwrap();
+    engine.submit(set_timer("c2", "t", "2024-09-10T09:00:00Z", "r")).await.unwrap();
+    let (clock, _hands) = Clock::manual(instant("2024-09-10T10:00:00Z"));
+    let options = Options::default();
+    let rehearsal = Engine::rehearse(Arc::clone(&log), clock, options).await.unwrap();
+    assert_eq!(refused(rehearsal.submit(publish("c1", "B")).await), "command.id_reused");
+    let known = rehearsal.submit(publish("c1", "A")).await.unwrap();
+    assert_eq!((known.position, known.replayed), (Some(1), true));
+    // Behind the timer that is due, and what follows from it.
+    let decided = rehearsal.submit(publish("c3", "B")).await.unwrap();
+    let recorded = commits(&rehearsal).await;
+    assert_eq!(decided.position, Some(recorded.len() as u64));
+    assert_eq!(recorded.len(), 4, "{recorded:#?}");
+    rehearsal.stop().await;
+    assert_eq!(log.head().await.unwrap(), 2);
+    assert_eq!(engine.submit(publish("c3", "B")).await.unwrap().position, Some(3));
+}
+
+#[tokio::test]
 async fn nothing_is_received_after_it_is_recorded() {
     let (engine, _hands, _log) = memory().await;
     let later = Some(instant("2030-01-01T00:00:00Z"));
