@@ -16,6 +16,7 @@ mod log;
 mod openapi;
 mod page;
 mod problem;
+mod problems;
 mod proofs;
 mod request;
 mod sankey;
@@ -374,8 +375,8 @@ fn everything() -> Routes {
         .route("/proofs/{position}", get(proofs::proof))
         .route("/documents/{sha256}", get(documents::read).put(documents::keep))
         .route("/streams/{stream}", get(views::stream))
-        .route("/problems", get(about::problems))
-        .route("/problems/{code}", get(about::problem))
+        .route("/problems", get(problems::list))
+        .route("/problems/{code}", get(problems::one))
         .route("/openapi.json", get(about::document))
         .route("/asyncapi.json", get(about::events));
     operators(routes)
