@@ -1,6 +1,6 @@
 //! Why a call of the program did not do what it was asked, and the exit code that says so.
 
-use super::out::say;
+use super::words::say;
 use domain::Refusal;
 use domain::kernel::canonical;
 use domain::kernel::refusal::{Kind, Rule};
