@@ -117,12 +117,18 @@ fn every_command_says_who_may_give_it_in_which_state_and_by_which_rule() {
 }
 
 #[test]
-fn every_refusal_is_listed_once_in_the_order_of_precedence() {
-    let list: Vec<&str> = listed().into_iter().map(|(code, _)| code).collect();
-    let codes = domain::catalogue::refusal_codes();
-    assert_eq!(list, codes);
+fn every_refusal_has_the_kind_the_rule_and_the_sentence_of_0_1_0_in_the_order_of_precedence() {
+    let listed = listed();
+    let now = domain::catalogue::refusals();
+    let codes: Vec<&str> = now.iter().map(|(code, _)| code.as_str()).collect();
+    assert_eq!(listed.iter().map(|(code, _)| *code).collect::<Vec<_>>(), codes);
     let distinct: std::collections::BTreeSet<_> = codes.iter().collect();
     assert_eq!(distinct.len(), codes.len());
+    for ((code, line), (_, about)) in listed.iter().zip(&now) {
+        assert_eq!(serde_json::to_value(about.kind).unwrap(), *line.kind, "{code}");
+        let rule = (&*about.rule.document, &*about.rule.clause, about.sentence);
+        assert_eq!(rule, (&*line.document, &*line.clause, &*line.sentence), "{code}");
+    }
 }
 
 #[test]

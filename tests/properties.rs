@@ -148,7 +148,7 @@ fn missing(recorded: &BTreeMap<String, u64>, refused: &BTreeSet<String>) -> Stri
             }
         }
     }
-    for code in domain::catalogue::refusal_codes() {
+    for (code, _) in domain::catalogue::refusals() {
         let elsewhere = ELSEWHERE.iter().any(|(known, _)| *known == code);
         if elsewhere == refused.contains(&code) {
             let _ = writeln!(missing, "code {code}: listed elsewhere {elsewhere}");

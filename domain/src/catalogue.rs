@@ -10,7 +10,7 @@ use crate::facts::stream::{NEW, streams};
 use crate::facts::world::World;
 use crate::kernel::actor::Role;
 use crate::kernel::ids::StreamId;
-use crate::kernel::refusal::{Common, Refusal};
+use crate::kernel::refusal::{About, Common, Listed as _, Refusal};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -24,14 +24,13 @@ macro_rules! make_catalogue {
         /// Every command, by decider.
         pub const COMMANDS: &[&[Entry]] = &[$($module::COMMANDS),*];
 
-        /// Every code that a refusal can have.
+        /// Every code that a refusal can have, with what is known of it: those that all commands share
+        /// first, then those of each decider, in order of precedence.
         #[must_use]
-        pub fn refusal_codes() -> Vec<String> {
-            use strum::VariantNames;
-            let mut codes: Vec<String> = Vec::new();
-            codes.extend(Common::VARIANTS.iter().map(|name| format!("command.{name}")));
-            $(codes.extend($module::Rejection::VARIANTS.iter().map(|name| format!("{}.{name}", stringify!($module))));)*
-            codes
+        pub fn refusals() -> Vec<(String, &'static About)> {
+            let mut all: Vec<(String, &'static About)> = Common::listed().collect();
+            $(all.extend($module::Rejection::listed());)*
+            all
         }
     };
 }

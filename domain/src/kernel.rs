@@ -4,6 +4,7 @@ pub mod actor;
 pub mod canonical;
 pub mod compute;
 pub mod ids;
+pub mod law;
 pub mod money;
 pub(crate) mod payload;
 pub mod refusal;

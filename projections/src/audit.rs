@@ -161,7 +161,7 @@ fn engage(table: &mut Table, id: &AuditId, audit: &State) {
     table.push([
         Cell::text(id),
         plan.map_or(Cell::Unknown, |plan| plan.title.as_str().into()),
-        audit.phase().into(),
+        audit.phase().name().into(),
         plan.map_or(Cell::Unknown, |plan| Cell::text(plan.population)),
         plan.map_or(Cell::Unknown, |plan| plan.from.into()),
         plan.map_or(Cell::Unknown, |plan| plan.to.into()),

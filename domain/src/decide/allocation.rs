@@ -6,23 +6,28 @@ pub mod refusals;
 pub mod usage;
 
 use crate::decide::allocation::checks::{
-    SITE, access_rules, check_access, check_applicant, check_other_person, check_time, decide_by,
+    access_rules, check_access, check_applicant, check_other_person, check_time, decide_by,
     granted, is_person,
 };
-pub(crate) use crate::decide::allocation::refusals::{
-    ACCESS_RULES, AWARD, CHECK_FIRST, OWN, Rejection,
-};
-use crate::decide::command::{Command, Decision, Declaration, Entry, Meta, Need, NewEvent, entry};
+pub(crate) use crate::decide::allocation::refusals::Rejection;
+use crate::decide::allocation::usage::CorrectUsage;
+use crate::decide::allocation::usage::End;
+use crate::decide::allocation::usage::Extend;
+use crate::decide::allocation::usage::FinalReport;
+use crate::decide::allocation::usage::RecordUsage;
+use crate::decide::command::Decide;
+use crate::decide::command::{Decision, Meta, NewEvent};
 use crate::decide::system::Draw;
+use crate::decide::tables::commands;
 use crate::decide::texts::{check_list, check_reason, check_text};
+use crate::facts::allocation::Phase;
 use crate::facts::allocation::{Event, Place, Request};
 use crate::facts::call;
-use crate::facts::stream::NEW;
 use crate::facts::world::World;
-use crate::kernel::actor::Role;
 use crate::kernel::compute::{ComputeTime, Unit};
-use crate::kernel::ids::{ActorId, AllocationId, CallId, Key, StreamId, StreamKey, SystemId};
-use crate::kernel::refusal::{Refusal, Rule};
+use crate::kernel::ids::{ActorId, AllocationId, CallId, Key, SystemId};
+use crate::kernel::law::OURS;
+use crate::kernel::refusal::Refusal;
 use crate::kernel::time;
 use crate::{decide, facts};
 use jiff::ToSpan;
@@ -33,23 +38,46 @@ use serde::{Deserialize, Serialize};
 /// The most partitions that a pool may span.
 pub const POOL_MAX: usize = 16;
 
-/// The commands of an allocation.
-pub const COMMANDS: &[Entry] = &[
-    entry::<Ask>(),
-    entry::<Check>(),
-    entry::<MakeAward>(),
-    entry::<GrantDirectly>(),
-    entry::<Reject>(),
-    entry::<Withdraw>(),
-    entry::<Provision>(),
-    entry::<usage::RecordUsage>(),
-    entry::<usage::CorrectUsage>(),
-    entry::<usage::Extend>(),
-    entry::<usage::End>(),
-    entry::<usage::FinalReport>(),
-];
+commands! {
+    |it| it.allocation, Phase;
 
-const DECIDERS: &[Role] = &[Role::AccessOfficer, Role::GoverningBoard];
+    Ask "allocation.request" "Ask for compute time under a call"
+        by [Applicant] in [new]
+        under "rules document of the call", "access: min_gpu_hours, max_gpu_hours, months";
+    Check "allocation.check" "Record the technical check; a later check replaces an earlier one"
+        by [SiteSupport] in [Requested, Checked] needs [OtherPerson]
+        under "rules document of the call", "access: technical check before award";
+    MakeAward "allocation.award" "Grant a request that passed the technical check"
+        by [AccessOfficer, GoverningBoard] in [Checked] needs [OtherPerson]
+        under "rules document of the call", "access: award within request and offer";
+    GrantDirectly "allocation.grant_directly"
+        "Grant time that was won or contracted, without a request"
+        by [AccessOfficer, GoverningBoard, ProgrammeOfficer] in [new]
+        under "prize or contract", "named in `basis`";
+    Reject "allocation.reject" "Turn a request down, with the reason"
+        by [AccessOfficer, GoverningBoard] in [Requested, Checked] needs [OtherPerson]
+        under "rules document of the call", "access: award within request and offer";
+    Withdraw "allocation.withdraw" "Take a request back; what an award took returns to its offer"
+        by [Applicant] in [Requested, Checked, Awarded]
+        under OURS, "nobody decides about an own request";
+    Provision "allocation.provision" "Record the account that was opened for an award"
+        by [SiteSupport] in [Awarded] under OURS, "one account, one allocation";
+    RecordUsage "allocation.record_usage" "Record what was used in a period"
+        by [SiteSupport] in [Provisioned, Ended] needs [Document]
+        under OURS, "used <= awarded, or an overrun says by how much and why (design.md, 10.11)";
+    CorrectUsage "allocation.correct_usage" "Correct what was recorded for a period"
+        by [SiteSupport] in [Provisioned, Ended, Reported]
+        under OURS, "used <= awarded, or an overrun says by how much and why (design.md, 10.11)";
+    Extend "allocation.extend" "Give an allocation more time, a later end, or both"
+        by [AccessOfficer, GoverningBoard] in [Awarded, Provisioned] needs [OtherPerson]
+        under "rules document of the call", "access: award within request and offer";
+    End "allocation.end" "End an allocation; the final report is due from here"
+        by [SiteSupport, AccessOfficer, System] in [Awarded, Provisioned]
+        under "rules document of the call", "access: final_report_days";
+    FinalReport "allocation.final_report" "Hand in the final report"
+        by [Applicant, AccessOfficer] in [Ended] needs [Document]
+        under "rules document of the call", "access: final_report_days";
+}
 
 /// Asks for compute time.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -77,20 +105,7 @@ pub struct Ask {
     pub time: ComputeTime,
 }
 
-impl Command for Ask {
-    const DECLARATION: Declaration = Declaration {
-        name: "allocation.request",
-        summary: "Ask for compute time under a call",
-        roles: &[Role::Applicant],
-        from: &[NEW],
-        needs: &[],
-        rule: Rule::of(ACCESS_RULES, "access: min_gpu_hours, max_gpu_hours, months"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.allocation.stream()
-    }
-
+impl Decide for Ask {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_text("purpose", &self.purpose)?;
         if !is_person(&meta.actor, &self.applicant) {
@@ -141,20 +156,7 @@ pub struct Check {
     pub feasible: bool,
 }
 
-impl Command for Check {
-    const DECLARATION: Declaration = Declaration {
-        name: "allocation.check",
-        summary: "Record the technical check; a later check replaces an earlier one",
-        roles: SITE,
-        from: &["requested", "checked"],
-        needs: &[Need::OtherPerson],
-        rule: CHECK_FIRST,
-    };
-
-    fn subject(&self) -> StreamId {
-        self.allocation.stream()
-    }
-
+impl Decide for Check {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_text("comment", &self.comment)?;
         check_other_person(world.find(&world.allocations, &self.allocation)?, &meta.actor)?;
@@ -177,20 +179,7 @@ pub struct MakeAward {
     pub time: ComputeTime,
 }
 
-impl Command for MakeAward {
-    const DECLARATION: Declaration = Declaration {
-        name: "allocation.award",
-        summary: "Grant a request that passed the technical check",
-        roles: DECIDERS,
-        from: &["checked"],
-        needs: &[Need::OtherPerson],
-        rule: AWARD,
-    };
-
-    fn subject(&self) -> StreamId {
-        self.allocation.stream()
-    }
-
+impl Decide for MakeAward {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         let state = world.find(&world.allocations, &self.allocation)?;
         let request =
@@ -316,20 +305,7 @@ impl GrantDirectly {
     }
 }
 
-impl Command for GrantDirectly {
-    const DECLARATION: Declaration = Declaration {
-        name: "allocation.grant_directly",
-        summary: "Grant time that was won or contracted, without a request",
-        roles: &[Role::AccessOfficer, Role::GoverningBoard, Role::ProgrammeOfficer],
-        from: &[NEW],
-        needs: &[],
-        rule: Rule::of("prize or contract", "named in `basis`"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.allocation.stream()
-    }
-
+impl Decide for GrantDirectly {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         check_reason("basis", &self.basis)?;
         check_time(&self.time)?;
@@ -362,20 +338,7 @@ pub struct Reject {
     pub reason: String,
 }
 
-impl Command for Reject {
-    const DECLARATION: Declaration = Declaration {
-        name: "allocation.reject",
-        summary: "Turn a request down, with the reason",
-        roles: DECIDERS,
-        from: &["requested", "checked"],
-        needs: &[Need::OtherPerson],
-        rule: AWARD,
-    };
-
-    fn subject(&self) -> StreamId {
-        self.allocation.stream()
-    }
-
+impl Decide for Reject {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         check_other_person(world.find(&world.allocations, &self.allocation)?, &meta.actor)?;
@@ -395,20 +358,7 @@ pub struct Withdraw {
     pub reason: String,
 }
 
-impl Command for Withdraw {
-    const DECLARATION: Declaration = Declaration {
-        name: "allocation.withdraw",
-        summary: "Take a request back; what an award took returns to its offer",
-        roles: &[Role::Applicant],
-        from: &["requested", "checked", "awarded"],
-        needs: &[],
-        rule: OWN,
-    };
-
-    fn subject(&self) -> StreamId {
-        self.allocation.stream()
-    }
-
+impl Decide for Withdraw {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         let state = world.find(&world.allocations, &self.allocation)?;
@@ -441,20 +391,7 @@ pub struct Provision {
     pub allocation: AllocationId,
 }
 
-impl Command for Provision {
-    const DECLARATION: Declaration = Declaration {
-        name: "allocation.provision",
-        summary: "Record the account that was opened for an award",
-        roles: SITE,
-        from: &["awarded"],
-        needs: &[],
-        rule: Rule::ours("one account, one allocation"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.allocation.stream()
-    }
-
+impl Decide for Provision {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let mut others = world.allocations.iter();
         let taken = others.find(|(_, other)| other.account.as_ref() == Some(&self.account));

@@ -5,23 +5,24 @@
 pub mod population;
 pub mod refusals;
 
-pub(crate) use crate::decide::audit::refusals::{
-    FOLLOW_UP, HEARD, Rejection, SAMPLING, VERIFIABLE,
-};
-use crate::decide::command::{Command, Decision, Declaration, Entry, Meta, Need, NewEvent, entry};
+pub(crate) use crate::decide::audit::refusals::Rejection;
+use crate::decide::command::Decide;
+use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::tables::commands;
 use crate::decide::texts::check_reason;
+use crate::facts::audit::Phase;
 use crate::facts::audit::{
     Audit, Checkpoint, ErrorKind, Event, Finding, Holds, Outcome, Plan, Sample, Standing,
 };
 use crate::facts::checkpoint;
 use crate::facts::payment::Stage;
-use crate::facts::stream::NEW;
 use crate::facts::world::World;
 use crate::kernel::actor::Role;
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{AuditId, GrantId, Key, PaymentId, StreamId, StreamKey};
+use crate::kernel::ids::{AuditId, GrantId, Key, PaymentId, StreamKey};
+use crate::kernel::law::{MGA, OURS};
 use crate::kernel::money::{Money, Rate};
-use crate::kernel::refusal::{Refusal, Rule};
+use crate::kernel::refusal::Refusal;
 use crate::kernel::sampling::{Drawn, Item, Method, NoSize, SAMPLE_MAX};
 use crate::kernel::{refusal, sampling, time};
 use jiff::{Timestamp, ToSpan};
@@ -165,190 +166,186 @@ fn check_checkpoint(world: &World, it: Checkpoint, committed: u64) -> Result<(),
     Err(Refusal::from(Rejection::OtherCheckpoint { size, committed, root }).at("/checkpoint"))
 }
 
-const AUDITORS: &[Role] = &[Role::Auditor];
+commands! {
+    |it| it.audit, Phase;
 
-const RUNNING: &[&str] = &["planned", "bound", "drawn"];
-
-/// The commands of an audit.
-pub const COMMANDS: &[Entry] = &[
-    entry::<Open>(),
-    entry::<CommitNonce>(),
-    entry::<Draw>(),
-    entry::<Test>(),
-    entry::<Raise>(),
-    entry::<Answer>(),
-    entry::<Confirm>(),
-    entry::<Withdraw>(),
-    entry::<Correct>(),
-    entry::<FollowUp>(),
-    entry::<Close>(),
-];
-
-/// Declares a command of an audit: its type, name, sentence, roles, phases, needs, rule, and fields
-/// beside the engagement.
-macro_rules! command {
-    (
-        $(#[doc = $doc:literal])* $type:ident, $name:literal, $summary:literal, $roles:expr, $from:expr,
-        $needs:expr, $rule:expr, { $($(#[$meta:meta])* $field:ident: $kind:ty,)* },
-        |$this:ident, $world:ident, $with:ident| $decide:block
-    ) => {
-        $(#[doc = $doc])*
-        #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-        #[serde(deny_unknown_fields)]
-        pub struct $type {
-            /// The engagement.
-            pub audit: AuditId,
-            $($(#[$meta])* pub $field: $kind,)*
-        }
-
-        impl Command for $type {
-            const DECLARATION: Declaration = Declaration {
-                name: $name,
-                summary: $summary,
-                roles: $roles,
-                from: $from,
-                needs: $needs,
-                rule: $rule,
-            };
-
-            fn subject(&self) -> StreamId {
-                self.audit.stream()
-            }
-
-            fn decide(&self, $world: &World, $with: &Meta) -> Decision {
-                let $this = self;
-                $decide
-            }
-        }
-    };
+    Open "audit.open" "Open an audit engagement: scope, period, materiality, assurance"
+        by [Auditor] in [new] under "ISA 530", "para. 6-8: design, size and selection of samples";
+    CommitNonce "audit.commit_nonce"
+        "Commit to a nonce by its SHA-256, before the checkpoint is there"
+        by [Auditor] in [Planned] under OURS, "neither side can steer a sample (ADR 0017)";
+    Draw "audit.draw"
+        "Draw the sample from the seed of checkpoint and nonce, if the population is complete"
+        by [Auditor] in [Bound] needs [OtherPerson]
+        under "ISA 530", "para. 6-8: design, size and selection of samples";
+    Test "audit.test" "Record what an item of the sample should have been"
+        by [Auditor] in [Drawn] needs [OtherPerson] under "ISA 530", "para. 9-13: performing tests";
+    Raise "audit.raise" "Raise a finding with amount, rule and evidence; the auditee is heard"
+        by [Auditor] in [Planned, Bound, Drawn] needs [Document, OtherPerson]
+        under MGA, "Art. 25: contradictory procedure";
+    Answer "audit.answer" "Answer a finding for the auditee"
+        by [Applicant, AuthorisingOfficer, AccountingOfficer, ProgrammeOfficer]
+        in [Planned, Bound, Drawn] needs [OtherPerson]
+        under MGA, "Art. 25: contradictory procedure";
+    Confirm "audit.confirm"
+        "Confirm a finding, with the amount that stands, once the auditee was heard"
+        by [Auditor] in [Planned, Bound, Drawn] under MGA, "Art. 25: contradictory procedure";
+    Withdraw "audit.withdraw" "Withdraw a finding that does not stand"
+        by [Auditor] in [Planned, Bound, Drawn] under MGA, "Art. 25: contradictory procedure";
+    Correct "audit.correct" "Link a confirmed finding to the recovery or payment that corrects it"
+        by [AuthorisingOfficer, AccountingOfficer] in [Planned, Bound, Drawn]
+        under "ISSAI 100", "para. 51: follow-up of findings";
+    FollowUp "audit.follow_up" "Follow a confirmed finding up: open, implemented or waived"
+        by [Auditor] in [Planned, Bound, Drawn]
+        under "ISSAI 100", "para. 51: follow-up of findings";
+    Close "audit.close" "Close an engagement whose items are tested and whose findings are settled"
+        by [Auditor] in [Planned, Bound, Drawn]
+        under "ISSAI 100", "para. 51: follow-up of findings";
 }
 
-command! {
-    /// Opens an engagement.
-    Open, "audit.open", "Open an audit engagement: scope, period, materiality, assurance", AUDITORS,
-    &[NEW], &[], SAMPLING,
-    {
-        /// What is audited, and how surely.
-        plan: Plan,
-    },
-    |this, world, _meta| {
-        this.plan.check().map_err(|refusal| {
+/// Opens an engagement./// Opens an engagement.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Open {
+    /// The engagement.
+    pub audit: AuditId,
+    /// What is audited, and how surely.
+    pub plan: Plan,
+}
+
+impl Decide for Open {
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        self.plan.check().map_err(|refusal| {
             let field = refusal.field.clone().unwrap_or_default();
             refusal.at(format!("/plan{field}"))
         })?;
-        if let Some(grant) = &this.plan.grant {
+        if let Some(grant) = &self.plan.grant {
             world.find(&world.grants, grant)?;
         }
-        Ok(vec![NewEvent::on(&this.audit, Event::Opened(Box::new(this.plan.clone())))])
+        Ok(vec![NewEvent::on(&self.audit, Event::Opened(Box::new(self.plan.clone())))])
     }
 }
 
-command! {
-    /// Binds the auditor to a nonce.
-    CommitNonce, "audit.commit_nonce", "Commit to a nonce by its SHA-256, before the checkpoint is there",
-    AUDITORS, &["planned"], &[], VERIFIABLE,
-    {
-        /// The SHA-256 of the 32 bytes of the nonce.
-        commitment: Sha256Hex,
-    },
-    |this, _world, _meta| {
-        let commitment = this.commitment;
-        Ok(vec![NewEvent::on(&this.audit, Event::NonceCommitted { commitment })])
+/// Binds the auditor to a nonce./// Binds the auditor to a nonce.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CommitNonce {
+    /// The engagement.
+    pub audit: AuditId,
+    /// The SHA-256 of the 32 bytes of the nonce.
+    pub commitment: Sha256Hex,
+}
+
+impl Decide for CommitNonce {
+    fn decide(&self, _: &World, _: &Meta) -> Decision {
+        let commitment = self.commitment;
+        Ok(vec![NewEvent::on(&self.audit, Event::NonceCommitted { commitment })])
     }
 }
 
-command! {
-    /// Draws the sample.
-    Draw, "audit.draw", "Draw the sample from the seed of checkpoint and nonce, if the population is complete",
-    AUDITORS, &["bound"], &[Need::OtherPerson], SAMPLING,
-    {
-        /// The first checkpoint after the commitment.
-        checkpoint: Checkpoint,
-        /// The nonce, 32 bytes.
-        nonce: Sha256Hex,
-    },
-    |this, world, meta| {
-        let audit = world.find(&world.audits, &this.audit)?;
-        let (committed, place) = audit.commitment.unwrap_or((this.nonce, 0));
-        let got = Sha256Hex::of(&this.nonce.0);
+/// Draws the sample./// Draws the sample.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Draw {
+    /// The engagement.
+    pub audit: AuditId,
+    /// The first checkpoint after the commitment.
+    pub checkpoint: Checkpoint,
+    /// The nonce, 32 bytes.
+    pub nonce: Sha256Hex,
+}
+
+impl Decide for Draw {
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+        let audit = world.find(&world.audits, &self.audit)?;
+        let (committed, place) = audit.commitment.unwrap_or((self.nonce, 0));
+        let got = Sha256Hex::of(&self.nonce.0);
         if got != committed {
             return Err(Refusal::from(Rejection::OtherNonce { committed, got }).at("/nonce"));
         }
-        check_checkpoint(world, this.checkpoint, place)?;
-        let plan = audit.plan(&this.audit)?;
+        check_checkpoint(world, self.checkpoint, place)?;
+        let plan = audit.plan(&self.audit)?;
         let (items, total, size) = plan.design(world)?;
-        let seed = sampling::seed(this.checkpoint.root, this.nonce);
+        let seed = sampling::seed(self.checkpoint.root, self.nonce);
         let drawn = plan.method.draw(&items, size, seed);
         if drawn.len() > SAMPLE_MAX {
             return Err(Rejection::TooLarge(drawn.len()).into());
         }
         drawn.iter().try_for_each(|one| check_independent(world, meta, &one.item))?;
         let sample = Sample {
-            checkpoint: this.checkpoint,
+            checkpoint: self.checkpoint,
             count: u64::try_from(items.len()).unwrap_or(u64::MAX),
             items: drawn,
-            nonce: this.nonce,
+            nonce: self.nonce,
             population_sha256: sampling::digest(&items),
             seed,
             size: u64::try_from(size).unwrap_or(u64::MAX),
             total,
         };
-        Ok(vec![NewEvent::on(&this.audit, Event::SampleDrawn(Box::new(sample)))])
+        Ok(vec![NewEvent::on(&self.audit, Event::SampleDrawn(Box::new(sample)))])
     }
 }
 
-command! {
-    /// Records what the test of an item gave.
-    Test, "audit.test", "Record what an item of the sample should have been",
-    AUDITORS, &["drawn"], &[Need::OtherPerson], Rule::of("ISA 530", "para. 9-13: performing tests"),
-    {
-        /// What it should have been.
-        audited: Money,
-        /// Which kind of error, if it is one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        error: Option<ErrorKind>,
-        /// Its name in the sample.
-        #[schemars(length(min = 1, max = 129))]
-        item: String,
-        /// What was looked at.
-        #[schemars(length(min = 1, max = 2000))]
-        note: String,
-    },
-    |this, world, meta| {
-        check_reason("note", &this.note)?;
-        if this.audited.in_euro()?.is_negative() {
-            return Err(Refusal::from(Rejection::Negative(this.audited)).at("/audited"));
+/// Records what the test of an item gave./// Records what the test of an item gave.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Test {
+    /// The engagement.
+    pub audit: AuditId,
+    /// What it should have been.
+    pub audited: Money,
+    /// Which kind of error, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorKind>,
+    /// Its name in the sample.
+    #[schemars(length(min = 1, max = 129))]
+    pub item: String,
+    /// What was looked at.
+    #[schemars(length(min = 1, max = 2000))]
+    pub note: String,
+}
+
+impl Decide for Test {
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+        check_reason("note", &self.note)?;
+        if self.audited.in_euro()?.is_negative() {
+            return Err(Refusal::from(Rejection::Negative(self.audited)).at("/audited"));
         }
-        let audit = world.find(&world.audits, &this.audit)?;
-        let book = audit.drawn(&this.item)?.book;
-        check_independent(world, meta, &this.item)?;
-        let (audited, error) = (this.audited, this.error);
-        let (item, note) = (this.item.clone(), this.note.clone());
+        let audit = world.find(&world.audits, &self.audit)?;
+        let book = audit.drawn(&self.item)?.book;
+        check_independent(world, meta, &self.item)?;
+        let (audited, error) = (self.audited, self.error);
+        let (item, note) = (self.item.clone(), self.note.clone());
         let event = Event::ItemTested { audited, book, error, item, note };
-        Ok(vec![NewEvent::on(&this.audit, event)])
+        Ok(vec![NewEvent::on(&self.audit, event)])
     }
 }
 
-command! {
-    /// Raises a finding.
-    Raise, "audit.raise", "Raise a finding with amount, rule and evidence; the auditee is heard",
-    AUDITORS, RUNNING, &[Need::Document, Need::OtherPerson], HEARD,
-    {
-        /// Its key in this engagement.
-        finding: Key,
-        /// What it holds.
-        holds: Holds,
-    },
-    |this, world, meta| {
-        let Holds { amount, item, rule, what, .. } = &this.holds;
+/// Raises a finding./// Raises a finding.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Raise {
+    /// The engagement.
+    pub audit: AuditId,
+    /// Its key in this engagement.
+    pub finding: Key,
+    /// What it holds.
+    pub holds: Holds,
+}
+
+impl Decide for Raise {
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+        let Holds { amount, item, rule, what, .. } = &self.holds;
         check_reason("rule", rule).map_err(|refusal| refusal.at("/holds/rule"))?;
         check_reason("what", what).map_err(|refusal| refusal.at("/holds/what"))?;
         if amount.in_euro()?.is_negative() {
             return Err(Refusal::from(Rejection::Negative(*amount)).at("/holds/amount"));
         }
-        let audit = world.find(&world.audits, &this.audit)?;
-        if audit.findings.contains_key(&this.finding) {
-            return Err(Refusal::from(Rejection::FindingExists(this.finding.clone())).at("/finding"));
+        let audit = world.find(&world.audits, &self.audit)?;
+        if audit.findings.contains_key(&self.finding) {
+            return Err(
+                Refusal::from(Rejection::FindingExists(self.finding.clone())).at("/finding")
+            );
         }
         if audit.findings.len() >= FINDINGS_MAX {
             let (field, limit) = ("findings", FINDINGS_MAX);
@@ -358,40 +355,42 @@ command! {
             audit.drawn(item).map_err(|refusal| refusal.at("/holds/item"))?;
             check_independent(world, meta, item)?;
         }
-        let days = audit.plan(&this.audit)?.answer_days;
+        let days = audit.plan(&self.audit)?.answer_days;
         let by = meta.recorded_at.checked_add((i64::from(days) * 24).hours());
         let event = Event::FindingRaised {
             answer_by: by.map_err(|_| time::TimeError::OutOfRange)?,
-            finding: this.finding.clone(),
-            holds: Box::new(this.holds.clone()),
+            finding: self.finding.clone(),
+            holds: Box::new(self.holds.clone()),
         };
-        Ok(vec![NewEvent::on(&this.audit, event)])
+        Ok(vec![NewEvent::on(&self.audit, event)])
     }
 }
 
-command! {
-    /// Answers a finding, for the auditee.
-    Answer, "audit.answer", "Answer a finding for the auditee",
-    &[Role::Applicant, Role::AuthorisingOfficer, Role::AccountingOfficer, Role::ProgrammeOfficer],
-    RUNNING, &[Need::OtherPerson], HEARD,
-    {
-        /// Whether the auditee accepts it.
-        accepts: bool,
-        /// What the auditee says.
-        #[schemars(length(min = 1, max = 2000))]
-        answer: String,
-        /// Hash of a document that goes with it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        document: Option<Sha256Hex>,
-        /// Which.
-        finding: Key,
-    },
-    |this, world, meta| {
-        check_reason("answer", &this.answer)?;
-        let audit = world.find(&world.audits, &this.audit)?;
-        let finding = audit.finding(&this.finding, Standing::Raised)?;
+/// Answers a finding, for the auditee./// Answers a finding, for the auditee.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// The engagement.
+    pub audit: AuditId,
+    /// Whether the auditee accepts it.
+    pub accepts: bool,
+    /// What the auditee says.
+    #[schemars(length(min = 1, max = 2000))]
+    pub answer: String,
+    /// Hash of a document that goes with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<Sha256Hex>,
+    /// Which.
+    pub finding: Key,
+}
+
+impl Decide for Answer {
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+        check_reason("answer", &self.answer)?;
+        let audit = world.find(&world.audits, &self.audit)?;
+        let finding = audit.finding(&self.finding, Standing::Raised)?;
         if finding.answered {
-            return Err(Rejection::Answered(this.finding.clone()).into());
+            return Err(Rejection::Answered(self.finding.clone()).into());
         }
         if meta.actor.may_be(&finding.raised_by) {
             return Err(Rejection::OwnFinding.into());
@@ -400,10 +399,10 @@ command! {
             let grant = audit.grant_of(world, finding).ok_or(Rejection::NotAuditee)?;
             world.find(&world.grants, &grant)?.check_applicant(meta)?;
         }
-        let (accepts, document) = (this.accepts, this.document);
-        let (answer, finding) = (this.answer.clone(), this.finding.clone());
+        let (accepts, document) = (self.accepts, self.document);
+        let (answer, finding) = (self.answer.clone(), self.finding.clone());
         let event = Event::Answered { accepts, answer, document, finding };
-        Ok(vec![NewEvent::on(&this.audit, event)])
+        Ok(vec![NewEvent::on(&self.audit, event)])
     }
 }
 
@@ -421,139 +420,157 @@ impl Audit {
     }
 }
 
-command! {
-    /// Confirms a finding after the auditee was heard.
-    Confirm, "audit.confirm", "Confirm a finding, with the amount that stands, once the auditee was heard",
-    AUDITORS, RUNNING, &[], HEARD,
-    {
-        /// What it comes to.
-        amount: Money,
-        /// Which.
-        finding: Key,
-        /// Why it stands.
-        #[schemars(length(min = 1, max = 2000))]
-        reason: String,
-    },
-    |this, world, meta| {
-        check_reason("reason", &this.reason)?;
-        if this.amount.in_euro()?.is_negative() {
-            return Err(Refusal::from(Rejection::Negative(this.amount)).at("/amount"));
+/// Confirms a finding after the auditee was heard./// Confirms a finding after the auditee was heard.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Confirm {
+    /// The engagement.
+    pub audit: AuditId,
+    /// What it comes to.
+    pub amount: Money,
+    /// Which.
+    pub finding: Key,
+    /// Why it stands.
+    #[schemars(length(min = 1, max = 2000))]
+    pub reason: String,
+}
+
+impl Decide for Confirm {
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+        check_reason("reason", &self.reason)?;
+        if self.amount.in_euro()?.is_negative() {
+            return Err(Refusal::from(Rejection::Negative(self.amount)).at("/amount"));
         }
-        let audit = world.find(&world.audits, &this.audit)?;
-        let found = audit.finding(&this.finding, Standing::Raised)?;
+        let audit = world.find(&world.audits, &self.audit)?;
+        let found = audit.finding(&self.finding, Standing::Raised)?;
         if !found.answered && meta.recorded_at <= found.answer_by {
-            let (finding, answer_by) = (this.finding.clone(), found.answer_by);
+            let (finding, answer_by) = (self.finding.clone(), found.answer_by);
             return Err(Rejection::NotHeard { finding, answer_by }.into());
         }
         if let Some(item) = &found.item {
             check_independent(world, meta, item)?;
         }
-        let (amount, finding) = (this.amount, this.finding.clone());
-        let event = Event::FindingConfirmed { amount, finding, reason: this.reason.clone() };
-        Ok(vec![NewEvent::on(&this.audit, event)])
+        let (amount, finding) = (self.amount, self.finding.clone());
+        let event = Event::FindingConfirmed { amount, finding, reason: self.reason.clone() };
+        Ok(vec![NewEvent::on(&self.audit, event)])
     }
 }
 
-command! {
-    /// Takes a finding back.
-    Withdraw, "audit.withdraw", "Withdraw a finding that does not stand", AUDITORS, RUNNING, &[], HEARD,
-    {
-        /// Which.
-        finding: Key,
-        /// Why.
-        #[schemars(length(min = 1, max = 2000))]
-        reason: String,
-    },
-    |this, world, meta| {
-        check_reason("reason", &this.reason)?;
-        let audit = world.find(&world.audits, &this.audit)?;
-        let found = audit.finding(&this.finding, Standing::Raised)?;
+/// Takes a finding back./// Takes a finding back.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Withdraw {
+    /// The engagement.
+    pub audit: AuditId,
+    /// Which.
+    pub finding: Key,
+    /// Why.
+    #[schemars(length(min = 1, max = 2000))]
+    pub reason: String,
+}
+
+impl Decide for Withdraw {
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+        check_reason("reason", &self.reason)?;
+        let audit = world.find(&world.audits, &self.audit)?;
+        let found = audit.finding(&self.finding, Standing::Raised)?;
         if let Some(item) = &found.item {
             check_independent(world, meta, item)?;
         }
-        let (finding, reason) = (this.finding.clone(), this.reason.clone());
-        Ok(vec![NewEvent::on(&this.audit, Event::FindingWithdrawn { finding, reason })])
+        let (finding, reason) = (self.finding.clone(), self.reason.clone());
+        Ok(vec![NewEvent::on(&self.audit, Event::FindingWithdrawn { finding, reason })])
     }
 }
 
-command! {
-    /// Links a finding to the money that moved because of it.
-    Correct, "audit.correct", "Link a confirmed finding to the recovery or payment that corrects it",
-    &[Role::AuthorisingOfficer, Role::AccountingOfficer], RUNNING, &[], FOLLOW_UP,
-    {
-        /// How much of it.
-        amount: Money,
-        /// Which.
-        finding: Key,
-        /// The recovery, or the payment that makes good.
-        payment: PaymentId,
-    },
-    |this, world, _meta| {
-        let audit = world.find(&world.audits, &this.audit)?;
-        let found = audit.finding(&this.finding, Standing::Confirmed)?;
-        let payment = world.find(&world.payments, &this.payment)?;
+/// Links a finding to the money that moved because of it./// Links a finding to the money that moved because of it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Correct {
+    /// The engagement.
+    pub audit: AuditId,
+    /// How much of it.
+    pub amount: Money,
+    /// Which.
+    pub finding: Key,
+    /// The recovery, or the payment that makes good.
+    pub payment: PaymentId,
+}
+
+impl Decide for Correct {
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        let audit = world.find(&world.audits, &self.audit)?;
+        let found = audit.finding(&self.finding, Standing::Confirmed)?;
+        let payment = world.find(&world.payments, &self.payment)?;
         if payment.stage != Stage::Executed {
-            return Err(Refusal::from(Rejection::NotCarriedOut(this.payment.clone())).at("/payment"));
+            return Err(
+                Refusal::from(Rejection::NotCarriedOut(self.payment.clone())).at("/payment")
+            );
         }
-        if found.item.as_deref() == Some(this.payment.as_str()) {
-            return Err(Refusal::from(Rejection::Itself(this.payment.clone())).at("/payment"));
+        if found.item.as_deref() == Some(self.payment.as_str()) {
+            return Err(Refusal::from(Rejection::Itself(self.payment.clone())).at("/payment"));
         }
-        let used = audit.findings.values().filter_map(|it| it.corrections.get(&this.payment));
+        let used = audit.findings.values().filter_map(|it| it.corrections.get(&self.payment));
         let used = used.copied().try_fold(Money::ZERO, Money::plus)?;
-        let free = payment.order(&this.payment)?.amount.minus(used)?;
+        let free = payment.order(&self.payment)?.amount.minus(used)?;
         let left = found.amount.minus(found.corrected()?)?.min(free);
-        if !this.amount.in_euro()?.is_positive() || this.amount > left {
-            let rejection = Rejection::CorrectionExceeded { asked: this.amount, left };
+        if !self.amount.in_euro()?.is_positive() || self.amount > left {
+            let rejection = Rejection::CorrectionExceeded { asked: self.amount, left };
             return Err(Refusal::from(rejection).at("/amount"));
         }
-        let (amount, finding) = (this.amount, this.finding.clone());
-        let event = Event::Corrected { amount, finding, payment: this.payment.clone() };
-        Ok(vec![NewEvent::on(&this.audit, event)])
+        let (amount, finding) = (self.amount, self.finding.clone());
+        let event = Event::Corrected { amount, finding, payment: self.payment.clone() };
+        Ok(vec![NewEvent::on(&self.audit, event)])
     }
 }
 
-command! {
-    /// Says what became of a confirmed finding.
-    FollowUp, "audit.follow_up", "Follow a confirmed finding up: open, implemented or waived",
-    AUDITORS, RUNNING, &[], FOLLOW_UP,
-    {
-        /// Which.
-        finding: Key,
-        /// What was seen; for what is waived, who decided so.
-        #[schemars(length(min = 1, max = 2000))]
-        note: String,
-        /// What became of it.
-        outcome: Outcome,
-    },
-    |this, world, _meta| {
-        check_reason("note", &this.note)?;
-        let audit = world.find(&world.audits, &this.audit)?;
-        let found = audit.finding(&this.finding, Standing::Confirmed)?;
+/// Says what became of a confirmed finding./// Says what became of a confirmed finding.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FollowUp {
+    /// The engagement.
+    pub audit: AuditId,
+    /// Which.
+    pub finding: Key,
+    /// What was seen; for what is waived, who decided so.
+    #[schemars(length(min = 1, max = 2000))]
+    pub note: String,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+impl Decide for FollowUp {
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        check_reason("note", &self.note)?;
+        let audit = world.find(&world.audits, &self.audit)?;
+        let found = audit.finding(&self.finding, Standing::Confirmed)?;
         let left = found.amount.minus(found.corrected()?)?;
-        if this.outcome == Outcome::Implemented && left.is_positive() {
-            let finding = this.finding.clone();
+        if self.outcome == Outcome::Implemented && left.is_positive() {
+            let finding = self.finding.clone();
             return Err(Rejection::NotCorrected { finding, left }.into());
         }
-        let (finding, note, outcome) = (this.finding.clone(), this.note.clone(), this.outcome);
-        Ok(vec![NewEvent::on(&this.audit, Event::FollowedUp { finding, note, outcome })])
+        let (finding, note, outcome) = (self.finding.clone(), self.note.clone(), self.outcome);
+        Ok(vec![NewEvent::on(&self.audit, Event::FollowedUp { finding, note, outcome })])
     }
 }
 
-command! {
-    /// Ends an engagement.
-    Close, "audit.close", "Close an engagement whose items are tested and whose findings are settled",
-    AUDITORS, RUNNING, &[], FOLLOW_UP,
-    {
-        /// What the auditor concludes.
-        #[schemars(length(min = 1, max = 2000))]
-        conclusion: String,
-    },
-    |this, world, _meta| {
-        check_reason("conclusion", &this.conclusion)?;
-        let audit = world.find(&world.audits, &this.audit)?;
+/// Ends an engagement./// Ends an engagement.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Close {
+    /// The engagement.
+    pub audit: AuditId,
+    /// What the auditor concludes.
+    #[schemars(length(min = 1, max = 2000))]
+    pub conclusion: String,
+}
+
+impl Decide for Close {
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        check_reason("conclusion", &self.conclusion)?;
+        let audit = world.find(&world.audits, &self.audit)?;
         if let (Some((_, committed)), None) = (&audit.commitment, &audit.sample)
             && first_checkpoint(world, *committed).is_some()
-            && audit.plan(&this.audit)?.design(world).is_ok()
+            && audit.plan(&self.audit)?.design(world).is_ok()
         {
             return Err(Rejection::NotDrawn { committed: *committed }.into());
         }
@@ -566,7 +583,7 @@ command! {
             let (finding, stage) = (finding.clone(), it.stage);
             return Err(Rejection::NotSettled { finding, stage }.into());
         }
-        let conclusion = this.conclusion.clone();
-        Ok(vec![NewEvent::on(&this.audit, Event::Closed { conclusion })])
+        let conclusion = self.conclusion.clone();
+        Ok(vec![NewEvent::on(&self.audit, Event::Closed { conclusion })])
     }
 }

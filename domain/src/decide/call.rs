@@ -7,19 +7,21 @@ pub mod refusals;
 
 use crate::decide::call::award::{ActivateReserve, AwardRound, Reexamine};
 pub(crate) use crate::decide::call::refusals::Rejection;
-use crate::decide::command::{Command, Decision, Declaration, Entry, Meta, Need, NewEvent, entry};
+use crate::decide::command::Decide;
+use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::tables::commands;
 use crate::decide::texts::{check_reason, check_text};
 use crate::decide::timer;
+use crate::facts::call::Phase;
 use crate::facts::call::{Budget, Call, CutOff, CutOffAt, CutOffStatus, Event};
 use crate::facts::proposal;
-use crate::facts::stream::NEW;
 use crate::facts::world::World;
-use crate::kernel::actor::Role;
 use crate::kernel::canonical;
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{CallId, Key, ProposalId, StreamId, StreamKey, TimerId};
+use crate::kernel::ids::{CallId, Key, ProposalId, TimerId};
+use crate::kernel::law::{FR, OURS, RULES};
 use crate::kernel::money::Money;
-use crate::kernel::refusal::{Common, Refusal, Rule};
+use crate::kernel::refusal::{Common, Refusal};
 use crate::kernel::time::LocalTime;
 use crate::rulebook::Document;
 use jiff::Timestamp;
@@ -30,20 +32,39 @@ use std::sync::Arc;
 /// The most cut-offs that a call may have.
 pub const CUT_OFFS_MAX: usize = 200;
 
-/// The commands of a call.
-pub const COMMANDS: &[Entry] = &[
-    entry::<Open>(),
-    entry::<AmendCalendar>(),
-    entry::<CloseCutOff>(),
-    entry::<AwardRound>(),
-    entry::<ActivateReserve>(),
-    entry::<Reexamine>(),
-    entry::<RaiseBudget>(),
-    entry::<AnnounceExhausted>(),
-    entry::<Close>(),
-];
+commands! {
+    |it| it.call, Phase;
 
-const OFFICER: &[Role] = &[Role::ProgrammeOfficer];
+    Open "call.open" "Open a call with its rules, calendar and budget"
+        by [ProgrammeOfficer] in [new] needs [Document]
+        under OURS, "a call keeps the rules that it opened with (design.md, 5)";
+    AmendCalendar "call.amend_calendar" "Add, move or cancel a cut-off that has not closed"
+        by [ProgrammeOfficer] in [Open, Exhausted]
+        under OURS, "cut-offs are a calendar, never a formula (design.md, 5)";
+    CloseCutOff "call.close_cut_off" "Close a cut-off over the proposals received by its instant"
+        by [System] in [Open, Exhausted, Closed]
+        under OURS, "received by the cut-off, in the round (design.md, 10.8)";
+    AwardRound "call.award_round" "Decide what a round funds, reserves and rejects"
+        by [GoverningBoard] in [Open, Exhausted, Closed] needs [Quorum]
+        under "Reg. (EU) 2021/1173", "Art. 12a: the Governing Board selects";
+    ActivateReserve "call.activate_reserve"
+        "Award the next proposal of the reserve list when money is free"
+        by [GoverningBoard] in [Open, Exhausted, Closed]
+        under RULES, "evaluation: the reserve list in rank order";
+    Reexamine "call.reexamine"
+        "Say what became of a decision in which a conflict of interest was learnt"
+        by [GoverningBoard] in [Open, Exhausted, Closed] under FR, "Art. 61: conflict of interests";
+    RaiseBudget "call.raise_budget" "Raise the envelope of a call"
+        by [GoverningBoard] in [Open, Exhausted]
+        under OURS, "the envelope is never overspent (design.md, 4)";
+    AnnounceExhausted "call.announce_exhausted"
+        "Say that the money of a call is used up and take no more proposals"
+        by [ProgrammeOfficer] in [Open]
+        under OURS, "a call takes proposals while funds last (design.md, 5)";
+    Close "call.close" "Close a call for good, when no cut-off is still to come"
+        by [ProgrammeOfficer] in [Open, Exhausted]
+        under OURS, "the calendar of cut-offs (design.md, 10.8)";
+}
 
 /// Opens a call with its rules, its calendar and its budget.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -67,20 +88,7 @@ pub struct Open {
     pub title: String,
 }
 
-impl Command for Open {
-    const DECLARATION: Declaration = Declaration {
-        name: "call.open",
-        summary: "Open a call with its rules, calendar and budget",
-        roles: OFFICER,
-        from: &[NEW],
-        needs: &[Need::Document],
-        rule: Rule::ours("a call keeps the rules that it opened with (design.md, 5)"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.call.stream()
-    }
-
+impl Decide for Open {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_text("title", &self.title)?;
         check_rules(&self.rules)?;
@@ -223,20 +231,7 @@ pub struct AmendCalendar {
     pub reason: String,
 }
 
-impl Command for AmendCalendar {
-    const DECLARATION: Declaration = Declaration {
-        name: "call.amend_calendar",
-        summary: "Add, move or cancel a cut-off that has not closed",
-        roles: OFFICER,
-        from: &["open", "exhausted"],
-        needs: &[],
-        rule: Rule::ours("cut-offs are a calendar, never a formula (design.md, 5)"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.call.stream()
-    }
-
+impl Decide for AmendCalendar {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         let call = world.find(&world.calls, &self.call)?;
@@ -301,20 +296,7 @@ pub struct CloseCutOff {
     pub cut_off: Key,
 }
 
-impl Command for CloseCutOff {
-    const DECLARATION: Declaration = Declaration {
-        name: "call.close_cut_off",
-        summary: "Close a cut-off over the proposals received by its instant",
-        roles: &[Role::System],
-        from: &["open", "exhausted", "closed"],
-        needs: &[],
-        rule: Rule::ours("received by the cut-off, in the round (design.md, 10.8)"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.call.stream()
-    }
-
+impl Decide for CloseCutOff {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         let call = world.find(&world.calls, &self.call)?;
         let cut_off = call.cut_off(&self.cut_off)?;
@@ -377,20 +359,7 @@ pub struct RaiseBudget {
     pub reason: String,
 }
 
-impl Command for RaiseBudget {
-    const DECLARATION: Declaration = Declaration {
-        name: "call.raise_budget",
-        summary: "Raise the envelope of a call",
-        roles: &[Role::GoverningBoard],
-        from: &["open", "exhausted"],
-        needs: &[],
-        rule: Rule::ours("the envelope is never overspent (design.md, 4)"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.call.stream()
-    }
-
+impl Decide for RaiseBudget {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         let call = world.find(&world.calls, &self.call)?;
@@ -415,20 +384,7 @@ pub struct AnnounceExhausted {
     pub reason: String,
 }
 
-impl Command for AnnounceExhausted {
-    const DECLARATION: Declaration = Declaration {
-        name: "call.announce_exhausted",
-        summary: "Say that the money of a call is used up and take no more proposals",
-        roles: OFFICER,
-        from: &["open"],
-        needs: &[],
-        rule: Rule::ours("a call takes proposals while funds last (design.md, 5)"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.call.stream()
-    }
-
+impl Decide for AnnounceExhausted {
     fn decide(&self, _: &World, _: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         let event = Event::Exhausted { reason: self.reason.clone() };
@@ -447,20 +403,7 @@ pub struct Close {
     pub reason: String,
 }
 
-impl Command for Close {
-    const DECLARATION: Declaration = Declaration {
-        name: "call.close",
-        summary: "Close a call for good, when no cut-off is still to come",
-        roles: OFFICER,
-        from: &["open", "exhausted"],
-        needs: &[],
-        rule: Rule::ours("the calendar of cut-offs (design.md, 10.8)"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.call.stream()
-    }
-
+impl Decide for Close {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         let call = world.find(&world.calls, &self.call)?;

@@ -6,15 +6,16 @@
 //! Keys are known by the log, too. A new one signs beside a known one first, so that whoever trusts the
 //! old key sees the new one come. A key that was lost is retired by a person.
 
-use crate::decide::command::{Command, Decision, Declaration, Entry, Meta, NewEvent, entry};
+use crate::decide::command::Decide;
+use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::tables::commands;
 use crate::decide::texts::check_reason;
+use crate::facts::checkpoint::Phase;
 use crate::facts::checkpoint::{Event, this_log};
-use crate::facts::stream::NEW;
 use crate::facts::world::World;
-use crate::kernel::actor::Role;
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{LogId, StreamId, StreamKey};
-use crate::kernel::refusal::{Reason, Refusal, Rule};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::refusals;
 use imbl::OrdSet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,59 +29,39 @@ pub const KEY_BYTES_MAX: usize = 256;
 /// The longest note of a checkpoint, in bytes.
 pub const NOTE_BYTES_MAX: usize = 8192;
 
-/// Why a checkpoint is not recorded.
-#[derive(Clone, Debug, PartialEq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
-#[strum(serialize_all = "snake_case")]
-#[expect(missing_docs, reason = "fields are the figures of the sentence")]
-pub enum Rejection {
-    /// It says nothing new.
-    #[error("a checkpoint of {newest} commits is recorded; one of {size} says nothing new")]
-    NotNewer { size: u64, newest: u64 },
-    /// It is about commits that are not there.
-    #[error("the log has {head} commits, the checkpoint is of {size}")]
-    BeyondLog { size: u64, head: u64 },
-    /// Its note is not that of this size.
-    #[error("the note is no checkpoint of {size} commits by the log {origin:?}")]
-    OtherNote { size: u64, origin: String },
-    /// Too many keys, none, or one that is no key.
-    #[error(
-        "1 to {KEYS_MAX} keys as NAME+ID+KEY, all of one name, in at most {KEY_BYTES_MAX} bytes each"
-    )]
-    Keys,
-    /// Only new keys have signed.
-    #[error("none of the keys is known here; a new key signs beside a known one first")]
-    NoKnownKey,
-    /// A key that was retired has signed.
-    #[error("the key {0} was retired")]
-    Retired(String),
-    /// No such key.
-    #[error("{0} is not a key that signs")]
-    UnknownKey(String),
-    /// The note is too long.
-    #[error("a note has at most {NOTE_BYTES_MAX} bytes, this one has {0}")]
-    TooLong(usize),
-}
+refusals! {
+    Rejection of "checkpoint"
 
-impl Reason for Rejection {
-    const CATEGORY: &'static str = LogId::CATEGORY;
-
-    fn rule(&self) -> Rule {
-        RULE
+    under "c2sp.org/tlog-checkpoint", "append-only: what was signed stays true" => {
+        NotNewer { size: u64, newest: u64 }
+            = "a checkpoint of {newest} commits is recorded; one of {size} says nothing new";
+        BeyondLog { size: u64, head: u64 }
+            = "the log has {head} commits, the checkpoint is of {size}";
+        OtherNote { size: u64, origin: String }
+            = "the note is no checkpoint of {size} commits by the log {origin:?}";
+        Keys
+            = "1 to {KEYS_MAX} keys as NAME+ID+KEY, all of one name, in at most {KEY_BYTES_MAX} \
+               bytes each";
+        NoKnownKey = "none of the keys is known here; a new key signs beside a known one first";
+        Retired(String) = "the key {0} was retired";
+        UnknownKey(String) = "{0} is not a key that signs";
+        TooLong(usize) = "a note has at most {NOTE_BYTES_MAX} bytes, this one has {0}";
     }
 }
 
-const RULE: Rule = Rule::of("c2sp.org/tlog-checkpoint", "append-only: what was signed stays true");
+commands! {
+    |_it| this_log(), Phase;
 
-/// The commands about checkpoints.
-pub const COMMANDS: &[Entry] = &[entry::<Request>(), entry::<Record>(), entry::<RetireKey>()];
-
-const WATCHERS: &[Role] = &[
-    Role::Auditor,
-    Role::AuthorisingOfficer,
-    Role::AccountingOfficer,
-    Role::ProgrammeOfficer,
-    Role::GoverningBoard,
-];
+    Request "checkpoint.request" "Ask for a signed checkpoint of the log now"
+        by [Auditor, AuthorisingOfficer, AccountingOfficer, ProgrammeOfficer, GoverningBoard]
+        in [new, Kept] under "c2sp.org/tlog-checkpoint", "append-only: what was signed stays true";
+    Record "checkpoint.record" "Record a signed checkpoint of the log"
+        by [System] in [new, Kept]
+        under "c2sp.org/tlog-checkpoint", "append-only: what was signed stays true";
+    RetireKey "checkpoint.retire_key" "Let a key that signs checkpoints not count any more"
+        by [AuthorisingOfficer] in [Kept]
+        under "c2sp.org/tlog-checkpoint", "append-only: what was signed stays true";
+}
 
 /// Asks for a checkpoint now.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -91,20 +72,7 @@ pub struct Request {
     pub reason: String,
 }
 
-impl Command for Request {
-    const DECLARATION: Declaration = Declaration {
-        name: "checkpoint.request",
-        summary: "Ask for a signed checkpoint of the log now",
-        roles: WATCHERS,
-        from: &[NEW, "kept"],
-        needs: &[],
-        rule: RULE,
-    };
-
-    fn subject(&self) -> StreamId {
-        this_log().stream()
-    }
-
+impl Decide for Request {
     fn decide(&self, _: &World, _: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         Ok(vec![NewEvent::on(&this_log(), Event::Requested { reason: self.reason.clone() })])
@@ -137,20 +105,7 @@ impl Record {
     }
 }
 
-impl Command for Record {
-    const DECLARATION: Declaration = Declaration {
-        name: "checkpoint.record",
-        summary: "Record a signed checkpoint of the log",
-        roles: &[Role::System],
-        from: &[NEW, "kept"],
-        needs: &[],
-        rule: RULE,
-    };
-
-    fn subject(&self) -> StreamId {
-        this_log().stream()
-    }
-
+impl Decide for Record {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let (size, head) = (self.size, world.position);
         let before = world.checkpoints.get(&this_log()).map(|state| (**state).clone());
@@ -196,20 +151,7 @@ pub struct RetireKey {
     pub reason: String,
 }
 
-impl Command for RetireKey {
-    const DECLARATION: Declaration = Declaration {
-        name: "checkpoint.retire_key",
-        summary: "Let a key that signs checkpoints not count any more",
-        roles: &[Role::AuthorisingOfficer],
-        from: &["kept"],
-        needs: &[],
-        rule: RULE,
-    };
-
-    fn subject(&self) -> StreamId {
-        this_log().stream()
-    }
-
+impl Decide for RetireKey {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         let state = world.find(&world.checkpoints, &this_log())?;

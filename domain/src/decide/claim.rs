@@ -1,42 +1,30 @@
 //! Keeps what has been published about money, with date and source. Published figures for one thing
 //! disagree over time; none is corrected, each is a claim of its day.
 
-use crate::decide::command::{Command, Decision, Declaration, Entry, Meta, NewEvent, entry};
+use crate::decide::command::Decide;
+use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::tables::commands;
 use crate::decide::texts::{check_reason, check_text};
+use crate::facts::claim::Phase;
 use crate::facts::claim::{Event, Figures};
-use crate::facts::stream::NEW;
 use crate::facts::world::World;
-use crate::kernel::actor::Role;
-use crate::kernel::ids::{ClaimId, StreamId, StreamKey};
+use crate::kernel::ids::ClaimId;
+use crate::kernel::law::{FR, OURS};
 use crate::kernel::money::Money;
-use crate::kernel::refusal::{Reason, Refusal, Rule};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::refusals;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Why a claim is not taken.
-#[derive(Clone, Debug, PartialEq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
-#[strum(serialize_all = "snake_case")]
-#[expect(missing_docs, reason = "fields are the figures of the sentence")]
-pub enum Rejection {
-    /// No source.
-    #[error("a published figure carries its source (evidence)")]
-    NoSource,
-    /// No figure.
-    #[error("a claim has at least one figure")]
-    NoFigure,
-    /// A negative figure.
-    #[error("{0} is less than nothing")]
-    Negative(Money),
-    /// The known parts exceed the total.
-    #[error("the parts add up to {parts}, more than the total of {total}")]
-    PartsExceedTotal { parts: Money, total: Money },
-}
+refusals! {
+    Rejection of "claim"
 
-impl Reason for Rejection {
-    const CATEGORY: &'static str = ClaimId::CATEGORY;
-
-    fn rule(&self) -> Rule {
-        Rule::ours("published facts keep their source; an unknown amount stays unknown")
+    under OURS, "published facts keep their source; an unknown amount stays unknown" => {
+        NoSource = "a published figure carries its source (evidence)";
+        NoFigure = "a claim has at least one figure";
+        Negative(Money) = "{0} is less than nothing";
+        PartsExceedTotal { parts: Money, total: Money }
+            = "the parts add up to {parts}, more than the total of {total}";
     }
 }
 
@@ -59,10 +47,16 @@ impl Figures {
     }
 }
 
-/// The commands of a claim.
-pub const COMMANDS: &[Entry] = &[entry::<Publish>(), entry::<Withdraw>()];
+commands! {
+    |it| it.claim, Phase;
 
-const KEEPERS: &[Role] = &[Role::ProgrammeOfficer, Role::AuthorisingOfficer, Role::Auditor];
+    Publish "claim.publish" "Record a figure that was published, with its source"
+        by [ProgrammeOfficer, AuthorisingOfficer, Auditor] in [new]
+        under FR, "Art. 38: publication of recipients";
+    Withdraw "claim.withdraw" "Record that a published figure was taken back"
+        by [ProgrammeOfficer, AuthorisingOfficer, Auditor] in [Published]
+        under OURS, "a correction is a new event";
+}
 
 /// Records what was published.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -74,20 +68,7 @@ pub struct Publish {
     pub figures: Figures,
 }
 
-impl Command for Publish {
-    const DECLARATION: Declaration = Declaration {
-        name: "claim.publish",
-        summary: "Record a figure that was published, with its source",
-        roles: KEEPERS,
-        from: &[NEW],
-        needs: &[],
-        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 38: publication of recipients"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.claim.stream()
-    }
-
+impl Decide for Publish {
     fn decide(&self, _: &World, meta: &Meta) -> Decision {
         if meta.evidence.is_none() {
             return Err(Refusal::from(Rejection::NoSource).at("/evidence"));
@@ -109,20 +90,7 @@ pub struct Withdraw {
     pub reason: String,
 }
 
-impl Command for Withdraw {
-    const DECLARATION: Declaration = Declaration {
-        name: "claim.withdraw",
-        summary: "Record that a published figure was taken back",
-        roles: KEEPERS,
-        from: &["published"],
-        needs: &[],
-        rule: Rule::ours("a correction is a new event"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.claim.stream()
-    }
-
+impl Decide for Withdraw {
     fn decide(&self, _: &World, _: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         Ok(vec![NewEvent::on(&self.claim, Event::Withdrawn { reason: self.reason.clone() })])

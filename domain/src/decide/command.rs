@@ -97,21 +97,24 @@ impl NewEvent {
 /// What `decide` answers: the events of one commit, or why not. No events: it was true already.
 pub type Decision = Result<Vec<NewEvent>, Refusal>;
 
-/// One command: its payload, its declaration, its rule.
+/// What one command decides.
+pub trait Decide {
+    /// Decides. Role and phase of the subject have been checked already.
+    ///
+    /// # Errors
+    /// A rule says no.
+    fn decide(&self, world: &World, meta: &Meta) -> Decision;
+}
+
+/// One command: its payload, its declaration (made by the table of its decider), its rule.
 pub trait Command:
-    Serialize + DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static
+    Decide + Serialize + DeserializeOwned + JsonSchema + Debug + Send + Sync + 'static
 {
     /// What is declared about it.
     const DECLARATION: Declaration;
 
     /// The stream whose state it depends on first.
     fn subject(&self) -> StreamId;
-
-    /// Decides. Role and phase of the subject have been checked already.
-    ///
-    /// # Errors
-    /// A rule says no.
-    fn decide(&self, world: &World, meta: &Meta) -> Decision;
 }
 
 /// A command whose type has been forgotten.
@@ -128,7 +131,7 @@ pub trait AnyCommand: Debug + Send + Sync {
     /// When the payload has no canonical form (it always has, if it was parsed from JSON).
     fn payload(&self) -> Result<Vec<u8>, serde_json::Error>;
 
-    /// See [`Command::decide`].
+    /// See [`Decide::decide`].
     ///
     /// # Errors
     /// A rule says no.
@@ -149,7 +152,7 @@ impl<C: Command> AnyCommand for C {
     }
 
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
-        Command::decide(self, world, meta)
+        Decide::decide(self, world, meta)
     }
 }
 

@@ -3,21 +3,25 @@
 
 mod ranking;
 
-use crate::decide::command::{Command, Decision, Declaration, Entry, Meta, Need, NewEvent, entry};
+use crate::decide::command::Decide;
+use crate::decide::command::{Decision, Meta, NewEvent};
 use crate::decide::evaluation::ranking::Entrant;
 use crate::decide::evaluation::ranking::PanelOrder;
 use crate::decide::evaluation::ranking::rank;
 use crate::decide::subject::check_not_erased;
+use crate::decide::tables::commands;
 use crate::decide::texts::{check_list, check_round_reason, check_text};
 use crate::facts::call;
 use crate::facts::call::Round;
+use crate::facts::evaluation::Phase;
 use crate::facts::evaluation::{ConflictKind, Evaluation, Event, Part, Place, Score};
-use crate::facts::proposal::Phase;
-use crate::facts::stream::NEW;
+use crate::facts::proposal;
 use crate::facts::world::World;
 use crate::kernel::actor::Role;
-use crate::kernel::ids::{ActorId, CallId, EvaluationId, Key, ProposalId, StreamId, StreamKey};
-use crate::kernel::refusal::{Common, Kind, Reason, Refusal, Rule};
+use crate::kernel::ids::{ActorId, CallId, EvaluationId, Key, ProposalId};
+use crate::kernel::law::{FR, OURS, RULES};
+use crate::kernel::refusal::refusals;
+use crate::kernel::refusal::{Common, Refusal};
 use crate::kernel::sealed::{Purpose, Sealed};
 use crate::rulebook;
 use crate::rulebook::Stage;
@@ -32,102 +36,64 @@ pub const PROPOSALS_MAX: usize = call::PROPOSALS_PER_ROUND_MAX;
 /// The most scores of one report: one per criterion.
 pub const SCORES_MAX: usize = 20;
 
-/// Why an evaluation says no.
-#[derive(Clone, Debug, PartialEq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
-#[strum(serialize_all = "snake_case")]
-#[expect(missing_docs, reason = "fields are the figures of the sentence")]
-pub enum Rejection {
-    /// The rules foresee no evaluation.
-    #[error("the rules of the call foresee no evaluation")]
-    NoEvaluation,
-    /// No such stage.
-    #[error("the rules know no stage {0}")]
-    NoStage(Key),
-    /// The stage before is not ranked.
-    #[error("stage {0} comes first and has not been ranked")]
-    StageBefore(Key),
-    /// Two evaluations of one stage of one round.
-    #[error("evaluation {0} is for the same stage of the same round")]
-    OpenedAlready(EvaluationId),
-    /// Too many, none, or one twice.
-    #[error("a list of proposals has 1 to {PROPOSALS_MAX} different entries")]
-    BadList,
-    /// A proposal of another round.
-    #[error("proposal {0} is not in this evaluation")]
-    NotInRound(ProposalId),
-    /// In conflict.
-    #[error("{expert} has a conflict of interest with {proposal}")]
-    InConflict { expert: ActorId, proposal: ProposalId },
-    /// Known already.
-    #[error("this conflict of interest has been declared already")]
-    DeclaredAlready,
-    /// A conflict of somebody else.
-    #[error("an expert declares their own conflicts of interest only")]
-    NotOwnConflict,
-    /// Not appointed.
-    #[error("{expert} is not appointed to {proposal}")]
-    NotAppointed { expert: ActorId, proposal: ProposalId },
-    /// After the consensus.
-    #[error("the experts have reached consensus on {0} already")]
-    ConsensusReached(ProposalId),
-    /// Not each criterion once.
-    #[error("each criterion is scored once: {0}")]
-    BadCriteria(String),
-    /// Off the scale.
-    #[error("{tenths} tenths on {criterion} is not on the scale: 0 to {max} by {step}")]
-    OffTheScale { criterion: Key, tenths: u32, max: u32, step: u32 },
-    /// Too few valid reports.
-    #[error("{proposal} has {valid} valid reports; the rules ask for {needed}")]
-    NoQuorum { proposal: ProposalId, valid: usize, needed: u32 },
-    /// A proposal without consensus.
-    #[error("there is no consensus on {0}")]
-    NoConsensus(ProposalId),
-    /// A proposal whose eligibility is open.
-    #[error("proposal {0} has not been checked for admissibility and eligibility")]
-    NotChecked(ProposalId),
-    /// The rules cannot tell them apart.
-    #[error("no rule tells {0} apart: the panel must order them, with a reason")]
-    Unresolved(String),
-}
+refusals! {
+    Rejection of "evaluation"
 
-impl Reason for Rejection {
-    const CATEGORY: &'static str = EvaluationId::CATEGORY;
-
-    fn rule(&self) -> Rule {
-        match self {
-            Self::OpenedAlready(_) | Self::NotInRound(_) | Self::NotChecked(_) => {
-                Rule::ours("one evaluation per round (design.md, 5)")
-            }
-            Self::NoEvaluation | Self::NoStage(_) | Self::StageBefore(_) => {
-                Rule::of("rules document", "evaluation.stages")
-            }
-            Self::BadList => Rule::ours("every input has a limit"),
-            Self::InConflict { .. } | Self::DeclaredAlready | Self::NotOwnConflict => {
-                Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 61: conflict of interests")
-            }
-            Self::NotAppointed { .. } | Self::ConsensusReached(_) => {
-                Rule::ours("individual reports, then consensus (design.md, 5)")
-            }
-            Self::BadCriteria(_) => Rule::of("rules document", "evaluation.stages.criteria"),
-            Self::OffTheScale { .. } => Rule::of("rules document", "evaluation.scale"),
-            Self::NoQuorum { .. } | Self::NoConsensus(_) => {
-                Rule::of("rules document", "evaluation.experts_min")
-            }
-            Self::Unresolved(_) => Rule::of("rules document", "evaluation.tie_break"),
-        }
+    under RULES, "evaluation.stages" => {
+        NoEvaluation = "the rules of the call foresee no evaluation";
+        NoStage(Key) = "the rules know no stage {0}";
+        StageBefore(Key) = "stage {0} comes first and has not been ranked";
     }
 
-    fn kind(&self) -> Kind {
-        match self {
-            Self::NotAppointed { .. } | Self::InConflict { .. } | Self::NotOwnConflict => {
-                Kind::Forbidden
-            }
-            Self::OpenedAlready(_) | Self::ConsensusReached(_) | Self::DeclaredAlready => {
-                Kind::Conflict
-            }
-            Self::BadList | Self::BadCriteria(_) | Self::OffTheScale { .. } => Kind::Malformed,
-            _ => Kind::Rule,
-        }
+    under OURS, "one evaluation per round (design.md, 5)" => {
+        OpenedAlready(EvaluationId)
+            = "evaluation {0} is for the same stage of the same round" as Conflict;
+    }
+
+    under OURS, "every input has a limit" => {
+        BadList = "a list of proposals has 1 to {PROPOSALS_MAX} different entries" as Malformed;
+    }
+
+    under OURS, "one evaluation per round (design.md, 5)" => {
+        NotInRound(ProposalId) = "proposal {0} is not in this evaluation";
+    }
+
+    under FR, "Art. 61: conflict of interests" => {
+        InConflict { expert: ActorId, proposal: ProposalId }
+            = "{expert} has a conflict of interest with {proposal}" as Forbidden;
+        DeclaredAlready = "this conflict of interest has been declared already" as Conflict;
+        NotOwnConflict = "an expert declares their own conflicts of interest only" as Forbidden;
+    }
+
+    under OURS, "individual reports, then consensus (design.md, 5)" => {
+        NotAppointed { expert: ActorId, proposal: ProposalId }
+            = "{expert} is not appointed to {proposal}" as Forbidden;
+        ConsensusReached(ProposalId)
+            = "the experts have reached consensus on {0} already" as Conflict;
+    }
+
+    under RULES, "evaluation.stages.criteria" => {
+        BadCriteria(String) = "each criterion is scored once: {0}" as Malformed;
+    }
+
+    under RULES, "evaluation.scale" => {
+        OffTheScale { criterion: Key, tenths: u32, max: u32, step: u32 }
+            = "{tenths} tenths on {criterion} is not on the scale: 0 to {max} by {step}" as Malformed;
+    }
+
+    under RULES, "evaluation.experts_min" => {
+        NoQuorum { proposal: ProposalId, valid: usize, needed: u32 }
+            = "{proposal} has {valid} valid reports; the rules ask for {needed}";
+        NoConsensus(ProposalId) = "there is no consensus on {0}";
+    }
+
+    under OURS, "one evaluation per round (design.md, 5)" => {
+        NotChecked(ProposalId)
+            = "proposal {0} has not been checked for admissibility and eligibility";
+    }
+
+    under RULES, "evaluation.tie_break" => {
+        Unresolved(String) = "no rule tells {0} apart: the panel must order them, with a reason";
     }
 }
 
@@ -266,17 +232,27 @@ impl<'a> Context<'a> {
     }
 }
 
-/// The commands of an evaluation.
-pub const COMMANDS: &[Entry] = &[
-    entry::<Open>(),
-    entry::<Appoint>(),
-    entry::<DeclareConflict>(),
-    entry::<SubmitReport>(),
-    entry::<SubmitConsensus>(),
-    entry::<Rank>(),
-];
+commands! {
+    |it| it.evaluation, Phase;
 
-const OFFICER: &[Role] = &[Role::ProgrammeOfficer];
+    Open "evaluation.open" "Open the evaluation of the round of a closed cut-off"
+        by [ProgrammeOfficer] in [new] under RULES, "evaluation.stages";
+    Appoint "evaluation.appoint" "Appoint an expert to proposals"
+        by [ProgrammeOfficer] in [Open] under RULES, "evaluation.experts_min";
+    DeclareConflict "evaluation.declare_conflict"
+        "Declare a conflict of interest: what the expert did to the proposal is void"
+        by [ProgrammeOfficer, Expert, Rapporteur, PanelChair] in [Open, Ranked]
+        under FR, "Art. 61: conflict of interests";
+    SubmitReport "evaluation.submit_report"
+        "Submit your individual evaluation report on a proposal"
+        by [Expert] in [Open] under RULES, "evaluation.stages.criteria";
+    SubmitConsensus "evaluation.submit_consensus"
+        "Record the scores that the experts agreed on, with any dissent"
+        by [Rapporteur] in [Open] needs [Quorum] under RULES, "evaluation.experts_min";
+    Rank "evaluation.rank" "Rank the round by the call's rules"
+        by [PanelChair] in [Open] needs [Quorum]
+        under RULES, "evaluation.stages, evaluation.tie_break";
+}
 
 /// Opens the evaluation of a round.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -292,20 +268,7 @@ pub struct Open {
     pub stage: Key,
 }
 
-impl Command for Open {
-    const DECLARATION: Declaration = Declaration {
-        name: "evaluation.open",
-        summary: "Open the evaluation of the round of a closed cut-off",
-        roles: OFFICER,
-        from: &[NEW],
-        needs: &[],
-        rule: Rule::of("rules document", "evaluation.stages"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.evaluation.stream()
-    }
-
+impl Decide for Open {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let context = Context::of(world, self.call.clone(), self.cut_off.clone(), &self.stage)?;
         context.before(world)?;
@@ -339,20 +302,7 @@ pub struct Appoint {
     pub proposals: Vec<ProposalId>,
 }
 
-impl Command for Appoint {
-    const DECLARATION: Declaration = Declaration {
-        name: "evaluation.appoint",
-        summary: "Appoint an expert to proposals",
-        roles: OFFICER,
-        from: &["open"],
-        needs: &[],
-        rule: Rule::of("rules document", "evaluation.experts_min"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.evaluation.stream()
-    }
-
+impl Decide for Appoint {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let evaluation = world.find(&world.evaluations, &self.evaluation)?;
         let different: OrdSet<&ProposalId> = self.proposals.iter().collect();
@@ -394,20 +344,7 @@ pub struct DeclareConflict {
     pub proposal: ProposalId,
 }
 
-impl Command for DeclareConflict {
-    const DECLARATION: Declaration = Declaration {
-        name: "evaluation.declare_conflict",
-        summary: "Declare a conflict of interest: what the expert did to the proposal is void",
-        roles: &[Role::ProgrammeOfficer, Role::Expert, Role::Rapporteur, Role::PanelChair],
-        from: &["open", "ranked"],
-        needs: &[],
-        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 61: conflict of interests"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.evaluation.stream()
-    }
-
+impl Decide for DeclareConflict {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         if let Some(learnt) = &self.learnt {
             let checked = learnt.check(self.expert.as_str(), Purpose::Conflict);
@@ -485,20 +422,7 @@ pub struct SubmitReport {
     pub scores: Vec<Score>,
 }
 
-impl Command for SubmitReport {
-    const DECLARATION: Declaration = Declaration {
-        name: "evaluation.submit_report",
-        summary: "Submit your individual evaluation report on a proposal",
-        roles: &[Role::Expert],
-        from: &["open"],
-        needs: &[],
-        rule: Rule::of("rules document", "evaluation.stages.criteria"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.evaluation.stream()
-    }
-
+impl Decide for SubmitReport {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         let evaluation = world.find(&world.evaluations, &self.evaluation)?;
         let expert = &meta.actor.id;
@@ -539,20 +463,7 @@ pub struct SubmitConsensus {
     pub scores: Vec<Score>,
 }
 
-impl Command for SubmitConsensus {
-    const DECLARATION: Declaration = Declaration {
-        name: "evaluation.submit_consensus",
-        summary: "Record the scores that the experts agreed on, with any dissent",
-        roles: &[Role::Rapporteur],
-        from: &["open"],
-        needs: &[Need::Quorum],
-        rule: Rule::of("rules document", "evaluation.experts_min"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.evaluation.stream()
-    }
-
+impl Decide for SubmitConsensus {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         if let Some(dissent) = &self.dissent {
             check_text("dissent", dissent)?;
@@ -593,20 +504,7 @@ pub struct Rank {
     pub ties: Vec<PanelOrder>,
 }
 
-impl Command for Rank {
-    const DECLARATION: Declaration = Declaration {
-        name: "evaluation.rank",
-        summary: "Rank the round by the call's rules",
-        roles: &[Role::PanelChair],
-        from: &["open"],
-        needs: &[Need::Quorum],
-        rule: Rule::of("rules document", "evaluation.stages, evaluation.tie_break"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.evaluation.stream()
-    }
-
+impl Decide for Rank {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_list("ties", &self.ties, PROPOSALS_MAX)?;
         for (index, order) in self.ties.iter().enumerate() {
@@ -620,8 +518,8 @@ impl Command for Rank {
         for id in context.proposals(world)? {
             let proposal = world.find(&world.proposals, id)?;
             match proposal.phase {
-                Phase::Eligible => {}
-                Phase::Admitted => return Err(Rejection::NotChecked(id.clone()).into()),
+                proposal::Phase::Eligible => {}
+                proposal::Phase::Admitted => return Err(Rejection::NotChecked(id.clone()).into()),
                 _ => continue,
             }
             check_no_conflict(world, people(meta), id)?;

@@ -1,113 +1,92 @@
 //! Decides what public money is available, and that it is never committed or paid twice:
 //! legal <= individual <= global commitments <= appropriations, per budget line and source.
 
-use crate::decide::command::{Command, Decision, Declaration, Entry, Meta, Need, NewEvent, entry};
+use crate::decide::command::Decide;
+use crate::decide::command::{Decision, Meta, NewEvent};
 use crate::decide::standing;
+use crate::decide::tables::commands;
 use crate::decide::texts::check_reason;
 use crate::facts::call::CutOffStatus;
+use crate::facts::fund::Phase;
 use crate::facts::fund::{Event, Fund, Global, Individual};
-use crate::facts::stream::NEW;
 use crate::facts::world::World;
-use crate::kernel::actor::Role;
-use crate::kernel::ids::{CallId, FundId, GrantId, Key, PaymentId, StreamId, StreamKey};
+use crate::kernel::ids::{CallId, FundId, GrantId, Key, PaymentId, StreamKey};
+use crate::kernel::law::{FR, OURS};
 use crate::kernel::money::Money;
-use crate::kernel::refusal::{Reason, Refusal, Rule};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::refusals;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Why a fund says no.
-#[derive(Clone, Debug, PartialEq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
-#[strum(serialize_all = "snake_case")]
-#[expect(missing_docs, reason = "fields are the figures of the sentence")]
-pub enum Rejection {
-    /// Zero or less.
-    #[error("an amount must be more than nothing; got {0}")]
-    NotPositive(Money),
-    /// No appropriation on that line from that source.
-    #[error("no appropriation has been voted on line {line} from {source_key}")]
-    NoAppropriation { line: Key, source_key: Key },
-    /// A key that is in use.
-    #[error("global commitment {0} exists already")]
-    CommitmentExists(Key),
-    /// No such key.
-    #[error("there is no global commitment {0}")]
-    NoCommitment(Key),
-    /// A round that its call does not have.
-    #[error("call {call} has no round {round} to commit money for")]
-    UnknownRound { call: CallId, round: Key },
-    /// Nobody's grant.
-    #[error("no proposal was awarded as grant {0}: money is committed to a known recipient")]
-    UnknownGrant(GrantId),
-    /// It is over.
-    #[error("grant {0} is closed: nothing more is committed to it")]
-    GrantClosed(GrantId),
-    /// Money of another call.
-    #[error("commitment {commitment} was made for call {call}, of which {grant} is no grant")]
-    OtherCall { commitment: Key, call: CallId, grant: GrantId },
-    /// No individual commitment.
-    #[error("nothing is committed individually to grant {0}")]
-    NoIndividualCommitment(GrantId),
-    /// The grant draws on another commitment.
-    #[error("grant {grant} draws on commitment {commitment} already")]
-    OtherCommitment { grant: GrantId, commitment: Key },
-    /// More than the appropriation.
-    #[error(
-        "{asked} is more than the {left} left of the appropriation on line {line} from {source_key}"
-    )]
-    AppropriationExceeded { asked: Money, left: Money, line: Key, source_key: Key },
-    /// More than the call may give.
-    #[error("{asked} is more than the {left} left of the envelope of call {call}")]
-    EnvelopeExceeded { asked: Money, left: Money, call: CallId },
-    /// More than the global commitment.
-    #[error("{asked} is more than the {left} left of global commitment {commitment}")]
-    GlobalCommitmentExceeded { asked: Money, left: Money, commitment: Key },
-    /// More than the individual commitment.
-    #[error("{asked} is more than the {left} left of the individual commitment to {grant}")]
-    IndividualCommitmentExceeded { asked: Money, left: Money, grant: GrantId },
-    /// More than the legal commitment.
-    #[error("{asked} is more than the {left} left of the legal commitment to {grant}")]
-    LegalCommitmentExceeded { asked: Money, left: Money, grant: GrantId },
-    /// More than was paid.
-    #[error("{asked} is more than the {left} that was paid to {grant}")]
-    MoreThanPaid { asked: Money, left: Money, grant: GrantId },
-    /// Carried over to itself.
-    #[error("a fund cannot carry over to itself")]
-    SameFund,
-}
+refusals! {
+    Rejection of "fund"
 
-impl Reason for Rejection {
-    const CATEGORY: &'static str = FundId::CATEGORY;
+    under OURS, "commitments add up (design.md, 10.2)" => {
+        NotPositive(Money) = "an amount must be more than nothing; got {0}";
+    }
 
-    fn rule(&self) -> Rule {
-        const FINANCIAL_REGULATION: &str = "Reg. (EU, Euratom) 2024/2509";
-        match self {
-            Self::NotPositive(_) | Self::CommitmentExists(_) | Self::SameFund => {
-                Rule::ours("commitments add up (design.md, 10.2)")
-            }
-            Self::NoAppropriation { .. } | Self::AppropriationExceeded { .. } => {
-                Rule::of(FINANCIAL_REGULATION, "Art. 110-112: commitments within appropriations")
-            }
-            Self::UnknownGrant(_) | Self::GrantClosed(_) => {
-                Rule::of(FINANCIAL_REGULATION, "Art. 112(3): recipient and amount are known")
-            }
-            Self::NoCommitment(_)
-            | Self::UnknownRound { .. }
-            | Self::OtherCall { .. }
-            | Self::EnvelopeExceeded { .. }
-            | Self::GlobalCommitmentExceeded { .. }
-            | Self::OtherCommitment { .. } => {
-                Rule::of(FINANCIAL_REGULATION, "Art. 112(4): global commitments")
-            }
-            Self::NoIndividualCommitment(_) | Self::IndividualCommitmentExceeded { .. } => {
-                Rule::of(
-                    FINANCIAL_REGULATION,
-                    "Art. 111: budgetary commitment before legal commitment",
-                )
-            }
-            Self::LegalCommitmentExceeded { .. } | Self::MoreThanPaid { .. } => {
-                Rule::of(FINANCIAL_REGULATION, "Art. 116: payments within the legal commitment")
-            }
-        }
+    under FR, "Art. 110-112: commitments within appropriations" => {
+        NoAppropriation { line: Key, source_key: Key }
+            = "no appropriation has been voted on line {line} from {source_key}";
+    }
+
+    under OURS, "commitments add up (design.md, 10.2)" => {
+        CommitmentExists(Key) = "global commitment {0} exists already";
+    }
+
+    under FR, "Art. 112(4): global commitments" => {
+        NoCommitment(Key) = "there is no global commitment {0}";
+        UnknownRound { call: CallId, round: Key }
+            = "call {call} has no round {round} to commit money for";
+    }
+
+    under FR, "Art. 112(3): recipient and amount are known" => {
+        UnknownGrant(GrantId)
+            = "no proposal was awarded as grant {0}: money is committed to a known recipient";
+        GrantClosed(GrantId) = "grant {0} is closed: nothing more is committed to it";
+    }
+
+    under FR, "Art. 112(4): global commitments" => {
+        OtherCall { commitment: Key, call: CallId, grant: GrantId }
+            = "commitment {commitment} was made for call {call}, of which {grant} is no grant";
+    }
+
+    under FR, "Art. 111: budgetary commitment before legal commitment" => {
+        NoIndividualCommitment(GrantId) = "nothing is committed individually to grant {0}";
+    }
+
+    under FR, "Art. 112(4): global commitments" => {
+        OtherCommitment { grant: GrantId, commitment: Key }
+            = "grant {grant} draws on commitment {commitment} already";
+    }
+
+    under FR, "Art. 110-112: commitments within appropriations" => {
+        AppropriationExceeded { asked: Money, left: Money, line: Key, source_key: Key }
+            = "{asked} is more than the {left} left of the appropriation on line {line} from \
+               {source_key}";
+    }
+
+    under FR, "Art. 112(4): global commitments" => {
+        EnvelopeExceeded { asked: Money, left: Money, call: CallId }
+            = "{asked} is more than the {left} left of the envelope of call {call}";
+        GlobalCommitmentExceeded { asked: Money, left: Money, commitment: Key }
+            = "{asked} is more than the {left} left of global commitment {commitment}";
+    }
+
+    under FR, "Art. 111: budgetary commitment before legal commitment" => {
+        IndividualCommitmentExceeded { asked: Money, left: Money, grant: GrantId }
+            = "{asked} is more than the {left} left of the individual commitment to {grant}";
+    }
+
+    under FR, "Art. 116: payments within the legal commitment" => {
+        LegalCommitmentExceeded { asked: Money, left: Money, grant: GrantId }
+            = "{asked} is more than the {left} left of the legal commitment to {grant}";
+        MoreThanPaid { asked: Money, left: Money, grant: GrantId }
+            = "{asked} is more than the {left} that was paid to {grant}";
+    }
+
+    under OURS, "commitments add up (design.md, 10.2)" => {
+        SameFund = "a fund cannot carry over to itself";
     }
 }
 
@@ -334,21 +313,30 @@ pub fn take_back(
     Ok(NewEvent::on(fund, Event::Returned { amount, grant, payment }))
 }
 
-/// The commands of a fund.
-pub const COMMANDS: &[Entry] = &[
-    entry::<VoteAppropriation>(),
-    entry::<IncreaseAppropriation>(),
-    entry::<CarryOver>(),
-    entry::<CommitGlobally>(),
-    entry::<IncreaseCommitment>(),
-    entry::<CommitIndividually>(),
-    entry::<DecommitGlobal>(),
-    entry::<DecommitGrant>(),
-];
+commands! {
+    |it| it.fund, Phase;
 
-const BOARD: &[Role] = &[Role::GoverningBoard];
-
-const AUTHORISING: &[Role] = &[Role::AuthorisingOfficer];
+    VoteAppropriation "fund.vote_appropriation"
+        "Vote an appropriation on a budget line from a source"
+        by [GoverningBoard] in [new, Open] under FR, "Art. 7: appropriations are entered first";
+    IncreaseAppropriation "fund.increase_appropriation"
+        "Raise an appropriation by an amending budget"
+        by [GoverningBoard] in [Open] needs [Document] under FR, "Art. 44: amending budgets";
+    CarryOver "fund.carry_over" "Carry unused appropriation over to the fund of a later year"
+        by [AuthorisingOfficer] in [Open]
+        under "Delegated Reg. (EU) 2019/887", "Art. 6: unused appropriations re-entered";
+    CommitGlobally "fund.commit_globally" "Make a global commitment for a call or a round"
+        by [AuthorisingOfficer] in [Open] under FR, "Art. 112(4): global commitments";
+    IncreaseCommitment "fund.increase_commitment" "Raise a global commitment"
+        by [AuthorisingOfficer] in [Open] under FR, "Art. 112(4): global commitments";
+    CommitIndividually "fund.commit_individually" "Commit money to one grant whose amount is known"
+        by [AuthorisingOfficer] in [Open] under FR, "Art. 112(3): individual commitments";
+    DecommitGlobal "fund.decommit_global" "Release the unused rest of a global commitment"
+        by [AuthorisingOfficer] in [Open] under FR, "Art. 114: decommitment";
+    DecommitGrant "fund.decommit_grant"
+        "Release what no agreement or contract holds of a grant's commitment"
+        by [AuthorisingOfficer] in [Open] under FR, "Art. 114: decommitment";
+}
 
 /// Votes an appropriation; makes the fund if it is the first.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -364,20 +352,7 @@ pub struct VoteAppropriation {
     pub source: Key,
 }
 
-impl Command for VoteAppropriation {
-    const DECLARATION: Declaration = Declaration {
-        name: "fund.vote_appropriation",
-        summary: "Vote an appropriation on a budget line from a source",
-        roles: BOARD,
-        from: &[NEW, "open"],
-        needs: &[],
-        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 7: appropriations are entered first"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.fund.stream()
-    }
-
+impl Decide for VoteAppropriation {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let amount = positive(self.amount)?;
         if let Some(fund) = world.funds.get(&self.fund)
@@ -411,20 +386,7 @@ pub struct IncreaseAppropriation {
     pub source: Key,
 }
 
-impl Command for IncreaseAppropriation {
-    const DECLARATION: Declaration = Declaration {
-        name: "fund.increase_appropriation",
-        summary: "Raise an appropriation by an amending budget",
-        roles: BOARD,
-        from: &["open"],
-        needs: &[Need::Document],
-        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 44: amending budgets"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.fund.stream()
-    }
-
+impl Decide for IncreaseAppropriation {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let amount = positive(self.amount)?;
         check_reason("reason", &self.reason)?;
@@ -456,20 +418,7 @@ pub struct CarryOver {
     pub to: FundId,
 }
 
-impl Command for CarryOver {
-    const DECLARATION: Declaration = Declaration {
-        name: "fund.carry_over",
-        summary: "Carry unused appropriation over to the fund of a later year",
-        roles: AUTHORISING,
-        from: &["open"],
-        needs: &[],
-        rule: Rule::of("Delegated Reg. (EU) 2019/887", "Art. 6: unused appropriations re-entered"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.fund.stream()
-    }
-
+impl Decide for CarryOver {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let amount = positive(self.amount)?;
         if self.fund == self.to {
@@ -515,20 +464,7 @@ pub struct CommitGlobally {
     pub source: Key,
 }
 
-impl Command for CommitGlobally {
-    const DECLARATION: Declaration = Declaration {
-        name: "fund.commit_globally",
-        summary: "Make a global commitment for a call or a round",
-        roles: AUTHORISING,
-        from: &["open"],
-        needs: &[],
-        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 112(4): global commitments"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.fund.stream()
-    }
-
+impl Decide for CommitGlobally {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let committed = commit_globally(world, self)?;
         check_envelope(world, &self.fund, &self.call, self.amount)?;
@@ -551,20 +487,7 @@ pub struct IncreaseCommitment {
     pub reason: String,
 }
 
-impl Command for IncreaseCommitment {
-    const DECLARATION: Declaration = Declaration {
-        name: "fund.increase_commitment",
-        summary: "Raise a global commitment",
-        roles: AUTHORISING,
-        from: &["open"],
-        needs: &[],
-        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 112(4): global commitments"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.fund.stream()
-    }
-
+impl Decide for IncreaseCommitment {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let amount = positive(self.amount)?;
         check_reason("reason", &self.reason)?;
@@ -592,20 +515,7 @@ pub struct CommitIndividually {
     pub grant: GrantId,
 }
 
-impl Command for CommitIndividually {
-    const DECLARATION: Declaration = Declaration {
-        name: "fund.commit_individually",
-        summary: "Commit money to one grant whose amount is known",
-        roles: AUTHORISING,
-        from: &["open"],
-        needs: &[],
-        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 112(3): individual commitments"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.fund.stream()
-    }
-
+impl Decide for CommitIndividually {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         Ok(vec![commit_individually(world, self)?])
     }
@@ -626,20 +536,7 @@ pub struct DecommitGlobal {
     pub reason: String,
 }
 
-impl Command for DecommitGlobal {
-    const DECLARATION: Declaration = Declaration {
-        name: "fund.decommit_global",
-        summary: "Release the unused rest of a global commitment",
-        roles: AUTHORISING,
-        from: &["open"],
-        needs: &[],
-        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 114: decommitment"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.fund.stream()
-    }
-
+impl Decide for DecommitGlobal {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let asked = positive(self.amount)?;
         check_reason("reason", &self.reason)?;
@@ -670,20 +567,7 @@ pub struct DecommitGrant {
     pub reason: String,
 }
 
-impl Command for DecommitGrant {
-    const DECLARATION: Declaration = Declaration {
-        name: "fund.decommit_grant",
-        summary: "Release what no agreement or contract holds of a grant's commitment",
-        roles: AUTHORISING,
-        from: &["open"],
-        needs: &[],
-        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 114: decommitment"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.fund.stream()
-    }
-
+impl Decide for DecommitGrant {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let asked = positive(self.amount)?;
         check_reason("reason", &self.reason)?;

@@ -9,41 +9,92 @@ pub mod hosting;
 pub mod refusals;
 pub mod report;
 
-use crate::decide::command::{Command, Decision, Declaration, Entry, Meta, NewEvent, entry};
+use crate::decide::command::Decide;
+use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::grant::account::DecideAccount;
+use crate::decide::grant::account::NameAccount;
+use crate::decide::grant::agreement::Accept;
+use crate::decide::grant::agreement::DecideAmendment;
+use crate::decide::grant::agreement::RequestAmendment;
+use crate::decide::grant::agreement::SetBudget;
+use crate::decide::grant::agreement::Sign;
 use crate::decide::grant::checks::committed_funds;
+use crate::decide::grant::hosting::ConcludeHostingAgreement;
+use crate::decide::grant::hosting::SignContract;
+use crate::decide::grant::hosting::StartProcurement;
 pub(crate) use crate::decide::grant::refusals::Rejection;
+use crate::decide::grant::report::AssessReport;
+use crate::decide::grant::report::SubmitReport;
 use crate::decide::standing;
+use crate::decide::tables::commands;
 use crate::decide::texts::check_reason;
 use crate::facts::fund;
+use crate::facts::grant::Phase;
 use crate::facts::grant::{Event, Origin, Party, Terms};
-use crate::facts::stream::NEW;
 use crate::facts::world::World;
 use crate::kernel::actor::Role;
-use crate::kernel::ids::{FundId, GrantId, ProposalId, StreamId, StreamKey};
-use crate::kernel::refusal::{Refusal, Rule};
+use crate::kernel::ids::{FundId, GrantId, ProposalId, StreamKey};
+use crate::kernel::law::{FR, MGA};
+use crate::kernel::refusal::Refusal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// The commands of a grant.
-pub const COMMANDS: &[Entry] = &[
-    entry::<Prepare>(),
-    entry::<agreement::SetBudget>(),
-    entry::<hosting::ConcludeHostingAgreement>(),
-    entry::<hosting::StartProcurement>(),
-    entry::<hosting::SignContract>(),
-    entry::<agreement::Accept>(),
-    entry::<agreement::Sign>(),
-    entry::<agreement::RequestAmendment>(),
-    entry::<agreement::DecideAmendment>(),
-    entry::<account::NameAccount>(),
-    entry::<account::DecideAccount>(),
-    entry::<Suspend>(),
-    entry::<Resume>(),
-    entry::<Terminate>(),
-    entry::<report::SubmitReport>(),
-    entry::<report::AssessReport>(),
-    entry::<Close>(),
-];
+commands! {
+    |it| it.grant, Phase;
+
+    Prepare "grant.prepare" "Begin to turn an awarded proposal into a grant"
+        by [ProgrammeOfficer, System] in [new] under FR, "Art. 203: grants follow an award";
+    SetBudget "grant.set_budget" "Set the budget: cost items and beneficiaries"
+        by [Applicant, ProgrammeOfficer] in [Preparation, HostingAgreed, Active]
+        under MGA, "Art. 5: budget";
+    ConcludeHostingAgreement "grant.conclude_hosting_agreement"
+        "Record the hosting agreement, before any procurement"
+        by [ProgrammeOfficer, AuthorisingOfficer] in [Preparation, Active] needs [Document]
+        under "Council Reg. (EU) 2021/1173", "Art. 10: hosting agreement";
+    StartProcurement "grant.start_procurement" "Launch a procurement, after the hosting agreement"
+        by [ProgrammeOfficer, AuthorisingOfficer] in [Preparation, HostingAgreed, Active]
+        under "Council Reg. (EU) 2021/1173", "Art. 10: hosting agreement before acquisition";
+    SignContract "grant.sign_contract" "Sign the contract of a procurement"
+        by [AuthorisingOfficer] in [HostingAgreed, Active]
+        under "Council Reg. (EU) 2021/1173", "Art. 12a: up to half of the acquisition costs";
+    Accept "grant.accept" "Sign the grant agreement as its coordinator"
+        by [Applicant] in [Preparation, HostingAgreed, Active]
+        under MGA, "Art. 44: entry into force";
+    Sign "grant.sign" "Sign the grant agreement, which enters into force"
+        by [AuthorisingOfficer] in [Preparation, HostingAgreed, Active] needs [OtherPerson]
+        under MGA, "Art. 44: entry into force";
+    RequestAmendment "grant.request_amendment" "Ask for an amendment of the grant agreement"
+        by [Applicant] in [Active, Suspended] under MGA, "Art. 39: amendments";
+    DecideAmendment "grant.decide_amendment" "Agree to an amendment, or refuse it"
+        by [AuthorisingOfficer] in [Active, Suspended] needs [OtherPerson]
+        under MGA, "Art. 39: amendments";
+    NameAccount "grant.name_account" "Say to which bank account the grant is to be paid"
+        by [Applicant, ProgrammeOfficer]
+        in [Preparation, HostingAgreed, Active, Suspended, Terminated, Closed] needs [Document]
+        under MGA, "Art. 22: payments to the coordinator's account";
+    DecideAccount "grant.decide_account"
+        "Confirm the bank account of the grant, or refuse it, as another person than who named it"
+        by [AccountingOfficer]
+        in [Preparation, HostingAgreed, Active, Suspended, Terminated, Closed] needs [Document, OtherPerson]
+        under FR, "Art. 77: the accounting officer";
+    Suspend "grant.suspend" "Suspend the grant; nothing is paid meanwhile"
+        by [AuthorisingOfficer] in [Active] under MGA, "Art. 31: suspension";
+    Resume "grant.resume" "Lift the suspension"
+        by [AuthorisingOfficer] in [Suspended] under MGA, "Art. 31: suspension";
+    Terminate "grant.terminate" "Terminate the grant before its end"
+        by [Applicant, AuthorisingOfficer] in [Preparation, HostingAgreed, Active, Suspended]
+        under MGA, "Art. 32: termination";
+    SubmitReport "grant.submit_report" "Hand in a periodic or final report with its costs"
+        by [Applicant] in [Active, Suspended, Terminated] needs [Document]
+        under MGA, "Art. 21: reporting";
+    AssessReport "grant.assess_report" "Accept the costs of a report, or some of them"
+        by [ProgrammeOfficer, AuthorisingOfficer]
+        in [Active, Suspended, Terminated] needs [OtherPerson]
+        under MGA, "Art. 22 and 27: accepted and rejected costs";
+    Close "grant.close" "Close a settled grant and release the unpaid rest"
+        by [AuthorisingOfficer] in [Active, Terminated]
+        under FR, "Art. 114: decommitment of the rest";
+}
 
 /// Begins to turn an awarded proposal into a grant, under the rules of its call.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -58,20 +109,7 @@ pub struct Prepare {
     pub proposal: ProposalId,
 }
 
-impl Command for Prepare {
-    const DECLARATION: Declaration = Declaration {
-        name: "grant.prepare",
-        summary: "Begin to turn an awarded proposal into a grant",
-        roles: &[Role::ProgrammeOfficer, Role::System],
-        from: &[NEW],
-        needs: &[],
-        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 203: grants follow an award"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.grant.stream()
-    }
-
+impl Decide for Prepare {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let (id, stream) = (&self.proposal, self.proposal.stream());
         let proposal = world.find(&world.proposals, id)?;
@@ -114,20 +152,7 @@ pub struct Suspend {
     pub reason: String,
 }
 
-impl Command for Suspend {
-    const DECLARATION: Declaration = Declaration {
-        name: "grant.suspend",
-        summary: "Suspend the grant; nothing is paid meanwhile",
-        roles: &[Role::AuthorisingOfficer],
-        from: &["active"],
-        needs: &[],
-        rule: Rule::of("EU model grant agreement", "Art. 31: suspension"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.grant.stream()
-    }
-
+impl Decide for Suspend {
     fn decide(&self, _: &World, _: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         Ok(vec![NewEvent::on(&self.grant, Event::Suspended { reason: self.reason.clone() })])
@@ -145,20 +170,7 @@ pub struct Resume {
     pub reason: String,
 }
 
-impl Command for Resume {
-    const DECLARATION: Declaration = Declaration {
-        name: "grant.resume",
-        summary: "Lift the suspension",
-        roles: &[Role::AuthorisingOfficer],
-        from: &["suspended"],
-        needs: &[],
-        rule: Rule::of("EU model grant agreement", "Art. 31: suspension"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.grant.stream()
-    }
-
+impl Decide for Resume {
     fn decide(&self, _: &World, _: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         Ok(vec![NewEvent::on(&self.grant, Event::Resumed { reason: self.reason.clone() })])
@@ -178,20 +190,7 @@ pub struct Terminate {
     pub reason: String,
 }
 
-impl Command for Terminate {
-    const DECLARATION: Declaration = Declaration {
-        name: "grant.terminate",
-        summary: "Terminate the grant before its end",
-        roles: &[Role::Applicant, Role::AuthorisingOfficer],
-        from: &["preparation", "hosting_agreed", "active", "suspended"],
-        needs: &[],
-        rule: Rule::of("EU model grant agreement", "Art. 32: termination"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.grant.stream()
-    }
-
+impl Decide for Terminate {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         if meta.actor.role == Role::Applicant {
@@ -214,20 +213,7 @@ pub struct Close {
     pub grant: GrantId,
 }
 
-impl Command for Close {
-    const DECLARATION: Declaration = Declaration {
-        name: "grant.close",
-        summary: "Close a settled grant and release the unpaid rest",
-        roles: &[Role::AuthorisingOfficer],
-        from: &["active", "terminated"],
-        needs: &[],
-        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 114: decommitment of the rest"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.grant.stream()
-    }
-
+impl Decide for Close {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let grant = world.find(&world.grants, &self.grant)?;
         grant.accounts.check_none_waits()?;

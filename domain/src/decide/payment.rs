@@ -1,20 +1,22 @@
 //! Decides who may move which money to a grant and back, and that four different people do it.
 
-use crate::decide::command::{Command, Decision, Declaration, Entry, Meta, Need, NewEvent, entry};
+use crate::decide::command::Decide;
+use crate::decide::command::{Decision, Meta, NewEvent};
 use crate::decide::fund;
 use crate::decide::standing::Standing;
+use crate::decide::tables::commands;
 use crate::decide::texts::{check_reason, check_text};
 use crate::facts::grant::Grant;
 use crate::facts::grant::account::Payee;
 use crate::facts::grant::report::{Report, ReportKind};
 use crate::facts::payment::{Event, Kind, Order, Payment, STEPS, Stage};
-use crate::facts::stream::NEW;
 use crate::facts::world::World;
-use crate::kernel::actor::Role;
 use crate::kernel::ids::{FundId, GrantId, Key, PaymentId, StreamId, StreamKey};
+use crate::kernel::law::{FR, MGA};
 use crate::kernel::money::Money;
 use crate::kernel::refusal;
-use crate::kernel::refusal::{Reason, Refusal, Rule};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::refusals;
 use crate::rulebook;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -24,108 +26,78 @@ use serde::{Deserialize, Serialize};
 /// The longest end-to-end id, in characters (ISO 20022).
 pub const END_TO_END_ID_MAX: usize = 35;
 
-/// Why a payment is not made.
-#[derive(Clone, Debug, PartialEq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
-#[strum(serialize_all = "snake_case")]
-#[expect(missing_docs, reason = "fields are the figures of the sentence")]
-pub enum Rejection {
-    /// Zero or less.
-    #[error("a payment moves more than nothing; got {0}")]
-    NotPositive(Money),
-    /// One person, two of the four steps.
-    #[error("another person must do this than the one who {0}")]
-    SamePerson(&'static str),
-    /// Not in this phase of the grant.
-    #[error("no {kind} while {grant} is {phase}")]
-    NotPayable { kind: Kind, grant: StreamId, phase: &'static str },
-    /// The grant draws on other funds.
-    #[error("{fund} has no legal commitment to {grant}")]
-    OtherFund { fund: FundId, grant: GrantId },
-    /// It rests on nothing.
-    #[error("a {kind} rests on {needs}")]
-    NoBasis { kind: Kind, needs: &'static str },
-    /// The rules know no payments.
-    #[error("the rules of the call say nothing about payments")]
-    NoPaymentRules,
-    /// More than the rules pay ahead.
-    #[error("{asked} is more than the {left} left of the pre-financing")]
-    PreFinancingExceeded { asked: Money, left: Money },
-    /// More than the rules pay before the balance.
-    #[error("{asked} is more than the {left} that may be paid before the balance")]
-    BeforeBalanceExceeded { asked: Money, left: Money },
-    /// More than was accepted.
-    #[error("{asked} is more than the {left} accepted and not yet paid")]
-    AcceptedExceeded { asked: Money, left: Money },
-    /// A second balance.
-    #[error("the balance is payment {0}")]
-    BalanceExists(PaymentId),
-    /// More than the legal commitment has left.
-    #[error("{asked} is more than the {left} left of the legal commitment")]
-    CommitmentExceeded { asked: Money, left: Money },
-    /// More than was paid.
-    #[error("{asked} is more than the {left} that can be recovered")]
-    RecoveryExceeded { asked: Money, left: Money },
-    /// The insurance would get nothing.
-    #[error(
-        "the insurance has nothing of grant {0} yet: the payment that it keeps its part of is first"
-    )]
-    InsuranceFirst(GrantId),
-    /// The account changed under it.
-    #[error(
-        "the order is for account {}, confirmed at position {}, and payments go to {}, confirmed at \
-         position {}: reject it, and ask again", ordered.account, ordered.confirmed_at, now.account, now.confirmed_at
-    )]
-    OtherAccount { ordered: Payee, now: Payee },
-    /// Older than the account.
-    #[error("the account is confirmed since {0}; no order to it is older")]
-    BeforeAccount(Timestamp),
-    /// Not a name that banks pass on.
-    #[error("an end-to-end id is 1 to 35 letters, digits or /-?:().,'+ and space; got {0:?}")]
-    EndToEndId(String),
-    /// A name that is in use.
-    #[error("end-to-end id {id} belongs to payment {payment}")]
-    EndToEndIdUsed { id: String, payment: PaymentId },
-}
+refusals! {
+    Rejection of "payment"
 
-impl Reason for Rejection {
-    const CATEGORY: &'static str = PaymentId::CATEGORY;
-
-    fn rule(&self) -> Rule {
-        const FINANCIAL_REGULATION: &str = "Reg. (EU, Euratom) 2024/2509";
-        const AGREEMENT: &str = "EU model grant agreement";
-        const RULES: &str = "Rules document of the call";
-        match self {
-            Self::SamePerson(_) => {
-                Rule::of(FINANCIAL_REGULATION, "Art. 73-77: segregation of duties")
-            }
-            Self::NotPositive(_) | Self::NoBasis { .. } => {
-                Rule::of(FINANCIAL_REGULATION, "Art. 115: every payment rests on proof")
-            }
-            Self::OtherAccount { .. } | Self::BeforeAccount(_) => {
-                Rule::of(AGREEMENT, "Art. 22: payments to the coordinator's account")
-            }
-            Self::NotPayable { .. } => Rule::of(AGREEMENT, "Art. 30-32: suspension, termination"),
-            Self::OtherFund { .. } | Self::CommitmentExceeded { .. } => {
-                Rule::of(FINANCIAL_REGULATION, "Art. 116: payments within the legal commitment")
-            }
-            Self::NoPaymentRules => Rule::of(RULES, "payments"),
-            Self::PreFinancingExceeded { .. } => Rule::of(RULES, "payments.prefinancing_max"),
-            Self::InsuranceFirst(_) => Rule::of(RULES, "payments.insurance"),
-            Self::BeforeBalanceExceeded { .. } => Rule::of(RULES, "payments.before_balance_max"),
-            Self::AcceptedExceeded { .. }
-            | Self::BalanceExists(_)
-            | Self::RecoveryExceeded { .. } => Rule::of(AGREEMENT, "Art. 22: payments"),
-            Self::EndToEndId(_) | Self::EndToEndIdUsed { .. } => {
-                Rule::of("ISO 20022", "pain.001: EndToEndId names one payment")
-            }
-        }
+    under FR, "Art. 115: every payment rests on proof" => {
+        NotPositive(Money) = "a payment moves more than nothing; got {0}";
     }
 
-    fn kind(&self) -> refusal::Kind {
-        match self {
-            Self::SamePerson(_) => refusal::Kind::Forbidden,
-            _ => refusal::Kind::Rule,
-        }
+    under FR, "Art. 73-77: segregation of duties" => {
+        SamePerson(&'static str) = "another person must do this than the one who {0}" as Forbidden;
+    }
+
+    under MGA, "Art. 30-32: suspension, termination" => {
+        NotPayable { kind: Kind, grant: StreamId, phase: &'static str }
+            = "no {kind} while {grant} is {phase}";
+    }
+
+    under FR, "Art. 116: payments within the legal commitment" => {
+        OtherFund { fund: FundId, grant: GrantId } = "{fund} has no legal commitment to {grant}";
+    }
+
+    under FR, "Art. 115: every payment rests on proof" => {
+        NoBasis { kind: Kind, needs: &'static str } = "a {kind} rests on {needs}";
+    }
+
+    under "Rules document of the call", "payments" => {
+        NoPaymentRules = "the rules of the call say nothing about payments";
+    }
+
+    under "Rules document of the call", "payments.prefinancing_max" => {
+        PreFinancingExceeded { asked: Money, left: Money }
+            = "{asked} is more than the {left} left of the pre-financing";
+    }
+
+    under "Rules document of the call", "payments.before_balance_max" => {
+        BeforeBalanceExceeded { asked: Money, left: Money }
+            = "{asked} is more than the {left} that may be paid before the balance";
+    }
+
+    under MGA, "Art. 22: payments" => {
+        AcceptedExceeded { asked: Money, left: Money }
+            = "{asked} is more than the {left} accepted and not yet paid";
+        BalanceExists(PaymentId) = "the balance is payment {0}";
+    }
+
+    under FR, "Art. 116: payments within the legal commitment" => {
+        CommitmentExceeded { asked: Money, left: Money }
+            = "{asked} is more than the {left} left of the legal commitment";
+    }
+
+    under MGA, "Art. 22: payments" => {
+        RecoveryExceeded { asked: Money, left: Money }
+            = "{asked} is more than the {left} that can be recovered";
+    }
+
+    under "Rules document of the call", "payments.insurance" => {
+        InsuranceFirst(GrantId)
+            = "the insurance has nothing of grant {0} yet: the payment that it keeps its part of \
+               is first";
+    }
+
+    under MGA, "Art. 22: payments to the coordinator's account" => {
+        OtherAccount { ordered: Payee, now: Payee }
+            = "the order is for account {}, confirmed at position {}, and payments go to {}, \
+               confirmed at position {}: reject it, and ask again" with [ordered.account, ordered.confirmed_at, now.account, now.confirmed_at];
+        BeforeAccount(Timestamp) = "the account is confirmed since {0}; no order to it is older";
+    }
+
+    under "ISO 20022", "pain.001: EndToEndId names one payment" => {
+        EndToEndId(String)
+            = "an end-to-end id is 1 to 35 letters, digits or /-?:().,'+ and space; got {0:?}";
+        EndToEndIdUsed { id: String, payment: PaymentId }
+            = "end-to-end id {id} belongs to payment {payment}";
     }
 }
 
@@ -199,15 +171,25 @@ fn book(world: &World, id: &PaymentId, order: &Order, back: bool) -> Decision {
     Ok(vec![booking(world, &order.fund, &order.grant, id, order.amount)?])
 }
 
-/// The commands of a payment.
-pub const COMMANDS: &[Entry] = &[
-    entry::<Initiate>(),
-    entry::<Verify>(),
-    entry::<Authorise>(),
-    entry::<Execute>(),
-    entry::<Reject>(),
-    entry::<Return>(),
-];
+commands! {
+    |it| it.payment, Stage;
+
+    Initiate "payment.initiate" "Ask for a payment or a recovery"
+        by [InitiatingAgent] in [new] under FR, "Art. 73-77: initiation";
+    Verify "payment.verify" "Check a payment, as another person than its initiator"
+        by [VerifyingAgent] in [Initiated] needs [OtherPerson] under FR, "Art. 73-77: verification";
+    Authorise "payment.authorise" "Order a payment that was verified"
+        by [AuthorisingOfficer] in [Verified] needs [OtherPerson]
+        under FR, "Art. 74: the authorising officer";
+    Execute "payment.execute" "Carry out a payment that was authorised"
+        by [AccountingOfficer] in [Authorised] needs [OtherPerson]
+        under FR, "Art. 77: the accounting officer";
+    Reject "payment.reject" "Stop a payment before it is carried out"
+        by [VerifyingAgent, AuthorisingOfficer] in [Initiated, Verified, Authorised]
+        under FR, "Art. 73-77: verification";
+    Return "payment.return" "Record that the bank undid a payment"
+        by [AccountingOfficer] in [Executed] under "ISO 20022", "pacs.004: payment return";
+}
 
 /// Asks for a payment or a recovery.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -232,20 +214,7 @@ pub struct Initiate {
     pub report: Option<Key>,
 }
 
-impl Command for Initiate {
-    const DECLARATION: Declaration = Declaration {
-        name: "payment.initiate",
-        summary: "Ask for a payment or a recovery",
-        roles: &[Role::InitiatingAgent],
-        from: &[NEW],
-        needs: &[],
-        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 73-77: initiation"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.payment.stream()
-    }
-
+impl Decide for Initiate {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         if let Some(clause) = &self.clause {
             check_text("clause", clause)?;
@@ -434,20 +403,7 @@ pub struct Verify {
     pub payment: PaymentId,
 }
 
-impl Command for Verify {
-    const DECLARATION: Declaration = Declaration {
-        name: "payment.verify",
-        summary: "Check a payment, as another person than its initiator",
-        roles: &[Role::VerifyingAgent],
-        from: &["initiated"],
-        needs: &[Need::OtherPerson],
-        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 73-77: verification"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.payment.stream()
-    }
-
+impl Decide for Verify {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         let payment = world.find(&world.payments, &self.payment)?;
         payment.check_other_person(meta)?;
@@ -464,20 +420,7 @@ pub struct Authorise {
     pub payment: PaymentId,
 }
 
-impl Command for Authorise {
-    const DECLARATION: Declaration = Declaration {
-        name: "payment.authorise",
-        summary: "Order a payment that was verified",
-        roles: &[Role::AuthorisingOfficer],
-        from: &["verified"],
-        needs: &[Need::OtherPerson],
-        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 74: the authorising officer"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.payment.stream()
-    }
-
+impl Decide for Authorise {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         let payment = world.find(&world.payments, &self.payment)?;
         payment.check_other_person(meta)?;
@@ -502,20 +445,7 @@ pub struct Execute {
     pub payment: PaymentId,
 }
 
-impl Command for Execute {
-    const DECLARATION: Declaration = Declaration {
-        name: "payment.execute",
-        summary: "Carry out a payment that was authorised",
-        roles: &[Role::AccountingOfficer],
-        from: &["authorised"],
-        needs: &[Need::OtherPerson],
-        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 77: the accounting officer"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.payment.stream()
-    }
-
+impl Decide for Execute {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_end_to_end_id(world, &self.end_to_end_id)
             .map_err(|refusal| refusal.at("/end_to_end_id"))?;
@@ -560,20 +490,7 @@ pub struct Reject {
     pub reason: String,
 }
 
-impl Command for Reject {
-    const DECLARATION: Declaration = Declaration {
-        name: "payment.reject",
-        summary: "Stop a payment before it is carried out",
-        roles: &[Role::VerifyingAgent, Role::AuthorisingOfficer],
-        from: &["initiated", "verified", "authorised"],
-        needs: &[],
-        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 73-77: verification"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.payment.stream()
-    }
-
+impl Decide for Reject {
     fn decide(&self, _: &World, _: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         Ok(vec![NewEvent::on(&self.payment, Event::Rejected { reason: self.reason.clone() })])
@@ -591,20 +508,7 @@ pub struct Return {
     pub reason: String,
 }
 
-impl Command for Return {
-    const DECLARATION: Declaration = Declaration {
-        name: "payment.return",
-        summary: "Record that the bank undid a payment",
-        roles: &[Role::AccountingOfficer],
-        from: &["executed"],
-        needs: &[],
-        rule: Rule::of("ISO 20022", "pacs.004: payment return"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.payment.stream()
-    }
-
+impl Decide for Return {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         let order = world.find(&world.payments, &self.payment)?.order(&self.payment)?;

@@ -1,83 +1,50 @@
 //! Decides how far a Member State's contribution has come: pledged >= signed >= reported >=
 //! certified >= counted. Union money in other clothes is recorded, and never counted as a match.
 
-use crate::decide::command::{Command, Decision, Declaration, Entry, Meta, Need, NewEvent, entry};
+use crate::decide::command::Decide;
+use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::tables::commands;
 use crate::decide::texts::check_reason;
+use crate::facts::pledge::Phase;
 use crate::facts::pledge::{Event, Kind, Pledge, Promise};
-use crate::facts::stream::NEW;
 use crate::facts::world::World;
-use crate::kernel::actor::Role;
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{CallId, Country, GrantId, Key, PledgeId, StreamId, StreamKey};
+use crate::kernel::ids::{CallId, Country, GrantId, Key, PledgeId};
+use crate::kernel::law::OURS;
 use crate::kernel::money::Money;
-use crate::kernel::refusal;
-use crate::kernel::refusal::{Reason, Refusal, Rule};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::refusals;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Why a pledge says no.
-#[derive(Clone, Debug, PartialEq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
-#[strum(serialize_all = "snake_case")]
-#[expect(missing_docs, reason = "fields are the figures of the sentence")]
-pub enum Rejection {
-    /// Zero or less.
-    #[error("a contribution is more than nothing; got {0}")]
-    NotPositive(Money),
-    /// An umbrella in an umbrella.
-    #[error("{0} is itself a part: parts have no parts")]
-    Nested(PledgeId),
-    /// An umbrella for something else.
-    #[error("{0} is for another call, form or grant, or was withdrawn")]
-    OtherUmbrella(PledgeId),
-    /// More than the umbrella covers.
-    #[error("{asked} is more than the {left} left of {umbrella}")]
-    UmbrellaExceeded { asked: Money, left: Money, umbrella: PledgeId },
-    /// A step beyond the one before it.
-    #[error("{asked} more cannot be {step}: only {left} is {before} and not yet {step}")]
-    StepExceeded { step: &'static str, asked: Money, left: Money, before: &'static str },
-    /// Certified by who reported.
-    #[error("another person must certify than the one who reported")]
-    SamePerson,
-    /// Union money does not match Union money.
-    #[error("money of the Recovery and Resilience Facility is Union money: it matches nothing")]
-    UnionMoney,
-    /// What was counted stays.
-    #[error("{0} has been counted as a match already")]
-    AlreadyCounted(Money),
-    /// An umbrella over parts.
-    #[error("{0} is a part of it: withdraw the parts first")]
-    HasParts(PledgeId),
-}
+refusals! {
+    Rejection of "pledge"
 
-impl Reason for Rejection {
-    const CATEGORY: &'static str = PledgeId::CATEGORY;
-
-    fn rule(&self) -> Rule {
-        const EUROHPC: &str = "Council Reg. (EU) 2021/1173";
-        match self {
-            Self::NotPositive(_)
-            | Self::Nested(_)
-            | Self::OtherUmbrella(_)
-            | Self::UmbrellaExceeded { .. } => {
-                Rule::ours("the parts of a contribution add up to no more than the whole")
-            }
-            Self::StepExceeded { .. } | Self::AlreadyCounted(_) | Self::HasParts(_) => Rule::ours(
-                "pledged >= signed >= reported >= certified >= counted (design.md, 10.4)",
-            ),
-            Self::SamePerson => {
-                Rule::of(EUROHPC, "contributions are certified by an independent auditor")
-            }
-            Self::UnionMoney => {
-                Rule::of("Reg. (EU) 2021/241", "Art. 9: no double funding of the same cost")
-            }
-        }
+    under OURS, "the parts of a contribution add up to no more than the whole" => {
+        NotPositive(Money) = "a contribution is more than nothing; got {0}";
+        Nested(PledgeId) = "{0} is itself a part: parts have no parts";
+        OtherUmbrella(PledgeId) = "{0} is for another call, form or grant, or was withdrawn";
+        UmbrellaExceeded { asked: Money, left: Money, umbrella: PledgeId }
+            = "{asked} is more than the {left} left of {umbrella}";
     }
 
-    fn kind(&self) -> refusal::Kind {
-        match self {
-            Self::SamePerson => refusal::Kind::Forbidden,
-            _ => refusal::Kind::Rule,
-        }
+    under OURS, "pledged >= signed >= reported >= certified >= counted (design.md, 10.4)" => {
+        StepExceeded { step: &'static str, asked: Money, left: Money, before: &'static str }
+            = "{asked} more cannot be {step}: only {left} is {before} and not yet {step}";
+    }
+
+    under "Council Reg. (EU) 2021/1173", "contributions are certified by an independent auditor" => {
+        SamePerson = "another person must certify than the one who reported" as Forbidden;
+    }
+
+    under "Reg. (EU) 2021/241", "Art. 9: no double funding of the same cost" => {
+        UnionMoney
+            = "money of the Recovery and Resilience Facility is Union money: it matches nothing";
+    }
+
+    under OURS, "pledged >= signed >= reported >= certified >= counted (design.md, 10.4)" => {
+        AlreadyCounted(Money) = "{0} has been counted as a match already";
+        HasParts(PledgeId) = "{0} is a part of it: withdraw the parts first";
     }
 }
 
@@ -143,16 +110,32 @@ fn check_step(
     Ok(())
 }
 
-/// The commands of a pledge.
-pub const COMMANDS: &[Entry] = &[
-    entry::<Make>(),
-    entry::<Raise>(),
-    entry::<Sign>(),
-    entry::<Report>(),
-    entry::<Certify>(),
-    entry::<Count>(),
-    entry::<Withdraw>(),
-];
+commands! {
+    |it| it.pledge, Phase;
+
+    Make "pledge.make" "Promise a contribution to a call or a grant"
+        by [NationalAuthority, ProgrammeOfficer] in [new]
+        under "Council Reg. (EU) 2021/1173", "Art. 7-8: contributions of participating states";
+    Raise "pledge.raise" "Raise a promised contribution"
+        by [NationalAuthority, ProgrammeOfficer] in [Pledged, Signed, Reported, Certified, Counted]
+        under "Council Reg. (EU) 2021/1173", "Art. 7-8: contributions of participating states";
+    Sign "pledge.sign" "Bind a contribution by signature"
+        by [NationalAuthority, AuthorisingOfficer]
+        in [Pledged, Signed, Reported, Certified, Counted]
+        under OURS, "pledged >= signed >= reported >= certified >= counted (design.md, 10.4)";
+    Report "pledge.report" "Report a signed contribution as spent"
+        by [NationalAuthority] in [Pledged, Signed, Reported, Certified, Counted]
+        under OURS, "pledged >= signed >= reported >= certified >= counted (design.md, 10.4)";
+    Certify "pledge.certify" "Certify a reported contribution, as another person than who reported"
+        by [Certifier] in [Pledged, Signed, Reported, Certified, Counted] needs [OtherPerson]
+        under OURS, "pledged >= signed >= reported >= certified >= counted (design.md, 10.4)";
+    Count "pledge.count" "Count a certified contribution as a match"
+        by [AuthorisingOfficer] in [Pledged, Signed, Reported, Certified, Counted]
+        under OURS, "pledged >= signed >= reported >= certified >= counted (design.md, 10.4)";
+    Withdraw "pledge.withdraw" "Take a contribution back, before it is counted"
+        by [NationalAuthority, ProgrammeOfficer] in [Pledged, Signed, Reported, Certified, Counted]
+        under OURS, "pledged >= signed >= reported >= certified >= counted (design.md, 10.4)";
+}
 
 /// Promises a contribution.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -180,23 +163,7 @@ pub struct Make {
     pub state: Option<Country>,
 }
 
-impl Command for Make {
-    const DECLARATION: Declaration = Declaration {
-        name: "pledge.make",
-        summary: "Promise a contribution to a call or a grant",
-        roles: &[Role::NationalAuthority, Role::ProgrammeOfficer],
-        from: &[NEW],
-        needs: &[],
-        rule: Rule::of(
-            "Council Reg. (EU) 2021/1173",
-            "Art. 7-8: contributions of participating states",
-        ),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.pledge.stream()
-    }
-
+impl Decide for Make {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         positive(self.amount)?;
         world.find(&world.calls, &self.call).map_err(|refusal| refusal.at("/call"))?;
@@ -246,23 +213,7 @@ pub struct Raise {
     pub reason: String,
 }
 
-impl Command for Raise {
-    const DECLARATION: Declaration = Declaration {
-        name: "pledge.raise",
-        summary: "Raise a promised contribution",
-        roles: &[Role::NationalAuthority, Role::ProgrammeOfficer],
-        from: &["pledged", "signed", "reported", "certified", "counted"],
-        needs: &[],
-        rule: Rule::of(
-            "Council Reg. (EU) 2021/1173",
-            "Art. 7-8: contributions of participating states",
-        ),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.pledge.stream()
-    }
-
+impl Decide for Raise {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let amount = positive(self.amount)?;
         check_reason("reason", &self.reason)?;
@@ -289,20 +240,7 @@ pub struct Sign {
     pub pledge: PledgeId,
 }
 
-impl Command for Sign {
-    const DECLARATION: Declaration = Declaration {
-        name: "pledge.sign",
-        summary: "Bind a contribution by signature",
-        roles: &[Role::NationalAuthority, Role::AuthorisingOfficer],
-        from: &["pledged", "signed", "reported", "certified", "counted"],
-        needs: &[],
-        rule: Rule::ours("pledged >= signed >= reported >= certified >= counted (design.md, 10.4)"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.pledge.stream()
-    }
-
+impl Decide for Sign {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let pledge = world.find(&world.pledges, &self.pledge)?;
         check_step(self.amount, ("pledged", pledge.pledged()), ("signed", pledge.signed))?;
@@ -321,20 +259,7 @@ pub struct Report {
     pub pledge: PledgeId,
 }
 
-impl Command for Report {
-    const DECLARATION: Declaration = Declaration {
-        name: "pledge.report",
-        summary: "Report a signed contribution as spent",
-        roles: &[Role::NationalAuthority],
-        from: &["pledged", "signed", "reported", "certified", "counted"],
-        needs: &[],
-        rule: Rule::ours("pledged >= signed >= reported >= certified >= counted (design.md, 10.4)"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.pledge.stream()
-    }
-
+impl Decide for Report {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let pledge = world.find(&world.pledges, &self.pledge)?;
         check_step(self.amount, ("signed", pledge.signed), ("reported", pledge.reported))?;
@@ -355,20 +280,7 @@ pub struct Certify {
     pub pledge: PledgeId,
 }
 
-impl Command for Certify {
-    const DECLARATION: Declaration = Declaration {
-        name: "pledge.certify",
-        summary: "Certify a reported contribution, as another person than who reported",
-        roles: &[Role::Certifier],
-        from: &["pledged", "signed", "reported", "certified", "counted"],
-        needs: &[Need::OtherPerson],
-        rule: Rule::ours("pledged >= signed >= reported >= certified >= counted (design.md, 10.4)"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.pledge.stream()
-    }
-
+impl Decide for Certify {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         let pledge = world.find(&world.pledges, &self.pledge)?;
         check_step(self.amount, ("reported", pledge.reported), ("certified", pledge.certified))?;
@@ -391,20 +303,7 @@ pub struct Count {
     pub pledge: PledgeId,
 }
 
-impl Command for Count {
-    const DECLARATION: Declaration = Declaration {
-        name: "pledge.count",
-        summary: "Count a certified contribution as a match",
-        roles: &[Role::AuthorisingOfficer],
-        from: &["pledged", "signed", "reported", "certified", "counted"],
-        needs: &[],
-        rule: Rule::ours("pledged >= signed >= reported >= certified >= counted (design.md, 10.4)"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.pledge.stream()
-    }
-
+impl Decide for Count {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let pledge = world.find(&world.pledges, &self.pledge)?;
         if pledge.promise.as_ref().is_some_and(|promise| promise.kind == Kind::Rrf) {
@@ -426,20 +325,7 @@ pub struct Withdraw {
     pub reason: String,
 }
 
-impl Command for Withdraw {
-    const DECLARATION: Declaration = Declaration {
-        name: "pledge.withdraw",
-        summary: "Take a contribution back, before it is counted",
-        roles: &[Role::NationalAuthority, Role::ProgrammeOfficer],
-        from: &["pledged", "signed", "reported", "certified", "counted"],
-        needs: &[],
-        rule: Rule::ours("pledged >= signed >= reported >= certified >= counted (design.md, 10.4)"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.pledge.stream()
-    }
-
+impl Decide for Withdraw {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         let pledge = world.find(&world.pledges, &self.pledge)?;

@@ -1,16 +1,19 @@
 //! Decides a contest: the ranking of the contestants, and the split of money and compute time among the
 //! winners, to the cent and to the second.
 
-use crate::decide::command::{Command, Decision, Declaration, Entry, Meta, Need, NewEvent, entry};
+use crate::decide::command::Decide;
+use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::tables::commands;
 use crate::decide::texts::check_text;
+use crate::facts::prize::Phase;
 use crate::facts::prize::{Contestant, Event, Part, Prize};
-use crate::facts::stream::NEW;
 use crate::facts::world::World;
-use crate::kernel::actor::Role;
 use crate::kernel::compute::ComputeTime;
-use crate::kernel::ids::{FundId, Key, PrizeId, StreamId, StreamKey};
+use crate::kernel::ids::{FundId, Key, PrizeId};
+use crate::kernel::law::{FR, OURS};
 use crate::kernel::money::Money;
-use crate::kernel::refusal::{Kind, Reason, Refusal, Rule};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::refusals;
 use crate::rulebook::{CallKind, Document};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,75 +23,50 @@ use std::sync::Arc;
 /// The most contestants that can be ranked or awarded at once.
 pub const CONTESTANTS_MAX: usize = 200;
 
-/// Why a prize says no.
-#[derive(Clone, Debug, PartialEq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
-#[strum(serialize_all = "snake_case")]
-#[expect(missing_docs, reason = "fields are the figures of the sentence")]
-pub enum Rejection {
-    /// Rules of another kind of call.
-    #[error("the rules document is not for a prize")]
-    OtherRules,
-    /// No winners.
-    #[error("a prize has 1 to {CONTESTANTS_MAX} winners")]
-    NoWinners,
-    /// Half a budget.
-    #[error("fund, line and source are named together or not at all")]
-    HalfABudget,
-    /// A negative amount.
-    #[error("an amount may not be less than nothing; got {0}")]
-    Negative(Money),
-    /// An empty or too long list, or one named twice.
-    #[error("a list names 1 to {CONTESTANTS_MAX} different contestants; see {0}")]
-    BadList(String),
-    /// Ranks with a gap.
-    #[error("ranks begin at 1 and skip as many as are equal; got {0}")]
-    BadRank(u32),
-    /// More winners than foreseen.
-    #[error("{asked} winners are more than the {max} that the prize has")]
-    TooManyWinners { asked: usize, max: u32 },
-    /// Not ranked.
-    #[error("{0} is not in the ranking")]
-    NotRanked(Key),
-    /// Passed over.
-    #[error("{skipped} ranks above {winner} and must win too")]
-    PassedOver { skipped: Key, winner: Key },
-    /// Not the whole.
-    #[error("the parts make {sum}; the prize is {whole}")]
-    NotTheWhole { sum: String, whole: String },
-    /// Parts given together with an even split.
-    #[error("an even split leaves no parts to be given")]
-    EvenAndParts,
-    /// An extra award to a winner.
-    #[error("{0} is a winner; an extra award is for those who are not")]
-    ExtraForWinner(Key),
-    /// An extra award out of the prize itself.
-    #[error("an extra award comes from another pool than the prize")]
-    ExtraFromThePool,
-}
+refusals! {
+    Rejection of "prize"
 
-impl Reason for Rejection {
-    const CATEGORY: &'static str = PrizeId::CATEGORY;
-
-    fn rule(&self) -> Rule {
-        match self {
-            Self::OtherRules => Rule::ours("rules are data (design.md, 5)"),
-            Self::BadList(_) => Rule::ours("every input has a limit"),
-            _ => Rule::ours("a prize is split to the cent and the second (design.md, 5)"),
-        }
+    under OURS, "rules are data (design.md, 5)" => {
+        OtherRules = "the rules document is not for a prize" as Malformed;
     }
 
-    fn kind(&self) -> Kind {
-        match self {
-            Self::OtherRules | Self::BadList(_) | Self::HalfABudget | Self::EvenAndParts => {
-                Kind::Malformed
-            }
-            _ => Kind::Rule,
-        }
+    under OURS, "a prize is split to the cent and the second (design.md, 5)" => {
+        NoWinners = "a prize has 1 to {CONTESTANTS_MAX} winners";
+        HalfABudget = "fund, line and source are named together or not at all" as Malformed;
+        Negative(Money) = "an amount may not be less than nothing; got {0}";
+    }
+
+    under OURS, "every input has a limit" => {
+        BadList(String)
+            = "a list names 1 to {CONTESTANTS_MAX} different contestants; see {0}" as Malformed;
+    }
+
+    under OURS, "a prize is split to the cent and the second (design.md, 5)" => {
+        BadRank(u32) = "ranks begin at 1 and skip as many as are equal; got {0}";
+        TooManyWinners { asked: usize, max: u32 }
+            = "{asked} winners are more than the {max} that the prize has";
+        NotRanked(Key) = "{0} is not in the ranking";
+        PassedOver { skipped: Key, winner: Key }
+            = "{skipped} ranks above {winner} and must win too";
+        NotTheWhole { sum: String, whole: String } = "the parts make {sum}; the prize is {whole}";
+        EvenAndParts = "an even split leaves no parts to be given" as Malformed;
+        ExtraForWinner(Key) = "{0} is a winner; an extra award is for those who are not";
+        ExtraFromThePool = "an extra award comes from another pool than the prize";
     }
 }
 
-/// The commands of a prize.
-pub const COMMANDS: &[Entry] = &[entry::<Open>(), entry::<Rank>(), entry::<Award>()];
+commands! {
+    |it| it.prize, Phase;
+
+    Open "prize.open" "Open a contest with its rules and its prize"
+        by [ProgrammeOfficer] in [new] needs [Document]
+        under FR, "prizes: rules of the contest first";
+    Rank "prize.rank" "Record the ranking of the jury"
+        by [PanelChair] in [Open] under OURS, "a prize follows its ranking (design.md, 5)";
+    Award "prize.award" "Split the prize among the winners, exactly"
+        by [GoverningBoard] in [Ranked]
+        under OURS, "a prize is split to the cent and the second (design.md, 5)";
+}
 
 /// Opens a contest.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -120,20 +98,7 @@ pub struct Open {
     pub winners_max: u32,
 }
 
-impl Command for Open {
-    const DECLARATION: Declaration = Declaration {
-        name: "prize.open",
-        summary: "Open a contest with its rules and its prize",
-        roles: &[Role::ProgrammeOfficer],
-        from: &[NEW],
-        needs: &[Need::Document],
-        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "prizes: rules of the contest first"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.prize.stream()
-    }
-
+impl Decide for Open {
     fn decide(&self, _: &World, _: &Meta) -> Decision {
         check_text("title", &self.title)?;
         crate::decide::call::check_rules(&self.rules)?;
@@ -179,20 +144,7 @@ pub struct Rank {
     pub ranking: Vec<Contestant>,
 }
 
-impl Command for Rank {
-    const DECLARATION: Declaration = Declaration {
-        name: "prize.rank",
-        summary: "Record the ranking of the jury",
-        roles: &[Role::PanelChair],
-        from: &["open"],
-        needs: &[],
-        rule: Rule::ours("a prize follows its ranking (design.md, 5)"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.prize.stream()
-    }
-
+impl Decide for Rank {
     fn decide(&self, _: &World, _: &Meta) -> Decision {
         check_contestants("ranking", self.ranking.iter().map(|one| &one.contestant))?;
         let mut ranking = self.ranking.clone();
@@ -253,20 +205,7 @@ pub struct Extra {
     pub contestant: Key,
 }
 
-impl Command for Award {
-    const DECLARATION: Declaration = Declaration {
-        name: "prize.award",
-        summary: "Split the prize among the winners, exactly",
-        roles: &[Role::GoverningBoard],
-        from: &["ranked"],
-        needs: &[],
-        rule: Rule::ours("a prize is split to the cent and the second (design.md, 5)"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.prize.stream()
-    }
-
+impl Decide for Award {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let prize = world.find(&world.prizes, &self.prize)?;
         check_contestants("split", self.split.iter().map(|part| &part.contestant))?;
@@ -400,6 +339,7 @@ impl Prize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::actor::Role;
     use crate::testing::round::rules;
     use crate::testing::{Scenario, given};
 

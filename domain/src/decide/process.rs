@@ -1,37 +1,39 @@
 //! Process managers that got stuck: a reaction that was refused is parked here, in sight, until a
 //! person resolves it. The reactions themselves are in `react.rs`.
 
-use crate::decide::command::{Command, Decision, Declaration, Entry, Meta, NewEvent, entry};
+use crate::decide::command::Decide;
+use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::tables::commands;
 use crate::decide::texts::check_reason;
 use crate::facts::process::Event;
-use crate::facts::stream::NEW;
+use crate::facts::process::Phase;
 use crate::facts::timer::{Refused, Wish};
 use crate::facts::world::World;
-use crate::kernel::actor::Role;
-use crate::kernel::ids::{CommandId, ProcessId, StreamId, StreamKey};
-use crate::kernel::refusal::{Reason, Refusal, Rule};
+use crate::kernel::ids::{CommandId, ProcessId};
+use crate::kernel::law::OURS;
+use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::refusals;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Why a process says no.
-#[derive(Clone, Debug, PartialEq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
-#[strum(serialize_all = "snake_case")]
-pub enum Rejection {
-    /// Nothing of that name waits.
-    #[error("no reaction {0} waits for a person")]
-    NotParked(CommandId),
-}
+refusals! {
+    Rejection of "process"
 
-impl Reason for Rejection {
-    const CATEGORY: &'static str = ProcessId::CATEGORY;
-
-    fn rule(&self) -> Rule {
-        Rule::ours("a failed reaction is a visible state (design.md, 4)")
+    under OURS, "a failed reaction is a visible state (design.md, 4)" => {
+        NotParked(CommandId) = "no reaction {0} waits for a person";
     }
 }
 
-/// The commands of a process manager.
-pub const COMMANDS: &[Entry] = &[entry::<Park>(), entry::<Resolve>()];
+commands! {
+    |it| it.process, Phase;
+
+    Park "process.park" "Set a refused reaction aside for a person"
+        by [System] in [new, Running, Parked]
+        under OURS, "a failed reaction is a visible state (design.md, 4)";
+    Resolve "process.resolve" "Say how a parked reaction was dealt with"
+        by [ProgrammeOfficer, AuthorisingOfficer] in [Parked]
+        under OURS, "a failed reaction is a visible state (design.md, 4)";
+}
 
 /// Parks a reaction that was refused.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -50,20 +52,7 @@ pub struct Park {
     pub wish: Wish,
 }
 
-impl Command for Park {
-    const DECLARATION: Declaration = Declaration {
-        name: "process.park",
-        summary: "Set a refused reaction aside for a person",
-        roles: &[Role::System],
-        from: &[NEW, "running", "parked"],
-        needs: &[],
-        rule: Rule::ours("a failed reaction is a visible state (design.md, 4)"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.process.stream()
-    }
-
+impl Decide for Park {
     fn decide(&self, _: &World, _: &Meta) -> Decision {
         let refused = Refused { code: self.code.clone(), message: self.message.clone() };
         let event =
@@ -85,20 +74,7 @@ pub struct Resolve {
     pub reaction: CommandId,
 }
 
-impl Command for Resolve {
-    const DECLARATION: Declaration = Declaration {
-        name: "process.resolve",
-        summary: "Say how a parked reaction was dealt with",
-        roles: &[Role::ProgrammeOfficer, Role::AuthorisingOfficer],
-        from: &["parked"],
-        needs: &[],
-        rule: Rule::ours("a failed reaction is a visible state (design.md, 4)"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.process.stream()
-    }
-
+impl Decide for Resolve {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         check_reason("how", &self.how)?;
         let process = world.find(&world.processes, &self.process)?;

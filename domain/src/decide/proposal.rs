@@ -1,19 +1,22 @@
 //! Decides what becomes of a proposal: drafted, submitted against a receipt, admitted to the round of
 //! the cut-off by which it was received, checked, and in the end awarded, reserved or rejected.
 
-use crate::decide::command::{Command, Decision, Declaration, Entry, Meta, Need, NewEvent, entry};
+use crate::decide::command::Decide;
+use crate::decide::command::{Decision, Meta, NewEvent};
 use crate::decide::evaluation;
+use crate::decide::tables::commands;
 use crate::decide::texts::{check_reason, check_text};
 use crate::facts::call;
 use crate::facts::call::{Call, CutOffStatus};
+use crate::facts::proposal::Phase;
 use crate::facts::proposal::{Answer, Content, DocumentHash, Event, Proposal, Submission};
-use crate::facts::stream::NEW;
 use crate::facts::world::World;
-use crate::kernel::actor::Role;
 use crate::kernel::canonical;
-use crate::kernel::ids::{ActorId, CallId, Country, Key, ProposalId, StreamId, StreamKey};
+use crate::kernel::ids::{ActorId, CallId, Country, Key, ProposalId};
+use crate::kernel::law::{OURS, RULES};
 use crate::kernel::money::Money;
-use crate::kernel::refusal::{Common, Kind, Reason, Refusal, Rule};
+use crate::kernel::refusal::refusals;
+use crate::kernel::refusal::{Common, Refusal};
 use crate::rulebook::{Document, Question};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -23,118 +26,78 @@ use std::collections::BTreeSet;
 /// The most entries in each list of a proposal.
 pub const LIST_MAX: usize = 64;
 
-/// Why a proposal says no.
-#[derive(Clone, Debug, PartialEq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
-#[strum(serialize_all = "snake_case")]
-#[expect(missing_docs, reason = "fields are the figures of the sentence")]
-pub enum Rejection {
-    /// Not the applicant.
-    #[error("only the applicant, or who acts on behalf of them, may do this")]
-    NotTheApplicant,
-    /// A call that takes no proposals.
-    #[error("call {call} is {phase}: it takes no proposals")]
-    CallTakesNone { call: CallId, phase: &'static str },
-    /// After the end of the call.
-    #[error("call {call} took proposals until {until}; this was received at {received_at}")]
-    AfterTheEnd { call: CallId, until: Timestamp, received_at: Timestamp },
-    /// No cut-off to go into.
-    #[error("call {0} has no cut-off left for what is received now")]
-    NoCutOffLeft(CallId),
-    /// Its cut-off has passed.
-    #[error("the proposal is in the round of cut-off {cut_off}, which closed at {at}")]
-    CutOffPassed { cut_off: Key, at: Timestamp },
-    /// Its round has been decided.
-    #[error("the round of cut-off {0} has been decided")]
-    RoundDecided(Key),
-    /// No more fit into the round.
-    #[error(
-        "cut-off {0} has its {max} proposals: the programme officer must add a cut-off",
-        max = call::PROPOSALS_PER_ROUND_MAX
-    )]
-    RoundFull(Key),
-    /// An empty field.
-    #[error("{0} is empty")]
-    Empty(&'static str),
-    /// A list too long, or with an entry twice.
-    #[error("{0} has more than {LIST_MAX} entries, or one of them twice")]
-    BadList(&'static str),
-    /// A negative amount.
-    #[error("an amount may not be less than nothing; got {0}")]
-    Negative(Money),
-    /// More than the whole.
-    #[error("{requested} is asked of the Union for a project that costs {total}")]
-    MoreThanTotal { requested: Money, total: Money },
-    /// A document is missing.
-    #[error("the rules ask for document {0}")]
-    DocumentMissing(Key),
-    /// Too many pages.
-    #[error("{pages} pages are more than the {max} that the rules allow")]
-    TooManyPages { pages: u32, max: u32 },
-    /// Checked already.
-    #[error("the proposal has been found admissible already")]
-    CheckedAlready,
-    /// Eligibility before admissibility.
-    #[error("admissibility is checked before eligibility")]
-    NotYetAdmissible,
-    /// A question without its answer, or an answer without its question.
-    #[error("question {0} must be answered once")]
-    NotAnswered(Key),
-    /// No such question.
-    #[error("the rules ask no question {0}")]
-    NoQuestion(Key),
-}
+refusals! {
+    Rejection of "proposal"
 
-impl Reason for Rejection {
-    const CATEGORY: &'static str = ProposalId::CATEGORY;
-
-    fn rule(&self) -> Rule {
-        match self {
-            Self::NotTheApplicant => Rule::ours("who may what (design.md, 6)"),
-            Self::CallTakesNone { .. }
-            | Self::AfterTheEnd { .. }
-            | Self::NoCutOffLeft(_)
-            | Self::CutOffPassed { .. }
-            | Self::RoundDecided(_) => Rule::ours("the calendar of cut-offs (design.md, 10.8)"),
-            Self::RoundFull(_) | Self::Empty(_) | Self::BadList(_) => {
-                Rule::ours("every input has a limit")
-            }
-            Self::Negative(_) | Self::MoreThanTotal { .. } => {
-                Rule::ours("money is integer cents of one currency (design.md, 5)")
-            }
-            Self::DocumentMissing(_) => Rule::of("rules document", "submission.documents"),
-            Self::TooManyPages { .. } => Rule::of("rules document", "submission.pages_max"),
-            Self::CheckedAlready
-            | Self::NotYetAdmissible
-            | Self::NotAnswered(_)
-            | Self::NoQuestion(_) => {
-                Rule::of("rules document", "submission.questions, eligibility.questions")
-            }
-        }
+    under OURS, "who may what (design.md, 6)" => {
+        NotTheApplicant
+            = "only the applicant, or who acts on behalf of them, may do this" as Forbidden;
     }
 
-    fn kind(&self) -> Kind {
-        match self {
-            Self::NotTheApplicant => Kind::Forbidden,
-            Self::CheckedAlready => Kind::Conflict,
-            Self::Empty(_) | Self::BadList(_) => Kind::Malformed,
-            _ => Kind::Rule,
-        }
+    under OURS, "the calendar of cut-offs (design.md, 10.8)" => {
+        CallTakesNone { call: CallId, phase: &'static str }
+            = "call {call} is {phase}: it takes no proposals";
+        AfterTheEnd { call: CallId, until: Timestamp, received_at: Timestamp }
+            = "call {call} took proposals until {until}; this was received at {received_at}";
+        NoCutOffLeft(CallId) = "call {0} has no cut-off left for what is received now";
+        CutOffPassed { cut_off: Key, at: Timestamp }
+            = "the proposal is in the round of cut-off {cut_off}, which closed at {at}";
+        RoundDecided(Key) = "the round of cut-off {0} has been decided";
+    }
+
+    under OURS, "every input has a limit" => {
+        RoundFull(Key)
+            = "cut-off {0} has its {max} proposals: the programme officer must add a cut-off" with [max = call::PROPOSALS_PER_ROUND_MAX];
+        Empty(&'static str) = "{0} is empty" as Malformed;
+        BadList(&'static str)
+            = "{0} has more than {LIST_MAX} entries, or one of them twice" as Malformed;
+    }
+
+    under OURS, "money is integer cents of one currency (design.md, 5)" => {
+        Negative(Money) = "an amount may not be less than nothing; got {0}";
+        MoreThanTotal { requested: Money, total: Money }
+            = "{requested} is asked of the Union for a project that costs {total}";
+    }
+
+    under RULES, "submission.documents" => {
+        DocumentMissing(Key) = "the rules ask for document {0}";
+    }
+
+    under RULES, "submission.pages_max" => {
+        TooManyPages { pages: u32, max: u32 }
+            = "{pages} pages are more than the {max} that the rules allow";
+    }
+
+    under RULES, "submission.questions, eligibility.questions" => {
+        CheckedAlready = "the proposal has been found admissible already" as Conflict;
+        NotYetAdmissible = "admissibility is checked before eligibility";
+        NotAnswered(Key) = "question {0} must be answered once";
+        NoQuestion(Key) = "the rules ask no question {0}";
     }
 }
 
-/// The commands of a proposal.
-pub const COMMANDS: &[Entry] = &[
-    entry::<Draft>(),
-    entry::<Revise>(),
-    entry::<Submit>(),
-    entry::<Withdraw>(),
-    entry::<CheckAdmissibility>(),
-    entry::<CheckEligibility>(),
-];
+commands! {
+    |it| it.proposal, Phase;
 
-const APPLICANT: &[Role] = &[Role::Applicant];
-
-const OFFICER: &[Role] = &[Role::ProgrammeOfficer];
+    Draft "proposal.draft" "Begin a proposal to a call"
+        by [Applicant] in [new] under OURS, "the life of a proposal (design.md, 5)";
+    Revise "proposal.revise"
+        "Change a proposal before its cut-off; submit it again to send the change"
+        by [Applicant] in [Draft, Submitted]
+        under OURS, "the calendar of cut-offs (design.md, 10.8)";
+    Submit "proposal.submit" "Submit a proposal; the receipt names the cut-off that it goes into"
+        by [Applicant] in [Draft, Submitted] needs [Document]
+        under OURS, "received by the cut-off, in the round (design.md, 10.8)";
+    Withdraw "proposal.withdraw" "Withdraw a proposal that has not been awarded"
+        by [Applicant] in [Draft, Submitted, Admitted, Eligible, Reserved]
+        under OURS, "the life of a proposal (design.md, 5)";
+    CheckAdmissibility "proposal.check_admissibility"
+        "Say whether a proposal is complete and in form"
+        by [ProgrammeOfficer] in [Admitted] under RULES, "submission.questions";
+    CheckEligibility "proposal.check_eligibility"
+        "Say whether the applicant of an admissible proposal may take part"
+        by [ProgrammeOfficer] in [Admitted] under RULES, "eligibility";
+}
 
 /// Begins a proposal.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -150,20 +113,7 @@ pub struct Draft {
     pub proposal: ProposalId,
 }
 
-impl Command for Draft {
-    const DECLARATION: Declaration = Declaration {
-        name: "proposal.draft",
-        summary: "Begin a proposal to a call",
-        roles: APPLICANT,
-        from: &[NEW],
-        needs: &[],
-        rule: Rule::ours("the life of a proposal (design.md, 5)"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.proposal.stream()
-    }
-
+impl Decide for Draft {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_applicant(&self.applicant, meta)?;
         check_open(&self.call, world.find(&world.calls, &self.call)?)?;
@@ -271,20 +221,7 @@ pub struct Revise {
     pub proposal: ProposalId,
 }
 
-impl Command for Revise {
-    const DECLARATION: Declaration = Declaration {
-        name: "proposal.revise",
-        summary: "Change a proposal before its cut-off; submit it again to send the change",
-        roles: APPLICANT,
-        from: &["draft", "submitted"],
-        needs: &[],
-        rule: Rule::ours("the calendar of cut-offs (design.md, 10.8)"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.proposal.stream()
-    }
-
+impl Decide for Revise {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         let proposal = world.find(&world.proposals, &self.proposal)?;
         proposal.check_applicant(meta)?;
@@ -311,20 +248,7 @@ pub struct Submit {
     pub proposal: ProposalId,
 }
 
-impl Command for Submit {
-    const DECLARATION: Declaration = Declaration {
-        name: "proposal.submit",
-        summary: "Submit a proposal; the receipt names the cut-off that it goes into",
-        roles: APPLICANT,
-        from: &["draft", "submitted"],
-        needs: &[Need::Document],
-        rule: Rule::ours("received by the cut-off, in the round (design.md, 10.8)"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.proposal.stream()
-    }
-
+impl Decide for Submit {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         let proposal = world.find(&world.proposals, &self.proposal)?;
         proposal.check_applicant(meta)?;
@@ -411,20 +335,7 @@ pub struct Withdraw {
     pub reason: String,
 }
 
-impl Command for Withdraw {
-    const DECLARATION: Declaration = Declaration {
-        name: "proposal.withdraw",
-        summary: "Withdraw a proposal that has not been awarded",
-        roles: APPLICANT,
-        from: &["draft", "submitted", "admitted", "eligible", "reserved"],
-        needs: &[],
-        rule: Rule::ours("the life of a proposal (design.md, 5)"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.proposal.stream()
-    }
-
+impl Decide for Withdraw {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         world.find(&world.proposals, &self.proposal)?.check_applicant(meta)?;
@@ -444,20 +355,7 @@ pub struct CheckAdmissibility {
     pub proposal: ProposalId,
 }
 
-impl Command for CheckAdmissibility {
-    const DECLARATION: Declaration = Declaration {
-        name: "proposal.check_admissibility",
-        summary: "Say whether a proposal is complete and in form",
-        roles: OFFICER,
-        from: &["admitted"],
-        needs: &[],
-        rule: Rule::of("rules document", "submission.questions"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.proposal.stream()
-    }
-
+impl Decide for CheckAdmissibility {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let proposal = world.find(&world.proposals, &self.proposal)?;
         if proposal.admissible {
@@ -485,20 +383,7 @@ pub struct CheckEligibility {
     pub proposal: ProposalId,
 }
 
-impl Command for CheckEligibility {
-    const DECLARATION: Declaration = Declaration {
-        name: "proposal.check_eligibility",
-        summary: "Say whether the applicant of an admissible proposal may take part",
-        roles: OFFICER,
-        from: &["admitted"],
-        needs: &[],
-        rule: Rule::of("rules document", "eligibility"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.proposal.stream()
-    }
-
+impl Decide for CheckEligibility {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let proposal = world.find(&world.proposals, &self.proposal)?;
         if !proposal.admissible {

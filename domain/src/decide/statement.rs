@@ -1,15 +1,18 @@
 //! Decides whether a bank statement proves its own cash, and which entry is which payment.
 
-use crate::decide::command::{Command, Decision, Declaration, Entry, Meta, Need, NewEvent, entry};
+use crate::decide::command::Decide;
+use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::tables::commands;
 use crate::decide::texts::{check_list, check_reason};
 use crate::facts::payment::Stage;
+use crate::facts::statement::Phase;
 use crate::facts::statement::{Booking, Event, Sheet, Statement};
-use crate::facts::stream::NEW;
 use crate::facts::world::World;
-use crate::kernel::actor::Role;
-use crate::kernel::ids::{Key, PaymentId, StatementId, StreamId, StreamKey};
+use crate::kernel::ids::{Key, PaymentId, StatementId};
+use crate::kernel::law::{FR, OURS};
 use crate::kernel::money::Money;
-use crate::kernel::refusal::{Common, Kind, Reason, Refusal, Rule};
+use crate::kernel::refusal::refusals;
+use crate::kernel::refusal::{Common, Refusal};
 use crate::{decide, facts};
 use jiff::civil::Date;
 use schemars::JsonSchema;
@@ -22,89 +25,37 @@ pub const ENTRIES_MAX: usize = 150;
 /// The longest description of an entry, in characters (unstructured remittance, ISO 20022).
 pub const DESCRIPTION_CHARS_MAX: usize = 140;
 
-/// Why a statement says no.
-#[derive(Clone, Debug, PartialEq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
-#[strum(serialize_all = "snake_case")]
-#[expect(missing_docs, reason = "fields are the figures of the sentence")]
-pub enum Rejection {
-    /// The end comes first.
-    #[error("{to} lies before {from}")]
-    Backwards { from: Date, to: Date },
-    /// One key, two entries.
-    #[error("two entries are called {0}")]
-    EntryTwice(Key),
-    /// Booked on another day.
-    #[error("entry {entry} was booked on {booked_on}, outside the statement")]
-    OutsidePeriod { entry: Key, booked_on: Date },
-    /// The entries do not explain the balances.
-    #[error("{opening} and entries of {sum} do not make {closing}")]
-    ProofOfCash { opening: Money, sum: Money, closing: Money },
-    /// The same file again.
-    #[error("this file was imported as {0}")]
-    FileTwice(StatementId),
-    /// A statement is missing, or came twice.
-    #[error("statement {expected} comes next, not {got}")]
-    NumberGap { expected: u32, got: u32 },
-    /// It does not begin where the last one ended.
-    #[error("the last statement closed with {closing}, this one opens with {opening}")]
-    BalanceGap { closing: Money, opening: Money },
-    /// No such entry.
-    #[error("there is no entry {0}")]
-    NoEntry(Key),
-    /// It is matched.
-    #[error("entry {entry} is payment {payment} already")]
-    EntryMatched { entry: Key, payment: PaymentId },
-    /// The payment is matched elsewhere.
-    #[error("payment {payment} is entry {entry} of {statement} already")]
-    PaymentMatched { payment: PaymentId, entry: Key, statement: StatementId },
-    /// Nothing left the account.
-    #[error("payment {payment} is {phase}, not executed")]
-    NotExecuted { payment: PaymentId, phase: &'static str },
-    /// Another amount.
-    #[error("the entry is of {entry}, the payment would be {expected}")]
-    AmountDiffers { entry: Money, expected: Money },
-    /// It is not matched.
-    #[error("entry {0} is not matched")]
-    NotMatched(Key),
-    /// Un-matched by who matched.
-    #[error("another person must undo a match than the one who made it")]
-    SamePerson,
-}
+refusals! {
+    Rejection of "statement"
 
-impl Reason for Rejection {
-    const CATEGORY: &'static str = StatementId::CATEGORY;
-
-    fn rule(&self) -> Rule {
-        match self {
-            Self::Backwards { .. }
-            | Self::EntryTwice(_)
-            | Self::OutsidePeriod { .. }
-            | Self::ProofOfCash { .. }
-            | Self::FileTwice(_)
-            | Self::NumberGap { .. }
-            | Self::BalanceGap { .. } => {
-                Rule::ours("a statement proves its cash and follows the one before it")
-            }
-            Self::NoEntry(_)
-            | Self::EntryMatched { .. }
-            | Self::PaymentMatched { .. }
-            | Self::NotExecuted { .. }
-            | Self::AmountDiffers { .. }
-            | Self::NotMatched(_) => {
-                Rule::ours("one payment is one entry of the bank, to the cent")
-            }
-            Self::SamePerson => {
-                Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 73-77: segregation of duties")
-            }
-        }
+    under OURS, "a statement proves its cash and follows the one before it" => {
+        Backwards { from: Date, to: Date } = "{to} lies before {from}";
+        EntryTwice(Key) = "two entries are called {0}";
+        OutsidePeriod { entry: Key, booked_on: Date }
+            = "entry {entry} was booked on {booked_on}, outside the statement";
+        ProofOfCash { opening: Money, sum: Money, closing: Money }
+            = "{opening} and entries of {sum} do not make {closing}";
+        FileTwice(StatementId) = "this file was imported as {0}";
+        NumberGap { expected: u32, got: u32 } = "statement {expected} comes next, not {got}";
+        BalanceGap { closing: Money, opening: Money }
+            = "the last statement closed with {closing}, this one opens with {opening}";
     }
 
-    fn kind(&self) -> Kind {
-        match self {
-            Self::SamePerson => Kind::Forbidden,
-            Self::EntryMatched { .. } | Self::PaymentMatched { .. } => Kind::Conflict,
-            _ => Kind::Rule,
-        }
+    under OURS, "one payment is one entry of the bank, to the cent" => {
+        NoEntry(Key) = "there is no entry {0}";
+        EntryMatched { entry: Key, payment: PaymentId }
+            = "entry {entry} is payment {payment} already" as Conflict;
+        PaymentMatched { payment: PaymentId, entry: Key, statement: StatementId }
+            = "payment {payment} is entry {entry} of {statement} already" as Conflict;
+        NotExecuted { payment: PaymentId, phase: &'static str }
+            = "payment {payment} is {phase}, not executed";
+        AmountDiffers { entry: Money, expected: Money }
+            = "the entry is of {entry}, the payment would be {expected}";
+        NotMatched(Key) = "entry {0} is not matched";
+    }
+
+    under FR, "Art. 73-77: segregation of duties" => {
+        SamePerson = "another person must undo a match than the one who made it" as Forbidden;
     }
 }
 
@@ -203,10 +154,19 @@ fn check_amount(world: &World, id: &PaymentId, entry: Money) -> Result<(), Refus
     }
 }
 
-/// The commands of a bank statement.
-pub const COMMANDS: &[Entry] = &[entry::<Import>(), entry::<Match>(), entry::<Unmatch>()];
+commands! {
+    |it| it.statement, Phase;
 
-const MATCHING: &[Role] = &[Role::AccountingOfficer, Role::InitiatingAgent];
+    Import "statement.import" "Take in a bank statement that proves its cash"
+        by [AccountingOfficer] in [new] needs [Document]
+        under FR, "Art. 77: the accounting officer keeps the accounts";
+    Match "statement.match" "Say which payment an entry of the bank is"
+        by [AccountingOfficer, InitiatingAgent] in [Imported]
+        under OURS, "one payment is one entry of the bank, to the cent";
+    Unmatch "statement.unmatch" "Undo a match, as another person than who made it"
+        by [AccountingOfficer, InitiatingAgent] in [Imported, Reconciled] needs [OtherPerson]
+        under OURS, "one payment is one entry of the bank, to the cent";
+}
 
 /// Takes a bank statement in.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -218,23 +178,7 @@ pub struct Import {
     pub statement: StatementId,
 }
 
-impl Command for Import {
-    const DECLARATION: Declaration = Declaration {
-        name: "statement.import",
-        summary: "Take in a bank statement that proves its cash",
-        roles: &[Role::AccountingOfficer],
-        from: &[NEW],
-        needs: &[Need::Document],
-        rule: Rule::of(
-            "Reg. (EU, Euratom) 2024/2509",
-            "Art. 77: the accounting officer keeps the accounts",
-        ),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.statement.stream()
-    }
-
+impl Decide for Import {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let sheet = &self.sheet;
         if let Some((twin, _)) = sheets(world).find(|(_, other)| other.document == sheet.document) {
@@ -262,20 +206,7 @@ pub struct Match {
     pub statement: StatementId,
 }
 
-impl Command for Match {
-    const DECLARATION: Declaration = Declaration {
-        name: "statement.match",
-        summary: "Say which payment an entry of the bank is",
-        roles: MATCHING,
-        from: &["imported"],
-        needs: &[],
-        rule: Rule::ours("one payment is one entry of the bank, to the cent"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.statement.stream()
-    }
-
+impl Decide for Match {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let statement = world.find(&world.statements, &self.statement)?;
         let booking = statement.booking(&self.entry).map_err(|refusal| refusal.at("/entry"))?;
@@ -329,20 +260,7 @@ pub struct Unmatch {
     pub statement: StatementId,
 }
 
-impl Command for Unmatch {
-    const DECLARATION: Declaration = Declaration {
-        name: "statement.unmatch",
-        summary: "Undo a match, as another person than who made it",
-        roles: MATCHING,
-        from: &["imported", "reconciled"],
-        needs: &[Need::OtherPerson],
-        rule: Rule::ours("one payment is one entry of the bank, to the cent"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.statement.stream()
-    }
-
+impl Decide for Unmatch {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         let statement = world.find(&world.statements, &self.statement)?;

@@ -1,16 +1,19 @@
 //! Decides what is kept about a natural person, and when it goes: sealed contact data, legal holds, erasure
 //! as far as the law lets it, and the opening of sealed data, which takes two people.
 
-use crate::decide::command::{Command, Decision, Declaration, Entry, Meta, Need, NewEvent, entry};
+use crate::decide::command::Decide;
+use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::tables::commands;
 use crate::decide::texts::check_list;
 use crate::facts::personal::{OPAQUE_DIGITS_MIN, Retention, is_opaque, subject};
-use crate::facts::stream::NEW;
+use crate::facts::subject::Phase;
 use crate::facts::subject::{Basis, Contact, Event, Ground, Opening, Subject};
 use crate::facts::world::World;
-use crate::kernel::actor::Role;
-use crate::kernel::ids::{ActorId, IdError, Key, StreamId, StreamKey, SubjectId};
+use crate::kernel::ids::{ActorId, IdError, Key, StreamId, SubjectId};
+use crate::kernel::law::{EUDPR, OURS};
 use crate::kernel::refusal;
-use crate::kernel::refusal::{Reason, Refusal, Rule};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::refusals;
 use crate::kernel::sealed::{Purpose, Sealed};
 
 use jiff::{Timestamp, ToSpan};
@@ -59,115 +62,56 @@ pub const ENTRIES_MAX: usize = 1_000;
 /// How long an approved opening may be used, in days.
 pub const OPENING_DAYS_MAX: i64 = 7;
 
-/// Why data about a person is not taken, erased or opened.
-#[derive(Clone, Debug, PartialEq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
-#[strum(serialize_all = "snake_case")]
-#[expect(missing_docs, reason = "fields are the figures of the sentence")]
-pub enum Rejection {
-    /// It could be a name.
-    #[error(
-        "the id of a person is opaque: p and at least {OPAQUE_DIGITS_MIN} hexadecimal digits of a random number"
-    )]
-    NotOpaque,
-    /// Sealed for something else.
-    #[error("a value here is sealed for {person} and {purpose}")]
-    OtherSeal { person: String, purpose: Purpose },
-    /// It would have to be erased key by key.
-    #[error("what comes at once for one purpose is sealed with one new key")]
-    OtherKey,
-    /// Data of the past comes back.
-    #[error("the data about {0} has been erased")]
-    Erased(String),
-    /// Nothing in it.
-    #[error("there is nothing to correct")]
-    NothingNew,
-    /// A key that is in use.
-    #[error("{0} is the key of another one")]
-    KeyTaken(Key),
-    /// A key that is not there.
-    #[error("there is no {0}")]
-    NoKey(Key),
-    /// Too many.
-    #[error("there are {ENTRIES_MAX} already")]
-    TooMany,
-    /// Nothing of it is kept.
-    #[error("of this person nothing is kept for {0}")]
-    NothingKept(Purpose),
-    /// No purpose, or one twice.
-    #[error("name each purpose once, and at least one")]
-    BadList,
-    /// On hold.
-    #[error("hold {0} keeps the data until it is lifted")]
-    OnHold(Key),
-    /// There is no date yet.
-    #[error("{0} has not ended, and the data is kept for years after")]
-    StillNeeded(StreamId),
-    /// Too early.
-    #[error("the data is kept until {until}, for {because}")]
-    NotBefore { until: Timestamp, because: StreamId },
-    /// One person.
-    #[error("another person than the one who asked approves an opening")]
-    OwnOpening,
-    /// Not theirs.
-    #[error("whoever asked for an opening uses it")]
-    OtherOpening,
-    /// Not approved.
-    #[error("opening {0} has not been approved")]
-    NotApproved(Key),
-    /// Approved before.
-    #[error("opening {0} has been approved already")]
-    ApprovedAlready(Key),
-    /// Too late.
-    #[error("opening {opening} could be used until {until}")]
-    Lapsed { opening: Key, until: Timestamp },
-    /// Once.
-    #[error("opening {0} has been used")]
-    Used(Key),
-}
+refusals! {
+    Rejection of "subject"
 
-impl Reason for Rejection {
-    const CATEGORY: &'static str = SubjectId::CATEGORY;
-
-    fn rule(&self) -> Rule {
-        match self {
-            Self::NotOpaque | Self::OtherSeal { .. } | Self::OtherKey => SEALED,
-            Self::Erased(_) | Self::NothingNew | Self::NothingKept(_) => Rule::of(
-                "Reg. (EU) 2018/1725",
-                "Art. 4(1): minimisation, accuracy, storage limitation",
-            ),
-            Self::KeyTaken(_) | Self::NoKey(_) => Rule::ours("a key names one thing for ever"),
-            Self::TooMany | Self::BadList => Rule::ours("every input has a limit"),
-            Self::OnHold(_) | Self::StillNeeded(_) | Self::NotBefore { .. } => Rule::of(
-                "Reg. (EU) 2018/1725",
-                "Art. 19(3)(b) and (e): legal obligation, legal claims",
-            ),
-            Self::OwnOpening
-            | Self::OtherOpening
-            | Self::NotApproved(_)
-            | Self::ApprovedAlready(_)
-            | Self::Lapsed { .. }
-            | Self::Used(_) => TWO_PEOPLE,
-        }
+    under OURS, "personal data is sealed before it is recorded (ADR 0021)" => {
+        NotOpaque
+            = "the id of a person is opaque: p and at least {OPAQUE_DIGITS_MIN} hexadecimal \
+               digits of a random number" as Malformed;
+        OtherSeal { person: String, purpose: Purpose }
+            = "a value here is sealed for {person} and {purpose}";
+        OtherKey = "what comes at once for one purpose is sealed with one new key";
     }
 
-    fn kind(&self) -> refusal::Kind {
-        match self {
-            Self::OwnOpening | Self::OtherOpening | Self::NotApproved(_) => {
-                refusal::Kind::Forbidden
-            }
-            Self::KeyTaken(_) | Self::ApprovedAlready(_) | Self::Used(_) => refusal::Kind::Conflict,
-            Self::NotOpaque | Self::BadList | Self::NothingNew => refusal::Kind::Malformed,
-            _ => refusal::Kind::Rule,
-        }
+    under EUDPR, "Art. 4(1): minimisation, accuracy, storage limitation" => {
+        Erased(String) = "the data about {0} has been erased";
+        NothingNew = "there is nothing to correct" as Malformed;
+    }
+
+    under OURS, "a key names one thing for ever" => {
+        KeyTaken(Key) = "{0} is the key of another one" as Conflict;
+        NoKey(Key) = "there is no {0}";
+    }
+
+    under OURS, "every input has a limit" => {
+        TooMany = "there are {ENTRIES_MAX} already";
+    }
+
+    under EUDPR, "Art. 4(1): minimisation, accuracy, storage limitation" => {
+        NothingKept(Purpose) = "of this person nothing is kept for {0}";
+    }
+
+    under OURS, "every input has a limit" => {
+        BadList = "name each purpose once, and at least one" as Malformed;
+    }
+
+    under EUDPR, "Art. 19(3)(b) and (e): legal obligation, legal claims" => {
+        OnHold(Key) = "hold {0} keeps the data until it is lifted";
+        StillNeeded(StreamId) = "{0} has not ended, and the data is kept for years after";
+        NotBefore { until: Timestamp, because: StreamId }
+            = "the data is kept until {until}, for {because}";
+    }
+
+    under OURS, "opening sealed data is a recorded act of two people (ADR 0021)" => {
+        OwnOpening = "another person than the one who asked approves an opening" as Forbidden;
+        OtherOpening = "whoever asked for an opening uses it" as Forbidden;
+        NotApproved(Key) = "opening {0} has not been approved" as Forbidden;
+        ApprovedAlready(Key) = "opening {0} has been approved already" as Conflict;
+        Lapsed { opening: Key, until: Timestamp } = "opening {opening} could be used until {until}";
+        Used(Key) = "opening {0} has been used" as Conflict;
     }
 }
-
-const SEALED: Rule = Rule::ours("personal data is sealed before it is recorded (ADR 0021)");
-
-const TWO_PEOPLE: Rule =
-    Rule::ours("opening sealed data is a recorded act of two people (ADR 0021)");
-
-const ERASURE: Rule = Rule::of("Reg. (EU) 2018/1725", "Art. 19: right to erasure");
 
 impl Subject {
     /// What is sealed with one key that nothing was sealed with before.
@@ -231,185 +175,170 @@ fn check_purposes(purposes: &[Purpose]) -> Result<(), Refusal> {
     Ok(())
 }
 
-const OFFICER: &[Role] = &[Role::ProgrammeOfficer];
+commands! {
+    |it| it.subject, Phase;
 
-const HOLDERS: &[Role] = &[Role::AuthorisingOfficer, Role::Auditor];
-
-const OPENERS: &[Role] = &[Role::ProgrammeOfficer, Role::Auditor];
-
-const REGISTERED: &[&str] = &["registered"];
-
-/// The commands about a person.
-pub const COMMANDS: &[Entry] = &[
-    entry::<Register>(),
-    entry::<Correct>(),
-    entry::<SetHold>(),
-    entry::<LiftHold>(),
-    entry::<Erase>(),
-    entry::<RequestOpening>(),
-    entry::<ApproveOpening>(),
-    entry::<Open>(),
-];
-
-/// Declares a command about a person: its type, name, sentence, roles, phases, needs, rule, and fields
-/// beside the person.
-macro_rules! command {
-    (
-        $(#[doc = $doc:literal])* $type:ident, $name:literal, $summary:literal, $roles:expr, $from:expr,
-        $needs:expr, $rule:expr, { $($(#[$meta:meta])* $field:ident: $kind:ty,)* },
-        |$this:ident, $world:ident, $with:ident| $decide:block
-    ) => {
-        $(#[doc = $doc])*
-        #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
-        #[serde(deny_unknown_fields)]
-        pub struct $type {
-            /// The person: an opaque id.
-            pub subject: SubjectId,
-            $($(#[$meta])* pub $field: $kind,)*
-        }
-
-        impl Command for $type {
-            const DECLARATION: Declaration = Declaration {
-                name: $name,
-                summary: $summary,
-                roles: $roles,
-                from: $from,
-                needs: $needs,
-                rule: $rule,
-            };
-
-            fn subject(&self) -> StreamId {
-                self.subject.stream()
-            }
-
-            fn decide(&self, $world: &World, $with: &Meta) -> Decision {
-                let $this = self;
-                $decide
-            }
-        }
-    };
+    Register "subject.register" "Register a person: every value is sealed before it is recorded"
+        by [ProgrammeOfficer] in [new]
+        under OURS, "personal data is sealed before it is recorded (ADR 0021)";
+    Correct "subject.correct" "Replace data about a person: the keys of the old values go"
+        by [ProgrammeOfficer] in [Registered] under EUDPR, "Art. 18: right to rectification";
+    SetHold "subject.set_hold"
+        "Set a legal hold: nothing about the person is erased while it lasts"
+        by [AuthorisingOfficer, Auditor] in [Registered] under EUDPR, "Art. 19(3)(e): legal claims";
+    LiftHold "subject.lift_hold" "Lift a legal hold"
+        by [AuthorisingOfficer, Auditor] in [Registered] under EUDPR, "Art. 19(3)(e): legal claims";
+    Erase "subject.erase"
+        "Erase data about a person for ever, unless it must be kept; contact data takes all along"
+        by [ProgrammeOfficer] in [Registered] under EUDPR, "Art. 19: right to erasure";
+    RequestOpening "subject.request_opening" "Ask to open sealed data about a person"
+        by [ProgrammeOfficer, Auditor] in [Registered]
+        under OURS, "opening sealed data is a recorded act of two people (ADR 0021)";
+    ApproveOpening "subject.approve_opening"
+        "Approve that another person opens sealed data, for seven days"
+        by [AuthorisingOfficer, Auditor] in [Registered] needs [OtherPerson]
+        under OURS, "opening sealed data is a recorded act of two people (ADR 0021)";
+    Open "subject.open" "Record that sealed data is opened: once, by who asked, before it is shown"
+        by [ProgrammeOfficer, Auditor] in [Registered]
+        under OURS, "opening sealed data is a recorded act of two people (ADR 0021)";
 }
 
-command! {
-    /// Makes a person known.
-    Register, "subject.register", "Register a person: every value is sealed before it is recorded", OFFICER,
-    &[NEW], &[], SEALED,
-    {
-        /// How to reach the person.
-        contact: Contact,
-        /// What the person knows, if they agree to be found by it.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        expertise: Option<Sealed>,
-    },
-    |this, _world, _meta| {
-        check_opaque(this.subject.as_str()).map_err(|refusal| refusal.at("/subject"))?;
-        Subject::default().check(&this.subject, Some(&this.contact), this.expertise.as_ref())?;
-        let (contact, expertise) = (Box::new(this.contact.clone()), this.expertise.clone().map(Box::new));
-        Ok(vec![NewEvent::on(&this.subject, Event::Registered { contact, expertise })])
+/// Makes a person known./// Makes a person known.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Register {
+    /// The person: an opaque id.
+    pub subject: SubjectId,
+    /// How to reach the person.
+    pub contact: Contact,
+    /// What the person knows, if they agree to be found by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expertise: Option<Sealed>,
+}
+
+impl Decide for Register {
+    fn decide(&self, _: &World, _: &Meta) -> Decision {
+        check_opaque(self.subject.as_str()).map_err(|refusal| refusal.at("/subject"))?;
+        Subject::default().check(&self.subject, Some(&self.contact), self.expertise.as_ref())?;
+        let (contact, expertise) =
+            (Box::new(self.contact.clone()), self.expertise.clone().map(Box::new));
+        Ok(vec![NewEvent::on(&self.subject, Event::Registered { contact, expertise })])
     }
 }
 
-command! {
-    /// Replaces values by right ones.
-    Correct, "subject.correct", "Replace data about a person: the keys of the old values go", OFFICER,
-    REGISTERED, &[], Rule::of("Reg. (EU) 2018/1725", "Art. 18: right to rectification"),
-    {
-        /// How to reach the person, if that was wrong.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        contact: Option<Contact>,
-        /// What the person knows, if that was wrong or missing.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        expertise: Option<Sealed>,
-    },
-    |this, world, _meta| {
-        let subject = world.find(&world.subjects, &this.subject)?;
-        if this.contact.is_none() && this.expertise.is_none() {
+/// Replaces values by right ones./// Replaces values by right ones.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Correct {
+    /// The person: an opaque id.
+    pub subject: SubjectId,
+    /// How to reach the person, if that was wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contact: Option<Contact>,
+    /// What the person knows, if that was wrong or missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expertise: Option<Sealed>,
+}
+
+impl Decide for Correct {
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        let subject = world.find(&world.subjects, &self.subject)?;
+        if self.contact.is_none() && self.expertise.is_none() {
             return Err(Rejection::NothingNew.into());
         }
-        subject.check(&this.subject, this.contact.as_ref(), this.expertise.as_ref())?;
+        subject.check(&self.subject, self.contact.as_ref(), self.expertise.as_ref())?;
         if let Some(hold) = subject.holds.iter().next() {
             return Err(Rejection::OnHold(hold.clone()).into());
         }
-        let new = this.contact.iter().map(|_| Purpose::Contact);
-        let new = new.chain(this.expertise.iter().map(|_| Purpose::Expertise));
+        let new = self.contact.iter().map(|_| Purpose::Contact);
+        let new = new.chain(self.expertise.iter().map(|_| Purpose::Expertise));
         let replaced = new.filter_map(|purpose| subject.live.get(&purpose).copied()).collect();
-        let contact = this.contact.clone().map(Box::new);
-        let expertise = this.expertise.clone().map(Box::new);
-        Ok(vec![NewEvent::on(&this.subject, Event::Corrected { contact, expertise, replaced })])
+        let contact = self.contact.clone().map(Box::new);
+        let expertise = self.expertise.clone().map(Box::new);
+        Ok(vec![NewEvent::on(&self.subject, Event::Corrected { contact, expertise, replaced })])
     }
 }
 
-command! {
-    /// Keeps everything about a person.
-    SetHold, "subject.set_hold", "Set a legal hold: nothing about the person is erased while it lasts", HOLDERS,
-    REGISTERED, &[], Rule::of("Reg. (EU) 2018/1725", "Art. 19(3)(e): legal claims"),
-    {
-        /// The file of the case.
-        case: Key,
-        /// Why.
-        ground: Ground,
-        /// The hold.
-        hold: Key,
-    },
-    |this, world, _meta| {
-        let subject = world.find(&world.subjects, &this.subject)?;
-        if subject.holds.contains(&this.hold) {
-            return Err(Refusal::from(Rejection::KeyTaken(this.hold.clone())).at("/hold"));
+/// Keeps everything about a person./// Keeps everything about a person.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetHold {
+    /// The person: an opaque id.
+    pub subject: SubjectId,
+    /// The file of the case.
+    pub case: Key,
+    /// Why.
+    pub ground: Ground,
+    /// The hold.
+    pub hold: Key,
+}
+
+impl Decide for SetHold {
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        let subject = world.find(&world.subjects, &self.subject)?;
+        if subject.holds.contains(&self.hold) {
+            return Err(Refusal::from(Rejection::KeyTaken(self.hold.clone())).at("/hold"));
         }
         if subject.holds.len() >= ENTRIES_MAX {
             return Err(Rejection::TooMany.into());
         }
-        let (case, ground, hold) = (this.case.clone(), this.ground, this.hold.clone());
-        Ok(vec![NewEvent::on(&this.subject, Event::HoldSet { case, ground, hold })])
+        let (case, ground, hold) = (self.case.clone(), self.ground, self.hold.clone());
+        Ok(vec![NewEvent::on(&self.subject, Event::HoldSet { case, ground, hold })])
     }
 }
 
-command! {
-    /// Ends a hold.
-    LiftHold, "subject.lift_hold", "Lift a legal hold", HOLDERS, REGISTERED, &[],
-    Rule::of("Reg. (EU) 2018/1725", "Art. 19(3)(e): legal claims"),
-    {
-        /// The file that says why.
-        case: Key,
-        /// The hold.
-        hold: Key,
-    },
-    |this, world, _meta| {
-        let subject = world.find(&world.subjects, &this.subject)?;
-        if !subject.holds.contains(&this.hold) {
-            return Err(Refusal::from(Rejection::NoKey(this.hold.clone())).at("/hold"));
+/// Ends a hold./// Ends a hold.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LiftHold {
+    /// The person: an opaque id.
+    pub subject: SubjectId,
+    /// The file that says why.
+    pub case: Key,
+    /// The hold.
+    pub hold: Key,
+}
+
+impl Decide for LiftHold {
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        let subject = world.find(&world.subjects, &self.subject)?;
+        if !subject.holds.contains(&self.hold) {
+            return Err(Refusal::from(Rejection::NoKey(self.hold.clone())).at("/hold"));
         }
-        let (case, hold) = (this.case.clone(), this.hold.clone());
-        Ok(vec![NewEvent::on(&this.subject, Event::HoldLifted { case, hold })])
+        let (case, hold) = (self.case.clone(), self.hold.clone());
+        Ok(vec![NewEvent::on(&self.subject, Event::HoldLifted { case, hold })])
     }
 }
 
-command! {
-    /// Erases what is kept about a person.
-    Erase, "subject.erase", "Erase data about a person for ever, unless it must be kept; contact data takes all along",
-    OFFICER, REGISTERED, &[], ERASURE,
-    {
-        /// Why it is lawful.
-        basis: Basis,
-        /// The file of the request or the review.
-        case: Key,
-        /// What for it was kept.
-        #[schemars(length(min = 1, max = 3))]
-        purposes: Vec<Purpose>,
-    },
-    |this, world, meta| {
-        let subject = world.find(&world.subjects, &this.subject)?;
-        check_purposes(&this.purposes)?;
+/// Erases what is kept about a person./// Erases what is kept about a person.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Erase {
+    /// The person: an opaque id.
+    pub subject: SubjectId,
+    /// Why it is lawful.
+    pub basis: Basis,
+    /// The file of the request or the review.
+    pub case: Key,
+    /// What for it was kept.
+    #[schemars(length(min = 1, max = 3))]
+    pub purposes: Vec<Purpose>,
+}
+
+impl Decide for Erase {
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+        let subject = world.find(&world.subjects, &self.subject)?;
+        check_purposes(&self.purposes)?;
         let kept = |purpose: &Purpose| subject.live.contains_key(purpose);
-        if let Some(purpose) = this.purposes.iter().find(|purpose| !kept(purpose)) {
+        if let Some(purpose) = self.purposes.iter().find(|purpose| !kept(purpose)) {
             return Err(Refusal::from(Rejection::NothingKept(*purpose)).at("/purposes"));
         }
         if let Some(hold) = subject.holds.iter().next() {
             return Err(Rejection::OnHold(hold.clone()).into());
         }
-        let of_person = this.purposes.contains(&Purpose::Contact);
+        let of_person = self.purposes.contains(&Purpose::Contact);
         if of_person {
-            match Retention::of(world, &person(&this.subject)?) {
+            match Retention::of(world, &person(&self.subject)?) {
                 Retention::Open(stream) => return Err(Rejection::StillNeeded(stream).into()),
                 Retention::Until(until, because) if meta.recorded_at < until => {
                     return Err(Rejection::NotBefore { until, because }.into());
@@ -418,90 +347,101 @@ command! {
             }
         }
         let mut purposes: Vec<Purpose> =
-            if of_person { subject.live.keys().copied().collect() } else { this.purposes.clone() };
+            if of_person { subject.live.keys().copied().collect() } else { self.purposes.clone() };
         purposes.sort_unstable();
         let keys = purposes.iter().filter_map(|purpose| subject.live.get(purpose).copied());
-        let (basis, case, commitments) = (this.basis, this.case.clone(), keys.collect());
-        Ok(vec![NewEvent::on(&this.subject, Event::Erased { basis, case, commitments, purposes })])
+        let (basis, case, commitments) = (self.basis, self.case.clone(), keys.collect());
+        Ok(vec![NewEvent::on(&self.subject, Event::Erased { basis, case, commitments, purposes })])
     }
 }
 
-command! {
-    /// Asks to open sealed data.
-    RequestOpening, "subject.request_opening", "Ask to open sealed data about a person", OPENERS, REGISTERED, &[],
-    TWO_PEOPLE,
-    {
-        /// The file of the case.
-        case: Key,
-        /// Why.
-        ground: Ground,
-        /// The opening.
-        opening: Key,
-        /// What is to be opened.
-        #[schemars(length(min = 1, max = 3))]
-        purposes: Vec<Purpose>,
-    },
-    |this, world, _meta| {
-        let subject = world.find(&world.subjects, &this.subject)?;
-        check_purposes(&this.purposes)?;
-        if subject.openings.contains_key(&this.opening) {
-            return Err(Refusal::from(Rejection::KeyTaken(this.opening.clone())).at("/opening"));
+/// Asks to open sealed data./// Asks to open sealed data.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequestOpening {
+    /// The person: an opaque id.
+    pub subject: SubjectId,
+    /// The file of the case.
+    pub case: Key,
+    /// Why.
+    pub ground: Ground,
+    /// The opening.
+    pub opening: Key,
+    /// What is to be opened.
+    #[schemars(length(min = 1, max = 3))]
+    pub purposes: Vec<Purpose>,
+}
+
+impl Decide for RequestOpening {
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        let subject = world.find(&world.subjects, &self.subject)?;
+        check_purposes(&self.purposes)?;
+        if subject.openings.contains_key(&self.opening) {
+            return Err(Refusal::from(Rejection::KeyTaken(self.opening.clone())).at("/opening"));
         }
         if subject.openings.len() >= ENTRIES_MAX {
             return Err(Rejection::TooMany.into());
         }
-        let (case, ground) = (this.case.clone(), this.ground);
-        let (opening, purposes) = (this.opening.clone(), this.purposes.clone());
+        let (case, ground) = (self.case.clone(), self.ground);
+        let (opening, purposes) = (self.opening.clone(), self.purposes.clone());
         let event = Event::OpeningRequested { case, ground, opening, purposes };
-        Ok(vec![NewEvent::on(&this.subject, event)])
+        Ok(vec![NewEvent::on(&self.subject, event)])
     }
 }
 
-command! {
-    /// Agrees that sealed data is opened.
-    ApproveOpening, "subject.approve_opening", "Approve that another person opens sealed data, for seven days",
-    HOLDERS, REGISTERED, &[Need::OtherPerson], TWO_PEOPLE,
-    {
-        /// The opening.
-        opening: Key,
-    },
-    |this, world, meta| {
-        let subject = world.find(&world.subjects, &this.subject)?;
-        let asked = subject.opening(&this.opening)?;
+/// Agrees that sealed data is opened./// Agrees that sealed data is opened.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ApproveOpening {
+    /// The person: an opaque id.
+    pub subject: SubjectId,
+    /// The opening.
+    pub opening: Key,
+}
+
+impl Decide for ApproveOpening {
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+        let subject = world.find(&world.subjects, &self.subject)?;
+        let asked = subject.opening(&self.opening)?;
         if asked.by.may_be(&meta.actor) {
             return Err(Rejection::OwnOpening.into());
         }
         if asked.until.is_some() {
-            return Err(Rejection::ApprovedAlready(this.opening.clone()).into());
+            return Err(Rejection::ApprovedAlready(self.opening.clone()).into());
         }
         let hours = OPENING_DAYS_MAX.saturating_mul(24);
         let until = meta.recorded_at.checked_add(hours.hours());
         let until = until.map_err(|_| crate::kernel::time::TimeError::OutOfRange)?;
-        let opening = this.opening.clone();
-        Ok(vec![NewEvent::on(&this.subject, Event::OpeningApproved { opening, until })])
+        let opening = self.opening.clone();
+        Ok(vec![NewEvent::on(&self.subject, Event::OpeningApproved { opening, until })])
     }
 }
 
-command! {
-    /// Opens sealed data.
-    Open, "subject.open", "Record that sealed data is opened: once, by who asked, before it is shown", OPENERS,
-    REGISTERED, &[], TWO_PEOPLE,
-    {
-        /// The opening.
-        opening: Key,
-    },
-    |this, world, meta| {
-        let subject = world.find(&world.subjects, &this.subject)?;
-        let asked = subject.opening(&this.opening)?;
+/// Opens sealed data./// Opens sealed data.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Open {
+    /// The person: an opaque id.
+    pub subject: SubjectId,
+    /// The opening.
+    pub opening: Key,
+}
+
+impl Decide for Open {
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+        let subject = world.find(&world.subjects, &self.subject)?;
+        let asked = subject.opening(&self.opening)?;
         if asked.by.id != meta.actor.id {
             return Err(Rejection::OtherOpening.into());
         }
-        let opening = this.opening.clone();
+        let opening = self.opening.clone();
         match asked.until {
             None => Err(Rejection::NotApproved(opening).into()),
             Some(_) if asked.is_used => Err(Rejection::Used(opening).into()),
-            Some(until) if meta.recorded_at > until => Err(Rejection::Lapsed { opening, until }.into()),
-            Some(_) => Ok(vec![NewEvent::on(&this.subject, Event::Opened { opening })]),
+            Some(until) if meta.recorded_at > until => {
+                Err(Rejection::Lapsed { opening, until }.into())
+            }
+            Some(_) => Ok(vec![NewEvent::on(&self.subject, Event::Opened { opening })]),
         }
     }
 }

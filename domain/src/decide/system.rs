@@ -1,109 +1,71 @@
 //! Decides what a machine offers: its partitions, how their units convert, and how much compute time
 //! a call may give away on them; awards never exceed an offer.
 
-use crate::decide::command::{Command, Decision, Declaration, Entry, Meta, NewEvent, entry};
+use crate::decide::command::Decide;
+use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::tables::commands;
 use crate::decide::texts::{check_reason, check_text};
-use crate::facts::stream::NEW;
-use crate::facts::system::IN_SERVICE;
+use crate::facts::system::Phase;
 use crate::facts::system::{Event, NewPartition, Offer, Partition, System};
 use crate::facts::world::World;
-use crate::kernel::actor::Role;
 use crate::kernel::compute::{ComputeError, ComputeTime, Conversion, SECONDS_MAX, Unit};
-use crate::kernel::ids::{AllocationId, Country, Key, StreamId, StreamKey, SystemId};
+use crate::kernel::ids::{AllocationId, Country, Key, SystemId};
+use crate::kernel::law::OURS;
 use crate::kernel::money::Rate;
-use crate::kernel::refusal::{Reason, Refusal, Rule};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::refusals;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The most partitions that a machine may have.
 pub const PARTITIONS_MAX: usize = 32;
 
-/// Why a machine says no.
-#[derive(Clone, Debug, PartialEq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
-#[strum(serialize_all = "snake_case")]
-#[expect(missing_docs, reason = "fields are the figures of the sentence")]
-pub enum Rejection {
-    /// None or too many.
-    #[error("a machine has 1 to {PARTITIONS_MAX} partitions; got {0}")]
-    PartitionCount(usize),
-    /// A partition of nothing.
-    #[error("partition {0} has no nodes")]
-    NoNodes(Key),
-    /// Offers and allocations would not know which one is meant.
-    #[error("a partition {partition} exists already on {system}")]
-    PartitionTaken { partition: Key, system: SystemId },
-    /// More than the regulation gives.
-    #[error("the Union's share of access time is at most one half; got {0}")]
-    ShareTooLarge(Rate),
-    /// No such name.
-    #[error("{system} has no partition {partition}")]
-    NoPartition { partition: Key, system: SystemId },
-    /// The table was changed meanwhile, or a version was left out.
-    #[error("the next conversion of {partition} is version {expected}; got {got}")]
-    ConversionVersion { partition: Key, expected: u32, got: u32 },
-    /// The partition does not have both units.
-    #[error("{partition} has no conversion from {from}-hours to {to}-hours")]
-    NoConversion { partition: Key, from: Unit, to: Unit },
-    /// Would need rounding.
-    #[error("{0}")]
-    NotWhole(String),
-    /// A key that is in use.
-    #[error("offer {offer} of {partition} exists already; amend it")]
-    OfferExists { offer: Key, partition: Key },
-    /// No such key.
-    #[error("{partition} is not part of an offer {offer}")]
-    NoOffer { offer: Key, partition: Key },
-    /// Limits that no award can meet.
-    #[error("an offer is 1 to {SECONDS_MAX} seconds, with 0 <= minimum <= maximum <= offer")]
-    OfferLimits,
-    /// The awards made already would not fit.
-    #[error("{awarded} seconds of offer {offer} are awarded; it cannot become {seconds}")]
-    BelowAwarded { offer: Key, awarded: i64, seconds: i64 },
-    /// Less than a project may get.
-    #[error("{asked} is below the minimum of offer {offer}, {min}")]
-    BelowMinimum { asked: ComputeTime, min: ComputeTime, offer: Key },
-    /// More than a project may get.
-    #[error("{asked} is above the maximum of offer {offer}, {max}")]
-    AboveMaximum { asked: ComputeTime, max: ComputeTime, offer: Key },
-    /// More than is left.
-    #[error("{asked} is more than the {left} left of offer {offer}")]
-    OfferExceeded { asked: ComputeTime, left: ComputeTime, offer: Key },
-    /// It gives no more time.
-    #[error("{0} is out of service")]
-    OutOfService(SystemId),
-}
+refusals! {
+    Rejection of "system"
 
-impl Reason for Rejection {
-    const CATEGORY: &'static str = SystemId::CATEGORY;
+    under OURS, "a partition has one name and one machine" => {
+        PartitionCount(usize) = "a machine has 1 to {PARTITIONS_MAX} partitions; got {0}";
+        NoNodes(Key) = "partition {0} has no nodes";
+        PartitionTaken { partition: Key, system: SystemId }
+            = "a partition {partition} exists already on {system}";
+    }
 
-    fn rule(&self) -> Rule {
-        match self {
-            Self::PartitionCount(_)
-            | Self::NoNodes(_)
-            | Self::PartitionTaken { .. }
-            | Self::NoPartition { .. }
-            | Self::OutOfService(_) => Rule::ours("a partition has one name and one machine"),
-            Self::ShareTooLarge(_) => ACCESS_SHARE,
-            Self::ConversionVersion { .. } | Self::NoConversion { .. } | Self::NotWhole(_) => {
-                Rule::ours("units convert exactly, by a versioned table (design.md, 5)")
-            }
-            Self::OfferExists { .. }
-            | Self::NoOffer { .. }
-            | Self::OfferLimits
-            | Self::BelowAwarded { .. }
-            | Self::BelowMinimum { .. }
-            | Self::AboveMaximum { .. }
-            | Self::OfferExceeded { .. } => OFFERS,
-        }
+    under "Reg. (EU) 2021/1173", "Art. 17: the Union's share of access time, at most half" => {
+        ShareTooLarge(Rate) = "the Union's share of access time is at most one half; got {0}";
+    }
+
+    under OURS, "a partition has one name and one machine" => {
+        NoPartition { partition: Key, system: SystemId } = "{system} has no partition {partition}";
+    }
+
+    under OURS, "units convert exactly, by a versioned table (design.md, 5)" => {
+        ConversionVersion { partition: Key, expected: u32, got: u32 }
+            = "the next conversion of {partition} is version {expected}; got {got}";
+        NoConversion { partition: Key, from: Unit, to: Unit }
+            = "{partition} has no conversion from {from}-hours to {to}-hours";
+        NotWhole(String) = "{0}";
+    }
+
+    under "access call", "offer: total, minimum and maximum per project" => {
+        OfferExists { offer: Key, partition: Key }
+            = "offer {offer} of {partition} exists already; amend it";
+        NoOffer { offer: Key, partition: Key } = "{partition} is not part of an offer {offer}";
+        OfferLimits
+            = "an offer is 1 to {SECONDS_MAX} seconds, with 0 <= minimum <= maximum <= offer";
+        BelowAwarded { offer: Key, awarded: i64, seconds: i64 }
+            = "{awarded} seconds of offer {offer} are awarded; it cannot become {seconds}";
+        BelowMinimum { asked: ComputeTime, min: ComputeTime, offer: Key }
+            = "{asked} is below the minimum of offer {offer}, {min}";
+        AboveMaximum { asked: ComputeTime, max: ComputeTime, offer: Key }
+            = "{asked} is above the maximum of offer {offer}, {max}";
+        OfferExceeded { asked: ComputeTime, left: ComputeTime, offer: Key }
+            = "{asked} is more than the {left} left of offer {offer}";
+    }
+
+    under OURS, "a partition has one name and one machine" => {
+        OutOfService(SystemId) = "{0} is out of service";
     }
 }
-
-const ACCESS_SHARE: Rule =
-    Rule::of("Reg. (EU) 2021/1173", "Art. 17: the Union's share of access time, at most half");
-
-const OFFERS: Rule = Rule::of("access call", "offer: total, minimum and maximum per project");
-
-const TABLE: Rule = Rule::ours("units convert exactly, by a versioned table (design.md, 5)");
 
 impl System {
     /// The offer of a partition to a call.
@@ -234,16 +196,25 @@ pub fn draw(world: &World, wish: &Draw<'_>) -> Result<(NewEvent, i64), Refusal> 
     Ok((NewEvent::on(wish.system, event), asked.seconds))
 }
 
-/// The commands of a machine.
-pub const COMMANDS: &[Entry] = &[
-    entry::<Register>(),
-    entry::<SetConversion>(),
-    entry::<MakeOffer>(),
-    entry::<AmendOffer>(),
-    entry::<Retire>(),
-];
+commands! {
+    |it| it.system, Phase;
 
-const ACCESS: &[Role] = &[Role::AccessOfficer, Role::ProgrammeOfficer];
+    Register "system.register" "Register a machine and its partitions"
+        by [AccessOfficer, ProgrammeOfficer] in [new]
+        under "Reg. (EU) 2021/1173", "Art. 17: the Union's share of access time, at most half";
+    SetConversion "system.set_conversion" "Set how the units of a partition convert"
+        by [SiteSupport, AccessOfficer] in [InService]
+        under OURS, "units convert exactly, by a versioned table (design.md, 5)";
+    MakeOffer "system.offer" "Offer compute time of a partition to a call"
+        by [AccessOfficer, ProgrammeOfficer] in [InService]
+        under "access call", "offer: total, minimum and maximum per project";
+    AmendOffer "system.amend_offer" "Change an offer, never below what is awarded"
+        by [AccessOfficer, ProgrammeOfficer] in [InService]
+        under "access call", "offer: total, minimum and maximum per project";
+    Retire "system.retire" "Take a machine out of service"
+        by [AccessOfficer, ProgrammeOfficer] in [InService]
+        under OURS, "a partition has one name and one machine";
+}
 
 /// Registers a machine.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -264,20 +235,7 @@ pub struct Register {
     pub union_share: Option<Rate>,
 }
 
-impl Command for Register {
-    const DECLARATION: Declaration = Declaration {
-        name: "system.register",
-        summary: "Register a machine and its partitions",
-        roles: ACCESS,
-        from: &[NEW],
-        needs: &[],
-        rule: ACCESS_SHARE,
-    };
-
-    fn subject(&self) -> StreamId {
-        self.system.stream()
-    }
-
+impl Decide for Register {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         if self.partitions.is_empty() || self.partitions.len() > PARTITIONS_MAX {
             let count = Rejection::PartitionCount(self.partitions.len());
@@ -332,20 +290,7 @@ pub struct SetConversion {
     pub version: u32,
 }
 
-impl Command for SetConversion {
-    const DECLARATION: Declaration = Declaration {
-        name: "system.set_conversion",
-        summary: "Set how the units of a partition convert",
-        roles: &[Role::SiteSupport, Role::AccessOfficer],
-        from: &[IN_SERVICE],
-        needs: &[],
-        rule: TABLE,
-    };
-
-    fn subject(&self) -> StreamId {
-        self.system.stream()
-    }
-
+impl Decide for SetConversion {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let found = find_partition(world, &self.system, &self.partition)
             .map_err(|refusal| refusal.at("/partition"))?;
@@ -399,20 +344,7 @@ pub struct MakeOffer {
     pub unit: Unit,
 }
 
-impl Command for MakeOffer {
-    const DECLARATION: Declaration = Declaration {
-        name: "system.offer",
-        summary: "Offer compute time of a partition to a call",
-        roles: ACCESS,
-        from: &[IN_SERVICE],
-        needs: &[],
-        rule: OFFERS,
-    };
-
-    fn subject(&self) -> StreamId {
-        self.system.stream()
-    }
-
+impl Decide for MakeOffer {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let found = find_partition(world, &self.system, &self.partition)
             .map_err(|refusal| refusal.at("/partition"))?;
@@ -459,20 +391,7 @@ pub struct AmendOffer {
     pub system: SystemId,
 }
 
-impl Command for AmendOffer {
-    const DECLARATION: Declaration = Declaration {
-        name: "system.amend_offer",
-        summary: "Change an offer, never below what is awarded",
-        roles: ACCESS,
-        from: &[IN_SERVICE],
-        needs: &[],
-        rule: OFFERS,
-    };
-
-    fn subject(&self) -> StreamId {
-        self.system.stream()
-    }
-
+impl Decide for AmendOffer {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         let offer =
@@ -506,20 +425,7 @@ pub struct Retire {
     pub system: SystemId,
 }
 
-impl Command for Retire {
-    const DECLARATION: Declaration = Declaration {
-        name: "system.retire",
-        summary: "Take a machine out of service",
-        roles: ACCESS,
-        from: &[IN_SERVICE],
-        needs: &[],
-        rule: Rule::ours("a partition has one name and one machine"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.system.stream()
-    }
-
+impl Decide for Retire {
     fn decide(&self, _: &World, _: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         Ok(vec![NewEvent::on(&self.system, Event::Retired { reason: self.reason.clone() })])
@@ -529,6 +435,7 @@ impl Command for Retire {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::actor::Role;
     use crate::testing::{Scenario, given};
 
     const GPU: &str = r#"{"partition":"LUMI-G","nodes":2560,"gpus_per_node":4,"gpu":"MI250X"}"#;

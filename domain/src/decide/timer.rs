@@ -1,16 +1,17 @@
 //! Durable timers: a command that gives itself at its instant. A timer that fires late acts by its
 //! due time and the log shows both.
 
-use crate::decide::command::{
-    Command, Decision, Declaration, Entry, Meta, NewEvent, Parsed, entry,
-};
+use crate::decide::command::Decide;
+use crate::decide::command::{Command, Decision, Meta, NewEvent, Parsed};
+use crate::decide::tables::commands;
 use crate::decide::texts::check_reason;
-use crate::facts::stream::NEW;
+use crate::facts::timer::Phase;
 use crate::facts::timer::{Event, Refused, Wish};
 use crate::facts::world::World;
-use crate::kernel::actor::Role;
-use crate::kernel::ids::{StreamId, StreamKey, TimerId};
-use crate::kernel::refusal::{Reason, Refusal, Rule};
+use crate::kernel::ids::TimerId;
+use crate::kernel::law::OURS;
+use crate::kernel::refusal::Refusal;
+use crate::kernel::refusal::refusals;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -35,27 +36,13 @@ impl Wish {
     }
 }
 
-/// Why a timer says no.
-#[derive(Clone, Debug, PartialEq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames)]
-#[strum(serialize_all = "snake_case")]
-#[expect(missing_docs, reason = "fields are the figures of the sentence")]
-pub enum Rejection {
-    /// Too early.
-    #[error("the timer is due at {due}, and it is {now}")]
-    NotDue { due: Timestamp, now: Timestamp },
-    /// A timer that fires a timer.
-    #[error("a timer may not fire another timer")]
-    Nested,
-    /// Nothing to acknowledge.
-    #[error("no refusal of this timer waits for a person")]
-    NotRefused,
-}
+refusals! {
+    Rejection of "timer"
 
-impl Reason for Rejection {
-    const CATEGORY: &'static str = TimerId::CATEGORY;
-
-    fn rule(&self) -> Rule {
-        Rule::ours("timers act at their due time (design.md, 4)")
+    under OURS, "timers act at their due time (design.md, 4)" => {
+        NotDue { due: Timestamp, now: Timestamp } = "the timer is due at {due}, and it is {now}";
+        Nested = "a timer may not fire another timer";
+        NotRefused = "no refusal of this timer waits for a person";
     }
 }
 
@@ -73,9 +60,20 @@ pub fn cancel(timer: &TimerId, reason: &str) -> NewEvent {
     NewEvent::on(timer, Event::Cancelled { reason: reason.to_owned() })
 }
 
-/// The commands of a timer.
-pub const COMMANDS: &[Entry] =
-    &[entry::<Set>(), entry::<Fire>(), entry::<Cancel>(), entry::<Acknowledge>()];
+commands! {
+    |it| it.timer, Phase;
+
+    Set "timer.set" "Have a command given at an instant"
+        by [System, ProgrammeOfficer] in [new, Pending, Ended]
+        under OURS, "timers are events (design.md, 4)";
+    Fire "timer.fire" "Give the command of a timer that is due"
+        by [System] in [Pending] under OURS, "timers act at their due time (design.md, 4)";
+    Cancel "timer.cancel" "Cancel a timer that has not fired"
+        by [System, ProgrammeOfficer] in [Pending] under OURS, "timers are events (design.md, 4)";
+    Acknowledge "timer.acknowledge" "Say how the refused command of a timer was dealt with"
+        by [ProgrammeOfficer, AuthorisingOfficer] in [Ended]
+        under OURS, "a failed reaction is a visible state (design.md, 4)";
+}
 
 /// Sets a timer.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -89,20 +87,7 @@ pub struct Set {
     pub wish: Wish,
 }
 
-impl Command for Set {
-    const DECLARATION: Declaration = Declaration {
-        name: "timer.set",
-        summary: "Have a command given at an instant",
-        roles: &[Role::System, Role::ProgrammeOfficer],
-        from: &[NEW, "pending", "ended"],
-        needs: &[],
-        rule: Rule::ours("timers are events (design.md, 4)"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.timer.stream()
-    }
-
+impl Decide for Set {
     fn decide(&self, _: &World, _: &Meta) -> Decision {
         let inner = self.wish.read().map_err(|refusal| {
             let place =
@@ -125,20 +110,7 @@ pub struct Fire {
     pub timer: TimerId,
 }
 
-impl Command for Fire {
-    const DECLARATION: Declaration = Declaration {
-        name: "timer.fire",
-        summary: "Give the command of a timer that is due",
-        roles: &[Role::System],
-        from: &["pending"],
-        needs: &[],
-        rule: Rule::ours("timers act at their due time (design.md, 4)"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.timer.stream()
-    }
-
+impl Decide for Fire {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         let timer = world.find(&world.timers, &self.timer)?;
         let Some((due, wish)) = &timer.pending else { return Ok(Vec::new()) };
@@ -174,20 +146,7 @@ pub struct Cancel {
     pub timer: TimerId,
 }
 
-impl Command for Cancel {
-    const DECLARATION: Declaration = Declaration {
-        name: "timer.cancel",
-        summary: "Cancel a timer that has not fired",
-        roles: &[Role::System, Role::ProgrammeOfficer],
-        from: &["pending"],
-        needs: &[],
-        rule: Rule::ours("timers are events (design.md, 4)"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.timer.stream()
-    }
-
+impl Decide for Cancel {
     fn decide(&self, _: &World, _: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         Ok(vec![cancel(&self.timer, &self.reason)])
@@ -205,20 +164,7 @@ pub struct Acknowledge {
     pub timer: TimerId,
 }
 
-impl Command for Acknowledge {
-    const DECLARATION: Declaration = Declaration {
-        name: "timer.acknowledge",
-        summary: "Say how the refused command of a timer was dealt with",
-        roles: &[Role::ProgrammeOfficer, Role::AuthorisingOfficer],
-        from: &["ended"],
-        needs: &[],
-        rule: Rule::ours("a failed reaction is a visible state (design.md, 4)"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.timer.stream()
-    }
-
+impl Decide for Acknowledge {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         if world.find(&world.timers, &self.timer)?.refused.is_none() {

@@ -1,6 +1,6 @@
 //! Holds what is known of an allocation of compute time: its events, stored for ever, and what they add up to.
 
-use crate::facts::stream::{At, Decider};
+use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::canonical::Sha256Hex;
 use crate::kernel::compute::ComputeTime;
 use crate::kernel::ids::{ActorId, AllocationId, CallId, Key, SystemId};
@@ -147,30 +147,29 @@ pub struct Allocation {
     pub late: Option<bool>,
 }
 
-/// The phases of an allocation.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr,
-)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum Phase {
-    /// Waits for the technical check.
-    #[default]
-    Requested,
-    /// Waits for the decision.
-    Checked,
-    /// Waits for its account.
-    Awarded,
-    /// Runs.
-    Provisioned,
-    /// Is over; the final report is due.
-    Ended,
-    /// Is over and reported.
-    Reported,
-    /// Was turned down.
-    Rejected,
-    /// Was taken back.
-    Withdrawn,
+phases! {
+    /// The phases of an allocation.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Phase {
+        /// Waits for the technical check.
+        #[default]
+        Requested = "requested",
+        /// Waits for the decision.
+        Checked = "checked",
+        /// Waits for its account.
+        Awarded = "awarded",
+        /// Runs.
+        Provisioned = "provisioned",
+        /// Is over; the final report is due.
+        Ended = "ended",
+        /// Is over and reported.
+        Reported = "reported",
+        /// Was turned down.
+        Rejected = "rejected",
+        /// Was taken back.
+        Withdrawn = "withdrawn",
+    }
 }
 
 /// What was asked for.
@@ -223,9 +222,10 @@ pub struct Overrun {
 impl Decider for Allocation {
     type Id = AllocationId;
     type Event = Event;
+    type Phase = Phase;
 
-    fn phase(&self) -> &'static str {
-        self.phase.into()
+    fn phase(&self) -> Phase {
+        self.phase
     }
 
     fn evolve(&mut self, event: &Event, _: &At<'_>) {

@@ -1,6 +1,6 @@
 //! Holds what is known of an audit engagement: its events, stored for ever, and what they add up to.
 
-use crate::facts::stream::{At, Decider};
+use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::actor::Actor;
 use crate::kernel::canonical::Sha256Hex;
 use crate::kernel::ids::{AuditId, GrantId, Key, PaymentId};
@@ -225,16 +225,28 @@ pub enum Standing {
     Settled,
 }
 
+phases! {
+    /// Where it is in its life.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Phase {
+        Closed = "closed",
+        Drawn = "drawn",
+        Bound = "bound",
+        Planned = "planned",
+    }
+}
+
 impl Decider for Audit {
     type Id = AuditId;
     type Event = Event;
+    type Phase = Phase;
 
-    fn phase(&self) -> &'static str {
+    fn phase(&self) -> Phase {
         match (self.closed, &self.sample, &self.commitment) {
-            (true, ..) => "closed",
-            (_, Some(_), _) => "drawn",
-            (_, None, Some(_)) => "bound",
-            (_, None, None) => "planned",
+            (true, ..) => Phase::Closed,
+            (_, Some(_), _) => Phase::Drawn,
+            (_, None, Some(_)) => Phase::Bound,
+            (_, None, None) => Phase::Planned,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Holds what is known of a call: its events, stored for ever, and what they add up to.
 
-use crate::facts::stream::{At, Decider};
+use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::canonical::Sha256Hex;
 use crate::kernel::ids::{CallId, FundId, GrantId, Key, ProposalId};
 use crate::kernel::money::Money;
@@ -162,20 +162,19 @@ pub struct Call {
     pub cut_offs: OrdMap<Key, CutOff>,
 }
 
-/// Where a call is in its life.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr,
-)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum Phase {
-    /// Takes proposals.
-    #[default]
-    Open,
-    /// Takes none: the money is used up.
-    Exhausted,
-    /// Takes none, for good.
-    Closed,
+phases! {
+    /// Where a call is in its life.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Phase {
+        /// Takes proposals.
+        #[default]
+        Open = "open",
+        /// Takes none: the money is used up.
+        Exhausted = "exhausted",
+        /// Takes none, for good.
+        Closed = "closed",
+    }
 }
 
 /// One cut-off and its round.
@@ -232,9 +231,10 @@ pub struct RoundDecision {
 impl Decider for Call {
     type Id = CallId;
     type Event = Event;
+    type Phase = Phase;
 
-    fn phase(&self) -> &'static str {
-        self.phase.into()
+    fn phase(&self) -> Phase {
+        self.phase
     }
 
     fn evolve(&mut self, event: &Event, at: &At<'_>) {

@@ -1,6 +1,6 @@
 //! Holds what is known of the checkpoints of this log: their events, stored for ever, and what they add up to.
 
-use crate::facts::stream::{At, Decider};
+use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::canonical::Sha256Hex;
 use crate::kernel::ids::LogId;
 use imbl::{OrdMap, OrdSet};
@@ -50,12 +50,21 @@ impl Checkpoints {
     }
 }
 
+phases! {
+    /// Where it is in its life.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Phase {
+        Kept = "kept",
+    }
+}
+
 impl Decider for Checkpoints {
     type Id = LogId;
     type Event = Event;
+    type Phase = Phase;
 
-    fn phase(&self) -> &'static str {
-        "kept"
+    fn phase(&self) -> Phase {
+        Phase::Kept
     }
 
     fn evolve(&mut self, event: &Event, at: &At<'_>) {

@@ -1,6 +1,6 @@
 //! Holds what is known of a published figure: its events, stored for ever, and what they add up to.
 
-use crate::facts::stream::{At, Decider};
+use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::ids::{ClaimId, StreamId};
 use crate::kernel::money::Money;
 use jiff::civil::Date;
@@ -58,12 +58,22 @@ pub struct Claim {
     pub withdrawn: bool,
 }
 
+phases! {
+    /// Where it is in its life.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Phase {
+        Withdrawn = "withdrawn",
+        Published = "published",
+    }
+}
+
 impl Decider for Claim {
     type Id = ClaimId;
     type Event = Event;
+    type Phase = Phase;
 
-    fn phase(&self) -> &'static str {
-        if self.withdrawn { "withdrawn" } else { "published" }
+    fn phase(&self) -> Phase {
+        if self.withdrawn { Phase::Withdrawn } else { Phase::Published }
     }
 
     fn evolve(&mut self, event: &Event, _: &At<'_>) {

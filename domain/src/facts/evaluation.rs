@@ -1,6 +1,6 @@
 //! Holds what is known of an evaluation: its events, stored for ever, and what they add up to.
 
-use crate::facts::stream::{At, Decider};
+use crate::facts::stream::{At, Decider, phases};
 use crate::facts::upcast::Upcaster;
 use crate::kernel::ids::{ActorId, CallId, EvaluationId, Key, ProposalId};
 use crate::kernel::sealed::Sealed;
@@ -167,9 +167,19 @@ pub struct Consensus {
     pub dissent: Option<String>,
 }
 
+phases! {
+    /// Where it is in its life.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Phase {
+        Ranked = "ranked",
+        Open = "open",
+    }
+}
+
 impl Decider for Evaluation {
     type Id = EvaluationId;
     type Event = Event;
+    type Phase = Phase;
 
     const UPCASTERS: &'static [Upcaster] = &[Upcaster {
         event: "evaluation.ConflictDeclared",
@@ -184,8 +194,8 @@ impl Decider for Evaluation {
         },
     }];
 
-    fn phase(&self) -> &'static str {
-        if self.ranked_by.is_some() { "ranked" } else { "open" }
+    fn phase(&self) -> Phase {
+        if self.ranked_by.is_some() { Phase::Ranked } else { Phase::Open }
     }
 
     fn evolve(&mut self, event: &Event, at: &At<'_>) {

@@ -1,6 +1,6 @@
 //! Holds what is known of a fund: its events, stored for ever, and what they add up to.
 
-use crate::facts::stream::{At, Decider};
+use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::ids::{CallId, FundId, GrantId, Key, PaymentId};
 use crate::kernel::money::Money;
 use imbl::OrdMap;
@@ -109,12 +109,21 @@ pub struct Individual {
     pub paid: Money,
 }
 
+phases! {
+    /// Where it is in its life.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Phase {
+        Open = "open",
+    }
+}
+
 impl Decider for Fund {
     type Id = FundId;
     type Event = Event;
+    type Phase = Phase;
 
-    fn phase(&self) -> &'static str {
-        "open"
+    fn phase(&self) -> Phase {
+        Phase::Open
     }
 
     fn evolve(&mut self, event: &Event, _: &At<'_>) {

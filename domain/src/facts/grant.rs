@@ -14,7 +14,7 @@ use crate::facts::grant::change::Change;
 use crate::facts::grant::hosting::Contract;
 use crate::facts::grant::report::Report;
 use crate::facts::grant::report::ReportKind;
-use crate::facts::stream::{At, Decider};
+use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::actor::Actor;
 use crate::kernel::canonical::Sha256Hex;
 use crate::kernel::ids::{AccountKey, ActorId, CallId, Country, FundId, GrantId, Key, ProposalId};
@@ -198,18 +198,32 @@ impl Grant {
     }
 }
 
+phases! {
+    /// Where it is in its life.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Phase {
+        Suspended = "suspended",
+        Terminated = "terminated",
+        Closed = "closed",
+        Active = "active",
+        HostingAgreed = "hosting_agreed",
+        Preparation = "preparation",
+    }
+}
+
 impl Decider for Grant {
     type Id = GrantId;
     type Event = Event;
+    type Phase = Phase;
 
-    fn phase(&self) -> &'static str {
+    fn phase(&self) -> Phase {
         match self.stopped {
-            Some(Stop::Suspended) => "suspended",
-            Some(Stop::Terminated) => "terminated",
-            Some(Stop::Closed) => "closed",
-            None if !self.commitments.is_empty() => "active",
-            None if self.hosting.is_some() => "hosting_agreed",
-            None => "preparation",
+            Some(Stop::Suspended) => Phase::Suspended,
+            Some(Stop::Terminated) => Phase::Terminated,
+            Some(Stop::Closed) => Phase::Closed,
+            None if !self.commitments.is_empty() => Phase::Active,
+            None if self.hosting.is_some() => Phase::HostingAgreed,
+            None => Phase::Preparation,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Holds what is known of a payment: its events, stored for ever, and what they add up to.
 
 use crate::facts::grant::account::Payee;
-use crate::facts::stream::{At, Decider};
+use crate::facts::stream::{At, Decider, phases};
 use crate::facts::upcast;
 use crate::facts::upcast::Upcaster;
 use crate::kernel::actor::Actor;
@@ -107,31 +107,31 @@ pub struct Payment {
     pub stage: Stage,
 }
 
-/// Where a payment is.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr,
-)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum Stage {
-    /// Asked for.
-    #[default]
-    Initiated,
-    /// Checked.
-    Verified,
-    /// Ordered.
-    Authorised,
-    /// Carried out.
-    Executed,
-    /// Stopped.
-    Rejected,
-    /// Undone by the bank.
-    Returned,
+phases! {
+    /// Where a payment is.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Stage {
+        /// Asked for.
+        #[default]
+        Initiated = "initiated",
+        /// Checked.
+        Verified = "verified",
+        /// Ordered.
+        Authorised = "authorised",
+        /// Carried out.
+        Executed = "executed",
+        /// Stopped.
+        Rejected = "rejected",
+        /// Undone by the bank.
+        Returned = "returned",
+    }
 }
 
 impl Decider for Payment {
     type Id = PaymentId;
     type Event = Event;
+    type Phase = Stage;
 
     const UPCASTERS: &'static [Upcaster] = &[Upcaster {
         event: "payment.Initiated",
@@ -141,8 +141,8 @@ impl Decider for Payment {
         up: upcast::same,
     }];
 
-    fn phase(&self) -> &'static str {
-        self.stage.into()
+    fn phase(&self) -> Stage {
+        self.stage
     }
 
     fn evolve(&mut self, event: &Event, at: &At<'_>) {

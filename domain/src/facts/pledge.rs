@@ -1,6 +1,6 @@
 //! Holds what is known of a pledge: its events, stored for ever, and what they add up to.
 
-use crate::facts::stream::{At, Decider};
+use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::canonical::Sha256Hex;
 use crate::kernel::ids::{ActorId, CallId, Country, GrantId, Key, PledgeId};
 use crate::kernel::money::Money;
@@ -103,18 +103,32 @@ pub struct Pledge {
     pub withdrawn: bool,
 }
 
+phases! {
+    /// Where it is in its life.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Phase {
+        Withdrawn = "withdrawn",
+        Counted = "counted",
+        Certified = "certified",
+        Reported = "reported",
+        Signed = "signed",
+        Pledged = "pledged",
+    }
+}
+
 impl Decider for Pledge {
     type Id = PledgeId;
     type Event = Event;
+    type Phase = Phase;
 
-    fn phase(&self) -> &'static str {
+    fn phase(&self) -> Phase {
         match self {
-            Self { withdrawn: true, .. } => "withdrawn",
-            _ if self.counted.is_positive() => "counted",
-            _ if self.certified.is_positive() => "certified",
-            _ if self.reported.is_positive() => "reported",
-            _ if self.signed.is_positive() => "signed",
-            _ => "pledged",
+            Self { withdrawn: true, .. } => Phase::Withdrawn,
+            _ if self.counted.is_positive() => Phase::Counted,
+            _ if self.certified.is_positive() => Phase::Certified,
+            _ if self.reported.is_positive() => Phase::Reported,
+            _ if self.signed.is_positive() => Phase::Signed,
+            _ => Phase::Pledged,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Holds what is known of a prize contest: its events, stored for ever, and what they add up to.
 
-use crate::facts::stream::{At, Decider};
+use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::compute::ComputeTime;
 use crate::kernel::ids::{Country, FundId, Key, PrizeId};
 use crate::kernel::money::Money;
@@ -91,15 +91,26 @@ pub struct Prize {
     pub extra: Vec<Part>,
 }
 
+phases! {
+    /// Where it is in its life.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Phase {
+        Open = "open",
+        Ranked = "ranked",
+        Awarded = "awarded",
+    }
+}
+
 impl Decider for Prize {
     type Id = PrizeId;
     type Event = Event;
+    type Phase = Phase;
 
-    fn phase(&self) -> &'static str {
+    fn phase(&self) -> Phase {
         match (self.ranking.is_empty(), self.split.is_empty()) {
-            (true, _) => "open",
-            (false, true) => "ranked",
-            (false, false) => "awarded",
+            (true, _) => Phase::Open,
+            (false, true) => Phase::Ranked,
+            (false, false) => Phase::Awarded,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Holds what is known of a process manager: its events, stored for ever, and what they add up to.
 
-use crate::facts::stream::{At, Decider};
+use crate::facts::stream::{At, Decider, phases};
 use crate::facts::timer::{Refused, Wish};
 use crate::kernel::ids::{CommandId, ProcessId};
 use imbl::OrdMap;
@@ -28,12 +28,22 @@ pub struct Process {
     pub parked: OrdMap<CommandId, (Wish, Refused)>,
 }
 
+phases! {
+    /// Where it is in its life.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Phase {
+        Running = "running",
+        Parked = "parked",
+    }
+}
+
 impl Decider for Process {
     type Id = ProcessId;
     type Event = Event;
+    type Phase = Phase;
 
-    fn phase(&self) -> &'static str {
-        if self.parked.is_empty() { "running" } else { "parked" }
+    fn phase(&self) -> Phase {
+        if self.parked.is_empty() { Phase::Running } else { Phase::Parked }
     }
 
     fn evolve(&mut self, event: &Event, _: &At<'_>) {

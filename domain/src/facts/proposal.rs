@@ -1,7 +1,7 @@
 //! Holds what is known of a proposal: its events, stored for ever, and what they add up to.
 
 use crate::facts::call::Call;
-use crate::facts::stream::{At, Decider};
+use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::canonical::Sha256Hex;
 use crate::kernel::ids::{ActorId, CallId, Country, GrantId, Key, ProposalId};
 use crate::kernel::money::{Money, Rate};
@@ -164,42 +164,42 @@ pub struct Proposal {
     pub reason: Option<String>,
 }
 
-/// Where a proposal is in its life.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr,
-)]
-#[serde(rename_all = "snake_case")]
-#[strum(serialize_all = "snake_case")]
-pub enum Phase {
-    /// Not yet submitted.
-    #[default]
-    Draft,
-    /// Submitted; its cut-off has not closed.
-    Submitted,
-    /// In a round, not yet found eligible.
-    Admitted,
-    /// Not in form.
-    Inadmissible,
-    /// Of applicants who may not take part.
-    Ineligible,
-    /// To be evaluated and decided.
-    Eligible,
-    /// Became a grant.
-    Awarded,
-    /// On the reserve list.
-    Reserved,
-    /// Not selected.
-    Rejected,
-    /// Withdrawn by the applicant.
-    Withdrawn,
+phases! {
+    /// Where a proposal is in its life.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Phase {
+        /// Not yet submitted.
+        #[default]
+        Draft = "draft",
+        /// Submitted; its cut-off has not closed.
+        Submitted = "submitted",
+        /// In a round, not yet found eligible.
+        Admitted = "admitted",
+        /// Not in form.
+        Inadmissible = "inadmissible",
+        /// Of applicants who may not take part.
+        Ineligible = "ineligible",
+        /// To be evaluated and decided.
+        Eligible = "eligible",
+        /// Became a grant.
+        Awarded = "awarded",
+        /// On the reserve list.
+        Reserved = "reserved",
+        /// Not selected.
+        Rejected = "rejected",
+        /// Withdrawn by the applicant.
+        Withdrawn = "withdrawn",
+    }
 }
 
 impl Decider for Proposal {
     type Id = ProposalId;
     type Event = Event;
+    type Phase = Phase;
 
-    fn phase(&self) -> &'static str {
-        self.phase.into()
+    fn phase(&self) -> Phase {
+        self.phase
     }
 
     fn evolve(&mut self, event: &Event, _: &At<'_>) {

@@ -1,6 +1,6 @@
 //! Holds what is known of a bank statement: its events, stored for ever, and what they add up to.
 
-use crate::facts::stream::{At, Decider};
+use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::actor::Actor;
 use crate::kernel::canonical::Sha256Hex;
 use crate::kernel::ids::{Key, PaymentId, StatementId};
@@ -78,13 +78,23 @@ pub struct Statement {
     pub sheet: Option<Sheet>,
 }
 
+phases! {
+    /// Where it is in its life.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Phase {
+        Imported = "imported",
+        Reconciled = "reconciled",
+    }
+}
+
 impl Decider for Statement {
     type Id = StatementId;
     type Event = Event;
+    type Phase = Phase;
 
-    fn phase(&self) -> &'static str {
+    fn phase(&self) -> Phase {
         let entries = self.sheet.as_ref().map_or(0, |sheet| sheet.entries.len());
-        if self.matches.len() < entries { "imported" } else { "reconciled" }
+        if self.matches.len() < entries { Phase::Imported } else { Phase::Reconciled }
     }
 
     fn evolve(&mut self, event: &Event, at: &At<'_>) {

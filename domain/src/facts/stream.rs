@@ -23,13 +23,15 @@ pub trait Decider: Clone + Debug + Default + PartialEq + Serialize {
     type Id: StreamKey;
     /// What can have happened to it.
     type Event;
+    /// Where it can be in its life; declarations of commands name these.
+    type Phase: Copy + Into<&'static str>;
 
     /// What its events of before are read by, the steps of each type in order: a step gives the type
     /// a new version.
     const UPCASTERS: &'static [Upcaster] = &[];
 
-    /// Where it is in its life; the phases that declarations name.
-    fn phase(&self) -> &'static str;
+    /// Where it is in its life.
+    fn phase(&self) -> Self::Phase;
 
     /// Takes an event in. Never fails and never judges: what is stored has happened.
     fn evolve(&mut self, event: &Self::Event, at: &At<'_>);
@@ -49,6 +51,36 @@ pub struct At<'a> {
     /// When it was recorded.
     pub recorded_at: Timestamp,
 }
+
+/// Defines the phases of a kind of stream, each with its name as people and programs read it.
+macro_rules! phases {
+    (
+        $(#[$meta:meta])*
+        pub enum $phases:ident { $($(#[$about:meta])* $phase:ident = $name:literal,)+ }
+    ) => {
+        $(#[$meta])*
+        pub enum $phases {
+            $($(#[$about])* #[doc = concat!("`", $name, "`")] $phase,)+
+        }
+
+        impl $phases {
+            /// Its name.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$phase => $name,)+
+                }
+            }
+        }
+
+        impl From<$phases> for &'static str {
+            fn from(phase: $phases) -> Self {
+                phase.name()
+            }
+        }
+    };
+}
+pub(crate) use phases;
 
 /// The table of the kinds of stream, one line each: what is made from it is written by the macro whose
 /// name is handed in.

@@ -1,6 +1,6 @@
 //! Holds what is known of a person: the events, stored for ever, and what they add up to.
 
-use crate::facts::stream::{At, Decider};
+use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::actor::Actor;
 use crate::kernel::canonical::Sha256Hex;
 use crate::kernel::ids::{Key, SubjectId};
@@ -138,12 +138,22 @@ pub struct Opening {
     pub until: Option<Timestamp>,
 }
 
+phases! {
+    /// Where it is in its life.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Phase {
+        Erased = "erased",
+        Registered = "registered",
+    }
+}
+
 impl Decider for Subject {
     type Id = SubjectId;
     type Event = Event;
+    type Phase = Phase;
 
-    fn phase(&self) -> &'static str {
-        if self.is_erased() { "erased" } else { "registered" }
+    fn phase(&self) -> Phase {
+        if self.is_erased() { Phase::Erased } else { Phase::Registered }
     }
 
     fn evolve(&mut self, event: &Event, at: &At<'_>) {

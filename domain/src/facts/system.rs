@@ -1,14 +1,12 @@
 //! Holds what is known of a machine: its events, stored for ever, and what they add up to.
 
-use crate::facts::stream::{At, Decider};
+use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::compute::{Conversion, Unit};
 use crate::kernel::ids::{AllocationId, Country, Key, SystemId};
 use crate::kernel::money::Rate;
 use imbl::OrdMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-pub(crate) const IN_SERVICE: &str = "in_service";
 
 /// What happens to a machine. Stored for ever.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, strum::IntoStaticStr)]
@@ -125,12 +123,22 @@ pub struct Offer {
     pub awarded: i64,
 }
 
+phases! {
+    /// Where it is in its life.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Phase {
+        Retired = "retired",
+        InService = "in_service",
+    }
+}
+
 impl Decider for System {
     type Id = SystemId;
     type Event = Event;
+    type Phase = Phase;
 
-    fn phase(&self) -> &'static str {
-        if self.retired { "retired" } else { IN_SERVICE }
+    fn phase(&self) -> Phase {
+        if self.retired { Phase::Retired } else { Phase::InService }
     }
 
     fn evolve(&mut self, event: &Event, _: &At<'_>) {

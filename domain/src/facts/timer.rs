@@ -1,6 +1,6 @@
 //! Holds what is known of a timer: its events, stored for ever, and what they add up to.
 
-use crate::facts::stream::{At, Decider};
+use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::ids::TimerId;
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -58,12 +58,22 @@ pub struct Timer {
     pub refused: Option<Refused>,
 }
 
+phases! {
+    /// Where it is in its life.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub enum Phase {
+        Pending = "pending",
+        Ended = "ended",
+    }
+}
+
 impl Decider for Timer {
     type Id = TimerId;
     type Event = Event;
+    type Phase = Phase;
 
-    fn phase(&self) -> &'static str {
-        if self.pending.is_some() { "pending" } else { "ended" }
+    fn phase(&self) -> Phase {
+        if self.pending.is_some() { Phase::Pending } else { Phase::Ended }
     }
 
     fn evolve(&mut self, event: &Event, _: &At<'_>) {

@@ -46,7 +46,7 @@ macro_rules! make_world {
             #[must_use]
             pub fn phase(&self, stream: &StreamId) -> &'static str {
                 $(if let Some(id) = <$module::$state as Decider>::Id::of_stream(stream) {
-                    return self.$field.get(&id).map_or(NEW, |state| state.phase());
+                    return self.$field.get(&id).map_or(NEW, |state| state.phase().into());
                 })*
                 NEW
             }

@@ -1,5 +1,6 @@
 //! Saying no: every refusal has a stable code, a sentence for a person, and the rule it rests on.
 
+use crate::kernel::law::OURS;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
@@ -94,6 +95,34 @@ where
     }
 }
 
+/// What is known of a reason before it is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// Which kind of no.
+    pub kind: Kind,
+    /// The rule that says no.
+    pub rule: Rule,
+    /// Its sentence, with a place for each figure.
+    pub sentence: &'static str,
+}
+
+/// The reasons of one category, in order of precedence.
+pub trait Listed: Reason
+where
+    for<'a> &'a Self: Into<&'static str>,
+{
+    /// The second part of each code.
+    const NAMES: &'static [&'static str];
+    /// What is known of each, in the same order.
+    const ABOUT: &'static [About];
+
+    /// Every code with what is known of it.
+    fn listed() -> impl Iterator<Item = (String, &'static About)> {
+        let codes = Self::NAMES.iter().map(|name| format!("{}.{name}", Self::CATEGORY));
+        codes.zip(Self::ABOUT)
+    }
+}
+
 impl<R: Reason> From<R> for Refusal
 where
     for<'a> &'a R: Into<&'static str>,
@@ -110,130 +139,124 @@ where
     }
 }
 
-/// The refusals that every command shares.
-#[derive(
-    Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames,
-)]
-#[strum(serialize_all = "snake_case")]
-pub enum Common {
-    /// No such command.
-    #[error("no command is called {0:?}; `tranche do --help` lists them")]
-    UnknownCommand(String),
-    /// The payload cannot be read.
-    #[error("{0}")]
-    Malformed(String),
-    /// The role may not give this command.
-    #[error("role {role} may not {command}; it takes {allowed}")]
-    RoleNotAllowed {
-        /// Who asked.
-        role: String,
-        /// For what.
-        command: &'static str,
-        /// Who may.
-        allowed: String,
-    },
-    /// A role or an id that only the engine uses.
-    #[error("{0} is the engine's own: choose another")]
-    Reserved(String),
-    /// There is no such stream.
-    #[error("{0} does not exist")]
-    NotFound(String),
-    /// The stream exists already.
-    #[error("{0} exists already")]
-    Exists(String),
-    /// The stream is in another state.
-    #[error("{command} is for {allowed}; {stream} is {phase}")]
-    WrongState {
-        /// The command.
-        command: &'static str,
-        /// The states it is for.
-        allowed: String,
-        /// The stream.
-        stream: String,
-        /// Its state.
-        phase: &'static str,
-    },
-    /// The caller decided on an older version.
-    #[error("{stream} is at version {actual}, not at {expected}: read it again")]
-    WrongVersion {
-        /// The stream.
-        stream: String,
-        /// What the caller saw.
-        expected: u64,
-        /// What it is.
-        actual: u64,
-    },
-    /// The same command id came with other content.
-    #[error("command id {0} was used before with other content")]
-    IdReused(String),
-    /// Said to be true before it is.
-    #[error("effective_at lies after the moment of recording: a fact is recorded when it is true")]
-    NotYetTrue,
-    /// Said to be true before anything here can have been.
-    #[error("effective_at lies before 1999, when the euro began")]
-    BeforeTheEuro,
-    /// The decision does not fit into one entry of the log.
-    #[error("the decision takes {0} bytes, more than an entry of the log may have")]
-    TooLarge(usize),
-    /// An amount out of range or of the wrong currency.
-    #[error("{0}")]
-    Amount(String),
-    /// A text longer than its limit.
-    #[error("{field} is longer than {limit} characters")]
-    TooLong {
-        /// The field.
-        field: &'static str,
-        /// Its limit.
-        limit: usize,
-    },
-    /// A decision without its reason.
-    #[error("{0} is empty: say why")]
-    NoReason(&'static str),
-    /// A list longer than its limit.
-    #[error("{field} has more than {limit} entries")]
-    TooMany {
-        /// The field.
-        field: &'static str,
-        /// Its limit.
-        limit: usize,
-    },
-}
+/// Makes the refusals of a category, in the order in which they win: `under document, clause` the reasons
+/// that rest on it, each with its figures and its sentence (`with` what is not a field), and `as Kind`
+/// where it is not a rule that says no. The code is the category and the name of the variant in snake case.
+macro_rules! refusals {
+    (
+        $name:ident of $category:literal
+        $(under $document:expr, $clause:literal => {
+            $($variant:ident $(($($item:ty),+))? $({ $($field:ident: $type:ty),+ $(,)? })?
+                = $sentence:literal $(with [$($figures:tt)+])? $(as $kind:ident)?;)+
+        })+
+    ) => {
+        /// Why it says no, in order of precedence. The fields are the figures of the sentence.
+        #[derive(
+            Clone, Debug, PartialEq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames,
+        )]
+        #[strum(serialize_all = "snake_case")]
+        pub enum $name {
+            $($(
+                #[doc = $sentence]
+                #[error($sentence $(, $($figures)+)?)]
+                $variant $(($($item),+))? $({ $(#[doc = "A figure of the sentence."] $field: $type),+ })?,
+            )+)+
+        }
 
-impl Reason for Common {
-    const CATEGORY: &'static str = "command";
+        impl $crate::kernel::refusal::Reason for $name {
+            const CATEGORY: &'static str = $category;
 
-    fn rule(&self) -> Rule {
-        Rule::ours(match self {
-            Self::UnknownCommand(_) | Self::Malformed(_) => "the command's schema (openapi.json)",
-            Self::RoleNotAllowed { .. } | Self::Reserved(_) => "who may what (design.md, 6)",
-            Self::NotFound(_) | Self::Exists(_) | Self::WrongState { .. } => {
-                "the lifecycle (design.md, 6)"
+            fn rule(&self) -> $crate::kernel::refusal::Rule {
+                match self {
+                    $($(Self::$variant { .. } => {
+                        $crate::kernel::refusal::Rule::of($document, $clause)
+                    })+)+
+                }
             }
-            Self::WrongVersion { .. } => "expected version (design.md, 3)",
-            Self::IdReused(_) => "the command ledger (design.md, 4)",
-            Self::NotYetTrue | Self::BeforeTheEuro => "two clocks (design.md, 5)",
-            Self::TooLarge(_) => "entry size (design.md, 2)",
-            Self::Amount(_) => "money is integer cents of one currency (design.md, 5)",
-            Self::TooLong { .. } | Self::TooMany { .. } => "every input has a limit",
-            Self::NoReason(_) => "the log shows why (design.md, preamble)",
-        })
+
+            fn kind(&self) -> $crate::kernel::refusal::Kind {
+                match self {
+                    $($(Self::$variant { .. } => {
+                        $crate::kernel::refusal::refusals!(@kind $($kind)?)
+                    })+)+
+                }
+            }
+        }
+
+        impl $crate::kernel::refusal::Listed for $name {
+            const NAMES: &'static [&'static str] = <Self as strum::VariantNames>::VARIANTS;
+            const ABOUT: &'static [$crate::kernel::refusal::About] = &[
+                $($($crate::kernel::refusal::About {
+                    kind: $crate::kernel::refusal::refusals!(@kind $($kind)?),
+                    rule: $crate::kernel::refusal::Rule::of($document, $clause),
+                    sentence: $sentence,
+                },)+)+
+            ];
+        }
+    };
+    (@kind) => { $crate::kernel::refusal::Kind::Rule };
+    (@kind $kind:ident) => { $crate::kernel::refusal::Kind::$kind };
+}
+pub(crate) use refusals;
+
+refusals! {
+    Common of "command"
+
+    under OURS, "the command's schema (openapi.json)" => {
+        UnknownCommand(String)
+            = "no command is called {0:?}; `tranche do --help` lists them" as NotFound;
+        Malformed(String) = "{0}" as Malformed;
     }
 
-    fn kind(&self) -> Kind {
-        match self {
-            Self::UnknownCommand(_) | Self::NotFound(_) => Kind::NotFound,
-            Self::Malformed(_)
-            | Self::TooLarge(_)
-            | Self::TooLong { .. }
-            | Self::NoReason(_)
-            | Self::TooMany { .. } => Kind::Malformed,
-            Self::RoleNotAllowed { .. } | Self::Reserved(_) => Kind::Forbidden,
-            Self::Exists(_)
-            | Self::WrongState { .. }
-            | Self::WrongVersion { .. }
-            | Self::IdReused(_) => Kind::Conflict,
-            Self::NotYetTrue | Self::BeforeTheEuro | Self::Amount(_) => Kind::Rule,
-        }
+    under OURS, "who may what (design.md, 6)" => {
+        RoleNotAllowed { role: String, command: &'static str, allowed: String }
+            = "role {role} may not {command}; it takes {allowed}" as Forbidden;
+        Reserved(String) = "{0} is the engine's own: choose another" as Forbidden;
+    }
+
+    under OURS, "the lifecycle (design.md, 6)" => {
+        NotFound(String) = "{0} does not exist" as NotFound;
+        Exists(String) = "{0} exists already" as Conflict;
+        WrongState { command: &'static str, allowed: String, stream: String, phase: &'static str }
+            = "{command} is for {allowed}; {stream} is {phase}" as Conflict;
+    }
+
+    under OURS, "expected version (design.md, 3)" => {
+        WrongVersion { stream: String, expected: u64, actual: u64 }
+            = "{stream} is at version {actual}, not at {expected}: read it again" as Conflict;
+    }
+
+    under OURS, "the command ledger (design.md, 4)" => {
+        IdReused(String) = "command id {0} was used before with other content" as Conflict;
+    }
+
+    under OURS, "two clocks (design.md, 5)" => {
+        NotYetTrue
+            = "effective_at lies after the moment of recording: a fact is recorded when it is true";
+        BeforeTheEuro = "effective_at lies before 1999, when the euro began";
+    }
+
+    under OURS, "entry size (design.md, 2)" => {
+        TooLarge(usize)
+            = "the decision takes {0} bytes, more than an entry of the log may have" as Malformed;
+    }
+
+    under OURS, "money is integer cents of one currency (design.md, 5)" => {
+        Amount(String) = "{0}";
+    }
+
+    under OURS, "every input has a limit" => {
+        TooLong { field: &'static str, limit: usize }
+            = "{field} is longer than {limit} characters" as Malformed;
+    }
+
+    under OURS, "the log shows why (design.md, preamble)" => {
+        NoReason(&'static str) = "{0} is empty: say why" as Malformed;
+    }
+
+    under OURS, "every input has a limit" => {
+        TooMany { field: &'static str, limit: usize }
+            = "{field} has more than {limit} entries" as Malformed;
     }
 }
 

@@ -113,5 +113,3 @@ pub(crate) fn granted<'a>(state: &'a Allocation, id: &AllocationId) -> Result<&'
         .as_ref()
         .ok_or_else(|| crate::kernel::refusal::Common::NotFound(format!("award of {id}")).into())
 }
-
-pub(crate) const SITE: &[Role] = &[Role::SiteSupport];

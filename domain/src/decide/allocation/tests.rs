@@ -3,6 +3,7 @@
 use super::*;
 use crate::facts::allocation::Allocation;
 use crate::facts::allocation::Phase;
+use crate::kernel::actor::Role;
 use crate::rulebook::Document;
 use crate::testing::{Scenario, given};
 use proptest::prelude::*;

@@ -1,21 +1,21 @@
 //! The second half of an allocation: what is used of it, until its final report.
 
 use crate::decide::allocation::checks::{
-    SITE, access_rules, check_applicant, check_other_person, check_time, granted,
+    access_rules, check_applicant, check_other_person, check_time, granted,
 };
-use crate::decide::allocation::refusals::{ACCESS_RULES, AWARD, Rejection, USED_WITHIN_AWARD};
-use crate::decide::allocation::{DECIDERS, draw};
-use crate::decide::command::{Command, Decision, Declaration, Meta, Need, NewEvent};
+use crate::decide::allocation::draw;
+use crate::decide::allocation::refusals::Rejection;
+use crate::decide::command::Decide;
+use crate::decide::command::{Decision, Meta, NewEvent};
 use crate::decide::system;
 use crate::decide::texts::{check_reason, check_text};
 use crate::facts::allocation::{Allocation, Award, Event};
 use crate::facts::world::World;
-use crate::kernel::actor::Role;
 use crate::kernel::canonical::Sha256Hex;
 use crate::kernel::compute::ComputeTime;
-use crate::kernel::ids::{AllocationId, Key, StreamId, StreamKey};
+use crate::kernel::ids::{AllocationId, Key};
 use crate::kernel::money::Rate;
-use crate::kernel::refusal::{Refusal, Rule};
+use crate::kernel::refusal::Refusal;
 use crate::kernel::time;
 use jiff::ToSpan;
 use jiff::civil::Date;
@@ -92,20 +92,7 @@ pub struct RecordUsage {
     pub time: ComputeTime,
 }
 
-impl Command for RecordUsage {
-    const DECLARATION: Declaration = Declaration {
-        name: "allocation.record_usage",
-        summary: "Record what was used in a period",
-        roles: SITE,
-        from: &["provisioned", "ended"],
-        needs: &[Need::Document],
-        rule: USED_WITHIN_AWARD,
-    };
-
-    fn subject(&self) -> StreamId {
-        self.allocation.stream()
-    }
-
+impl Decide for RecordUsage {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         check_text("reason", self.reason.as_deref().unwrap_or_default())?;
         let state = world.find(&world.allocations, &self.allocation)?;
@@ -146,20 +133,7 @@ pub struct CorrectUsage {
     pub time: ComputeTime,
 }
 
-impl Command for CorrectUsage {
-    const DECLARATION: Declaration = Declaration {
-        name: "allocation.correct_usage",
-        summary: "Correct what was recorded for a period",
-        roles: SITE,
-        from: &["provisioned", "ended", "reported"],
-        needs: &[],
-        rule: USED_WITHIN_AWARD,
-    };
-
-    fn subject(&self) -> StreamId {
-        self.allocation.stream()
-    }
-
+impl Decide for CorrectUsage {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         let state = world.find(&world.allocations, &self.allocation)?;
@@ -204,20 +178,7 @@ pub struct Extend {
     pub time: Option<ComputeTime>,
 }
 
-impl Command for Extend {
-    const DECLARATION: Declaration = Declaration {
-        name: "allocation.extend",
-        summary: "Give an allocation more time, a later end, or both",
-        roles: DECIDERS,
-        from: &["awarded", "provisioned"],
-        needs: &[Need::OtherPerson],
-        rule: AWARD,
-    };
-
-    fn subject(&self) -> StreamId {
-        self.allocation.stream()
-    }
-
+impl Decide for Extend {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         let state = world.find(&world.allocations, &self.allocation)?;
@@ -285,20 +246,7 @@ pub struct End {
     pub reason: Option<String>,
 }
 
-impl Command for End {
-    const DECLARATION: Declaration = Declaration {
-        name: "allocation.end",
-        summary: "End an allocation; the final report is due from here",
-        roles: &[Role::SiteSupport, Role::AccessOfficer, Role::System],
-        from: &["awarded", "provisioned"],
-        needs: &[],
-        rule: Rule::of(ACCESS_RULES, "access: final_report_days"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.allocation.stream()
-    }
-
+impl Decide for End {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_text("reason", self.reason.as_deref().unwrap_or_default())?;
         let state = world.find(&world.allocations, &self.allocation)?;
@@ -358,20 +306,7 @@ pub struct FinalReport {
     pub summary: String,
 }
 
-impl Command for FinalReport {
-    const DECLARATION: Declaration = Declaration {
-        name: "allocation.final_report",
-        summary: "Hand in the final report",
-        roles: &[Role::Applicant, Role::AccessOfficer],
-        from: &["ended"],
-        needs: &[Need::Document],
-        rule: Rule::of(ACCESS_RULES, "access: final_report_days"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.allocation.stream()
-    }
-
+impl Decide for FinalReport {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_text("summary", &self.summary)?;
         let state = world.find(&world.allocations, &self.allocation)?;

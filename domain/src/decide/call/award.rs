@@ -2,7 +2,8 @@
 //! These are commands of a call; its events and rejections are in `call.rs`.
 
 use crate::decide::call::refusals::Rejection;
-use crate::decide::command::{Command, Decision, Declaration, Meta, Need, NewEvent};
+use crate::decide::command::Decide;
+use crate::decide::command::{Decision, Meta, NewEvent};
 use crate::decide::fund;
 use crate::decide::fund::{CommitGlobally, CommitIndividually};
 use crate::decide::texts::{check_list, check_reason, check_round_reason};
@@ -15,10 +16,9 @@ use crate::facts::fund::Fund;
 use crate::facts::proposal;
 use crate::facts::proposal::Phase;
 use crate::facts::world::World;
-use crate::kernel::actor::Role;
-use crate::kernel::ids::{CallId, GrantId, Key, ProposalId, StreamId, StreamKey};
+use crate::kernel::ids::{CallId, GrantId, Key, ProposalId, StreamKey};
 use crate::kernel::money::Money;
-use crate::kernel::refusal::{Refusal, Rule};
+use crate::kernel::refusal::Refusal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -50,20 +50,7 @@ pub struct AwardRound {
     pub union: Option<Money>,
 }
 
-impl Command for AwardRound {
-    const DECLARATION: Declaration = Declaration {
-        name: "call.award_round",
-        summary: "Decide what a round funds, reserves and rejects",
-        roles: &[Role::GoverningBoard],
-        from: &["open", "exhausted", "closed"],
-        needs: &[Need::Quorum],
-        rule: Rule::of("Reg. (EU) 2021/1173", "Art. 12a: the Governing Board selects"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.call.stream()
-    }
-
+impl Decide for AwardRound {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         self.check_lists()?;
         let call = world.find(&world.calls, &self.call)?;
@@ -376,20 +363,7 @@ pub struct ActivateReserve {
     pub union: Option<Money>,
 }
 
-impl Command for ActivateReserve {
-    const DECLARATION: Declaration = Declaration {
-        name: "call.activate_reserve",
-        summary: "Award the next proposal of the reserve list when money is free",
-        roles: &[Role::GoverningBoard],
-        from: &["open", "exhausted", "closed"],
-        needs: &[],
-        rule: Rule::of("rules document", "evaluation: the reserve list in rank order"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.call.stream()
-    }
-
+impl Decide for ActivateReserve {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let call = world.find(&world.calls, &self.call)?;
         let proposal = world.find(&world.proposals, &self.proposal)?;
@@ -482,20 +456,7 @@ pub struct Reexamine {
     pub reason: String,
 }
 
-impl Command for Reexamine {
-    const DECLARATION: Declaration = Declaration {
-        name: "call.reexamine",
-        summary: "Say what became of a decision in which a conflict of interest was learnt",
-        roles: &[Role::GoverningBoard],
-        from: &["open", "exhausted", "closed"],
-        needs: &[],
-        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 61: conflict of interests"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.call.stream()
-    }
-
+impl Decide for Reexamine {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         let call = world.find(&world.calls, &self.call)?;

@@ -1,5 +1,6 @@
 use super::*;
 use crate::facts::stream::Decider as _;
+use crate::kernel::actor::Role;
 use crate::testing::round::{closed, opened, opening, rules, submitted, voted};
 use crate::testing::{Scenario, given};
 
@@ -168,7 +169,7 @@ fn an_exhausted_call_opens_again_when_its_budget_is_raised() {
     let scenario = scenario.when("call.raise_budget", &raise("EUR 500"));
     let scenario = scenario.then(&["call.BudgetRaised"]);
     assert_eq!(call(&scenario).budget.as_ref().unwrap().envelope, Money::euro(1500));
-    assert_eq!(call(&scenario).phase(), "open");
+    assert_eq!(call(&scenario).phase(), Phase::Open);
 }
 
 #[test]

@@ -106,12 +106,12 @@ fn consensus_needs_the_quorum_of_valid_reports_and_ends_reporting() {
 #[test]
 fn a_conflict_that_is_learnt_later_voids_report_consensus_and_ranking() {
     let scenario = ranked().by(Role::ProgrammeOfficer);
-    assert_eq!(evaluation(&scenario).phase(), "ranked");
+    assert_eq!(evaluation(&scenario).phase(), Phase::Ranked);
     let scenario = scenario.when("evaluation.declare_conflict", &conflict("X2", "A"));
     let scenario = scenario.recorded(&["evaluation.ConflictDeclared"]);
     let state = evaluation(&scenario);
     let a: ProposalId = "A".parse().unwrap();
-    assert_eq!((state.phase(), state.reports[&a].len()), ("open", 2));
+    assert_eq!((state.phase(), state.reports[&a].len()), (Phase::Open, 2));
     assert!(!state.consensus.contains_key(&a));
     let event = serde_json::to_value(&scenario.commits.last().unwrap().events[0].event).unwrap();
     assert_eq!(event["data"]["void_reports"].as_array().unwrap().len(), 1);

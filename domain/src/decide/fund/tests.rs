@@ -1,4 +1,4 @@
-use super::*;
+use crate::kernel::actor::Role;
 use crate::testing::round::{ANTENNAS, opened, opening, ranked, rules};
 use crate::testing::{Scenario, given};
 

@@ -1,7 +1,8 @@
 //! Which bank account a grant is paid to: one person names it, another confirms it, and no payment leaves
 //! while one waits. The log holds a key and the digest of the bank's form, not the number.
 
-use crate::decide::command::{Command, Decision, Declaration, Meta, Need, NewEvent};
+use crate::decide::command::Decide;
+use crate::decide::command::{Decision, Meta, NewEvent};
 use crate::decide::grant::checks::check_other_person;
 use crate::decide::grant::refusals::Rejection;
 use crate::decide::standing::Standing;
@@ -11,14 +12,10 @@ use crate::facts::grant::account::{Accounts, Confirmed, Named, Payee};
 use crate::facts::world::World;
 use crate::kernel::actor::Role;
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{AccountKey, GrantId, StreamId, StreamKey};
-use crate::kernel::refusal::{Refusal, Rule};
+use crate::kernel::ids::{AccountKey, GrantId};
+use crate::kernel::refusal::Refusal;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-/// A balance that the bank returns after closure is paid again, so an account may change at any time.
-const ALWAYS: &[&str] =
-    &["preparation", "hosting_agreed", "active", "suspended", "terminated", "closed"];
 
 /// How long a number by ISO 13616 is, in letters and digits.
 const IBAN_LENGTH: std::ops::RangeInclusive<usize> = 15..=34;
@@ -62,23 +59,7 @@ pub struct NameAccount {
     pub reason: String,
 }
 
-impl Command for NameAccount {
-    const DECLARATION: Declaration = Declaration {
-        name: "grant.name_account",
-        summary: "Say to which bank account the grant is to be paid",
-        roles: &[Role::Applicant, Role::ProgrammeOfficer],
-        from: ALWAYS,
-        needs: &[Need::Document],
-        rule: Rule::of(
-            "EU model grant agreement",
-            "Art. 22: payments to the coordinator's account",
-        ),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.grant.stream()
-    }
-
+impl Decide for NameAccount {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         if holds_iban(self.account.as_str()) {
@@ -121,20 +102,7 @@ pub struct DecideAccount {
     pub reason: String,
 }
 
-impl Command for DecideAccount {
-    const DECLARATION: Declaration = Declaration {
-        name: "grant.decide_account",
-        summary: "Confirm the bank account of the grant, or refuse it, as another person than who named it",
-        roles: &[Role::AccountingOfficer],
-        from: ALWAYS,
-        needs: &[Need::Document, Need::OtherPerson],
-        rule: Rule::of("Reg. (EU, Euratom) 2024/2509", "Art. 77: the accounting officer"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.grant.stream()
-    }
-
+impl Decide for DecideAccount {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         let grant = world.find(&world.grants, &self.grant)?;

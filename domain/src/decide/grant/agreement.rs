@@ -1,7 +1,8 @@
 //! The grant agreement: budget, the two signatures, amendments.
 
-use crate::decide::command::{Command, Decision, Declaration, Meta, Need, NewEvent};
-use crate::decide::grant::checks::{APPLICANT, check_award, check_dates, check_other_person};
+use crate::decide::command::Decide;
+use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::grant::checks::{check_award, check_dates, check_other_person};
 use crate::decide::grant::refusals::Rejection;
 use crate::decide::texts::check_reason;
 use crate::decide::{fund, pledge};
@@ -11,9 +12,9 @@ use crate::facts::grant::change::Change;
 use crate::facts::grant::{Event, Grant};
 use crate::facts::world::World;
 use crate::kernel::actor::Role;
-use crate::kernel::ids::{FundId, GrantId, Key, StreamId, StreamKey};
+use crate::kernel::ids::{FundId, GrantId, Key};
 use crate::kernel::money::Money;
-use crate::kernel::refusal::{Refusal, Rule};
+use crate::kernel::refusal::Refusal;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -74,20 +75,7 @@ pub struct SetBudget {
     pub items: Vec<Item>,
 }
 
-impl Command for SetBudget {
-    const DECLARATION: Declaration = Declaration {
-        name: "grant.set_budget",
-        summary: "Set the budget: cost items and beneficiaries",
-        roles: &[Role::Applicant, Role::ProgrammeOfficer],
-        from: &["preparation", "hosting_agreed", "active"],
-        needs: &[],
-        rule: Rule::of("EU model grant agreement", "Art. 5: budget"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.grant.stream()
-    }
-
+impl Decide for SetBudget {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         let grant = world.find(&world.grants, &self.grant)?;
         if meta.actor.role == Role::Applicant {
@@ -109,20 +97,7 @@ pub struct Accept {
     pub grant: GrantId,
 }
 
-impl Command for Accept {
-    const DECLARATION: Declaration = Declaration {
-        name: "grant.accept",
-        summary: "Sign the grant agreement as its coordinator",
-        roles: APPLICANT,
-        from: &["preparation", "hosting_agreed", "active"],
-        needs: &[],
-        rule: Rule::of("EU model grant agreement", "Art. 44: entry into force"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.grant.stream()
-    }
-
+impl Decide for Accept {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         let grant = world.find(&world.grants, &self.grant)?;
         grant.check_applicant(meta)?;
@@ -156,20 +131,7 @@ pub struct Sign {
     pub union: Money,
 }
 
-impl Command for Sign {
-    const DECLARATION: Declaration = Declaration {
-        name: "grant.sign",
-        summary: "Sign the grant agreement, which enters into force",
-        roles: &[Role::AuthorisingOfficer],
-        from: &["preparation", "hosting_agreed", "active"],
-        needs: &[Need::OtherPerson],
-        rule: Rule::of("EU model grant agreement", "Art. 44: entry into force"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.grant.stream()
-    }
-
+impl Decide for Sign {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         let grant = world.find(&world.grants, &self.grant)?;
         grant.check_not_signed()?;
@@ -207,20 +169,7 @@ pub struct RequestAmendment {
     pub reason: String,
 }
 
-impl Command for RequestAmendment {
-    const DECLARATION: Declaration = Declaration {
-        name: "grant.request_amendment",
-        summary: "Ask for an amendment of the grant agreement",
-        roles: APPLICANT,
-        from: &["active", "suspended"],
-        needs: &[],
-        rule: Rule::of("EU model grant agreement", "Art. 39: amendments"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.grant.stream()
-    }
-
+impl Decide for RequestAmendment {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         let grant = world.find(&world.grants, &self.grant)?;
@@ -251,20 +200,7 @@ pub struct DecideAmendment {
     pub reason: String,
 }
 
-impl Command for DecideAmendment {
-    const DECLARATION: Declaration = Declaration {
-        name: "grant.decide_amendment",
-        summary: "Agree to an amendment, or refuse it",
-        roles: &[Role::AuthorisingOfficer],
-        from: &["active", "suspended"],
-        needs: &[Need::OtherPerson],
-        rule: Rule::of("EU model grant agreement", "Art. 39: amendments"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.grant.stream()
-    }
-
+impl Decide for DecideAmendment {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         let grant = world.find(&world.grants, &self.grant)?;

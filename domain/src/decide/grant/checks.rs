@@ -5,7 +5,7 @@ use crate::decide::grant::refusals::Rejection;
 use crate::facts::fund;
 use crate::facts::grant::Grant;
 use crate::facts::world::World;
-use crate::kernel::actor::{Actor, Role};
+use crate::kernel::actor::Actor;
 use crate::kernel::ids::{FundId, GrantId};
 use crate::kernel::refusal::Refusal;
 use jiff::civil::Date;
@@ -71,5 +71,3 @@ pub(crate) fn check_other_person(
 ) -> Result<(), Refusal> {
     if meta.actor.may_be(other) { Err(Rejection::SamePerson(step).into()) } else { Ok(()) }
 }
-
-pub(crate) const APPLICANT: &[Role] = &[Role::Applicant];

@@ -1,6 +1,7 @@
 //! Hosting agreement, then procurement, then contract: the machine of a grant.
 
-use crate::decide::command::{Command, Decision, Declaration, Meta, Need, NewEvent};
+use crate::decide::command::Decide;
+use crate::decide::command::{Decision, Meta, NewEvent};
 use crate::decide::fund;
 use crate::decide::grant::budget::{check_ceiling, check_not_negative};
 use crate::decide::grant::checks::check_award;
@@ -9,11 +10,10 @@ use crate::decide::texts::check_text;
 use crate::facts::grant::Event;
 use crate::facts::grant::hosting::Contract;
 use crate::facts::world::World;
-use crate::kernel::actor::Role;
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{FundId, GrantId, Key, StreamId, StreamKey};
+use crate::kernel::ids::{FundId, GrantId, Key};
 use crate::kernel::money::Money;
-use crate::kernel::refusal::{Refusal, Rule};
+use crate::kernel::refusal::Refusal;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,20 +31,7 @@ pub struct ConcludeHostingAgreement {
     pub signed_on: Option<Date>,
 }
 
-impl Command for ConcludeHostingAgreement {
-    const DECLARATION: Declaration = Declaration {
-        name: "grant.conclude_hosting_agreement",
-        summary: "Record the hosting agreement, before any procurement",
-        roles: &[Role::ProgrammeOfficer, Role::AuthorisingOfficer],
-        from: &["preparation", "active"],
-        needs: &[Need::Document],
-        rule: Rule::of("Council Reg. (EU) 2021/1173", "Art. 10: hosting agreement"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.grant.stream()
-    }
-
+impl Decide for ConcludeHostingAgreement {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         if world.find(&world.grants, &self.grant)?.hosting.is_some() {
             return Err(Rejection::HostingAgreed.into());
@@ -67,23 +54,7 @@ pub struct StartProcurement {
     pub tender: String,
 }
 
-impl Command for StartProcurement {
-    const DECLARATION: Declaration = Declaration {
-        name: "grant.start_procurement",
-        summary: "Launch a procurement, after the hosting agreement",
-        roles: &[Role::ProgrammeOfficer, Role::AuthorisingOfficer],
-        from: &["preparation", "hosting_agreed", "active"],
-        needs: &[],
-        rule: Rule::of(
-            "Council Reg. (EU) 2021/1173",
-            "Art. 10: hosting agreement before acquisition",
-        ),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.grant.stream()
-    }
-
+impl Decide for StartProcurement {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         check_text("tender", &self.tender)?;
         let grant = world.find(&world.grants, &self.grant)?;
@@ -124,23 +95,7 @@ pub struct SignContract {
     pub union: Money,
 }
 
-impl Command for SignContract {
-    const DECLARATION: Declaration = Declaration {
-        name: "grant.sign_contract",
-        summary: "Sign the contract of a procurement",
-        roles: &[Role::AuthorisingOfficer],
-        from: &["hosting_agreed", "active"],
-        needs: &[],
-        rule: Rule::of(
-            "Council Reg. (EU) 2021/1173",
-            "Art. 12a: up to half of the acquisition costs",
-        ),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.grant.stream()
-    }
-
+impl Decide for SignContract {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let grant = world.find(&world.grants, &self.grant)?;
         check_award(world, grant)?;

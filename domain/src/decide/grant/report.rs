@@ -1,18 +1,18 @@
 //! Reports: what was spent, and how much of it is accepted.
 
-use crate::decide::command::{Command, Decision, Declaration, Meta, Need, NewEvent};
+use crate::decide::command::Decide;
+use crate::decide::command::{Decision, Meta, NewEvent};
 use crate::decide::grant::budget::check_costs;
-use crate::decide::grant::checks::{APPLICANT, check_dates, check_other_person};
+use crate::decide::grant::checks::{check_dates, check_other_person};
 use crate::decide::grant::refusals::Rejection;
 use crate::decide::texts::{check_list, check_text};
 use crate::facts::grant::Event;
 use crate::facts::grant::budget::{Cost, ITEMS_MAX};
 use crate::facts::grant::report::ReportKind;
 use crate::facts::world::World;
-use crate::kernel::actor::Role;
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{GrantId, Key, StreamId, StreamKey};
-use crate::kernel::refusal::{Refusal, Rule};
+use crate::kernel::ids::{GrantId, Key};
+use crate::kernel::refusal::Refusal;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,20 +38,7 @@ pub struct SubmitReport {
     pub to: Date,
 }
 
-impl Command for SubmitReport {
-    const DECLARATION: Declaration = Declaration {
-        name: "grant.submit_report",
-        summary: "Hand in a periodic or final report with its costs",
-        roles: APPLICANT,
-        from: &["active", "suspended", "terminated"],
-        needs: &[Need::Document],
-        rule: Rule::of("EU model grant agreement", "Art. 21: reporting"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.grant.stream()
-    }
-
+impl Decide for SubmitReport {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_list("claimed", &self.claimed, ITEMS_MAX)?;
         let grant = world.find(&world.grants, &self.grant)?;
@@ -97,20 +84,7 @@ pub struct AssessReport {
     pub report: Key,
 }
 
-impl Command for AssessReport {
-    const DECLARATION: Declaration = Declaration {
-        name: "grant.assess_report",
-        summary: "Accept the costs of a report, or some of them",
-        roles: &[Role::ProgrammeOfficer, Role::AuthorisingOfficer],
-        from: &["active", "suspended", "terminated"],
-        needs: &[Need::OtherPerson],
-        rule: Rule::of("EU model grant agreement", "Art. 22 and 27: accepted and rejected costs"),
-    };
-
-    fn subject(&self) -> StreamId {
-        self.grant.stream()
-    }
-
+impl Decide for AssessReport {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_list("accepted", &self.accepted, ITEMS_MAX)?;
         check_text("comments", &self.comments)?;

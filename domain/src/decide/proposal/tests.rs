@@ -1,6 +1,7 @@
 //! The rules of proposals, given - when - then.
 
 use super::*;
+use crate::kernel::actor::Role;
 use crate::testing::Scenario;
 use crate::testing::round;
 use crate::testing::round::{

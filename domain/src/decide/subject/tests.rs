@@ -1,5 +1,6 @@
 use super::*;
 use crate::facts::personal::Facts;
+use crate::kernel::actor::Role;
 use crate::kernel::canonical::Sha256Hex;
 use crate::testing::round::{agreed, closed, eligible, opened, reported, submitted};
 use crate::testing::{Scenario, given};

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 #[must_use]
 pub fn codes() -> Vec<String> {
     let own = OWN.iter().map(|(code, ..)| (*code).to_owned());
-    domain::catalogue::refusal_codes().into_iter().chain(own).collect()
+    domain::catalogue::refusals().into_iter().map(|(code, _)| code).chain(own).collect()
 }
 
 fn described(code: &str) -> Option<Value> {
