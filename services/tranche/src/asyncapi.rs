@@ -2,6 +2,7 @@
 //! events and commands, as the OpenAPI document is; a consumer receives the events and may generate its
 //! code from it.
 
+use crate::components::lift;
 use crate::relay::message::{ALWAYS, CONTENT_TYPE, PREFIX, SOMETIMES};
 use domain::command::{Actor, Evidence};
 use domain::schemas::id;
@@ -146,30 +147,8 @@ impl Parts {
 
     /// Moves the definitions of a schema into the components, under the name of their owner.
     fn lift(&mut self, owner: &str, mut schema: Value) -> Value {
-        repoint(&mut schema, owner);
-        let Some(object) = schema.as_object_mut() else { return schema };
-        object.remove("$schema");
-        if let Some(Value::Object(definitions)) = object.remove("$defs") {
-            let moved =
-                definitions.into_iter().map(|(key, value)| (format!("{owner}.{key}"), value));
-            self.schemas.extend(moved);
-        }
+        lift(&mut schema, &mut self.schemas, &|key| format!("{owner}.{key}"));
         schema
-    }
-}
-
-fn repoint(value: &mut Value, owner: &str) {
-    match value {
-        Value::Object(object) => {
-            if let Some(Value::String(reference)) = object.get_mut("$ref")
-                && let Some(key) = reference.strip_prefix("#/$defs/")
-            {
-                *reference = format!("#/components/schemas/{owner}.{key}");
-            }
-            object.values_mut().for_each(|member| repoint(member, owner));
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| repoint(item, owner)),
-        _ => {}
     }
 }
 

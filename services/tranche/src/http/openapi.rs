@@ -5,9 +5,11 @@ mod parts;
 mod reading;
 
 use super::BODY_BYTES_MAX;
+use crate::components::{lift, repoint};
 use domain::command::{Declaration, Entry};
 use parts::header;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// The document, built once.
@@ -17,7 +19,7 @@ fn document() -> Value {
     let mut schemas = Map::new();
     let mut paths = Map::new();
     for entry in domain::world::COMMANDS.iter().flat_map(|table| table.iter()) {
-        let schema = lift(entry, &mut schemas);
+        let schema = payload(entry, &mut schemas);
         let path = format!("/commands/{}", entry.declaration.name);
         paths.insert(path, json!({ "post": operation(entry.declaration, &schema) }));
     }
@@ -61,57 +63,24 @@ fn tags() -> Vec<Value> {
     tags
 }
 
-/// Moves the schema of a payload and its definitions into the components. A definition that means
+/// Puts the schema of a payload and its definitions among the components. A definition that means
 /// something else elsewhere gets the category of the command in front of its name.
-fn lift(entry: &Entry, schemas: &mut Map<String, Value>) -> String {
+fn payload(entry: &Entry, schemas: &mut Map<String, Value>) -> String {
     let name = entry.declaration.name;
     let mut root = crate::vault::schema(entry);
-    let definitions = match root.as_object_mut() {
-        Some(object) => {
-            object.remove("$schema");
-            object.remove("$defs")
-        }
-        None => None,
-    };
-    let definitions = match definitions {
-        Some(Value::Object(definitions)) => definitions,
-        _ => Map::new(),
-    };
     let category = name.split('.').next().unwrap_or(name);
-    let renamed: Map<String, Value> = definitions
-        .iter()
+    let definitions = root["$defs"].as_object().into_iter().flatten();
+    let renamed: BTreeMap<String, String> = definitions
         .map(|(key, value)| {
             let mut moved = value.clone();
-            repoint(&mut moved, &|to| to.to_owned());
+            repoint(&mut moved, &str::to_owned);
             let same = schemas.get(key).is_none_or(|known| *known == moved);
-            let to = if same { key.clone() } else { format!("{category}.{key}") };
-            (key.clone(), Value::String(to))
+            (key.clone(), if same { key.clone() } else { format!("{category}.{key}") })
         })
         .collect();
-    let to = |key: &str| renamed.get(key).and_then(Value::as_str).unwrap_or(key).to_owned();
-    for (key, mut value) in definitions {
-        repoint(&mut value, &to);
-        schemas.insert(to(&key), value);
-    }
-    repoint(&mut root, &to);
+    lift(&mut root, schemas, &|key| renamed.get(key).map_or(key, String::as_str).to_owned());
     schemas.insert(name.to_owned(), root);
     name.to_owned()
-}
-
-/// Makes references to `$defs` references to the components.
-fn repoint(value: &mut Value, to: &dyn Fn(&str) -> String) {
-    match value {
-        Value::Object(object) => {
-            if let Some(Value::String(reference)) = object.get_mut("$ref")
-                && let Some(key) = reference.strip_prefix("#/$defs/")
-            {
-                *reference = format!("#/components/schemas/{}", to(key));
-            }
-            object.values_mut().for_each(|member| repoint(member, to));
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| repoint(item, to)),
-        _ => {}
-    }
 }
 
 /// Every status that a command may answer with.
