@@ -11,22 +11,18 @@ use super::times::instant_in;
 use super::words::{counted, say, word};
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 use domain::command::{COMMAND_BYTES_MAX, Confidence, Declaration, Entry};
-use domain::commit::CommitId;
-use domain::ids::{ActorId, CommandId, IdError, StreamId};
+use domain::ids::{ActorId, CommandId, IdError};
 use domain::react::check_outside;
 use domain::{Actor, Evidence, Parsed, Role, World};
 use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::Value;
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use serde_json::{Map, Value};
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tranche::clock::Clock;
-use tranche::engine::{Request, Stored};
+use tranche::engine::{Receipt, Request, Stored, Written};
 use tranche::gateway::Gateway;
 use tranche::moment::{Place as Zone, When};
 use tranche::roles::Roles;
@@ -240,12 +236,12 @@ async fn carry_out(
     let result = given.submit((parsed, id), actor, &gateway).await;
     let swept = vault.map_or(Ok(0), |vault| vault.sweep(gateway.reader().now().world()));
     gateway.stop().await;
-    let (recorded, stored) = result?;
+    let (receipt, stored) = result?;
     let mut out = Out::stdout();
     if json {
-        out.json(&recorded)?;
+        out.json(&as_json(&receipt)?)?;
     } else {
-        recorded.tell(given.id.is_none());
+        tell(&receipt, given.id.is_none());
         if let Some(stored) = stored {
             out.line(format_args!("{}", Line(&stored.commit)))?;
         }
@@ -256,11 +252,11 @@ async fn carry_out(
 
 /// Shows what would have been recorded.
 fn show_rehearsal(
-    (recorded, stored): &(Recorded, Option<Stored>),
+    (receipt, stored): &(Receipt, Option<Stored>),
     json: bool,
 ) -> Result<(), Failure> {
-    if recorded.replayed {
-        say(format_args!("{} was recorded before: nothing new", recorded.command_id));
+    if receipt.replayed {
+        say(format_args!("{} was recorded before: nothing new", receipt.command_id));
     }
     let Some(Stored { bytes, commit }) = stored else {
         say(format_args!("it is so already: nothing would be recorded"));
@@ -271,7 +267,7 @@ fn show_rehearsal(
         out.bytes(bytes)?;
         out.bytes(b"\n")?;
     } else {
-        if !recorded.replayed {
+        if !receipt.replayed {
             say(format_args!("nothing is recorded; it would be:"));
         }
         out.line(format_args!("{}", Line(commit)))?;
@@ -312,27 +308,28 @@ async fn open_in_turn(place: &Place, clock: &Clock) -> Result<Gateway, Failure> 
     }
 }
 
-/// What became of a command, as JSON.
-#[derive(Serialize)]
-struct Recorded {
-    command_id: CommandId,
-    commit_id: Option<CommitId>,
-    events: Vec<Cow<'static, str>>,
-    position: Option<u64>,
-    recorded_at: Timestamp,
-    replayed: bool,
-    streams: BTreeMap<StreamId, u64>,
+/// A receipt as JSON. Here it names what is absent too, and shows the versions by stream.
+fn as_json(receipt: &Receipt) -> Result<Value, Failure> {
+    let mut json = serde_json::to_value(receipt)?;
+    if let Some(members) = json.as_object_mut() {
+        members.remove("dry_run");
+        for name in ["commit_id", "position"] {
+            members.entry(name).or_insert(Value::Null);
+        }
+        let version = |written: &Written| (written.stream.to_string(), written.version.into());
+        let streams: Map<String, Value> = receipt.streams.iter().map(version).collect();
+        members.insert("streams".to_owned(), Value::Object(streams));
+    }
+    Ok(json)
 }
 
-impl Recorded {
-    fn tell(&self, is_fresh: bool) {
-        if self.replayed {
-            say(format_args!("{} was recorded before: nothing new", self.command_id));
-        } else if self.position.is_none() {
-            say(format_args!("it is so already: nothing recorded"));
-        } else if is_fresh {
-            say(format_args!("command id {}", self.command_id));
-        }
+fn tell(receipt: &Receipt, is_fresh: bool) {
+    if receipt.replayed {
+        say(format_args!("{} was recorded before: nothing new", receipt.command_id));
+    } else if receipt.position.is_none() {
+        say(format_args!("it is so already: nothing recorded"));
+    } else if is_fresh {
+        say(format_args!("command id {}", receipt.command_id));
     }
 }
 
@@ -342,7 +339,7 @@ impl Given {
         (parsed, command_id): (Parsed, CommandId),
         actor: Actor,
         gateway: &Gateway,
-    ) -> Result<(Recorded, Option<Stored>), Failure> {
+    ) -> Result<(Receipt, Option<Stored>), Failure> {
         check_outside(&actor, &command_id)?;
         gateway.ready().await;
         let request = Request {
@@ -351,7 +348,7 @@ impl Given {
             effective_at: self.effective_at(gateway.reader().now().world())?,
             evidence: self.evidence(),
             expected_version: self.expect_version,
-            ..Request::new(parsed, actor, command_id.clone())
+            ..Request::new(parsed, actor, command_id)
         };
         let receipt = gateway.submit(request).await?;
         // What follows from it is recorded before the program ends.
@@ -360,16 +357,7 @@ impl Given {
             Some(position) => gateway.reader().read_commit(position).await?,
             None => None,
         };
-        let recorded = Recorded {
-            command_id,
-            commit_id: receipt.commit_id,
-            events: receipt.events,
-            position: receipt.position,
-            recorded_at: receipt.recorded_at,
-            replayed: receipt.replayed,
-            streams: receipt.streams.into_iter().collect(),
-        };
-        Ok((recorded, stored))
+        Ok((receipt, stored))
     }
 
     fn command_id(&self, now: Timestamp) -> Result<CommandId, Failure> {

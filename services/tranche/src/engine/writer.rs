@@ -198,6 +198,7 @@ impl Writer {
         reply: Reply,
     ) {
         let name = request.parsed.command.declaration().name;
+        let id = request.command_id.clone();
         let decide = AssertUnwindSafe(|| self.decide(request, line, queued_at));
         match catch_unwind(decide) {
             Ok(answer) => self.answer(reply, answer),
@@ -205,7 +206,7 @@ impl Writer {
                 tracing::error!(command = name, "a rule panicked; open decisions are dropped");
                 let reason: Arc<str> = format!("the rule of {name} failed: a bug").into();
                 // Waits with the others, and fails with them.
-                self.answer(reply, Answer::Done(Receipt::nothing(queued_at)));
+                self.answer(reply, Answer::Done(Receipt::nothing(id, queued_at)));
                 self.drop_open(&reason, RETRY_AFTER_LOSS);
             }
         }
@@ -236,7 +237,7 @@ impl Writer {
         };
         match self.state.world.commit(&request.parsed, &meta) {
             Err(refusal) => Answer::Not(SubmitError::Refused(refusal)),
-            Ok(None) => Answer::Done(Receipt::nothing(recorded_at)),
+            Ok(None) => Answer::Done(Receipt::nothing(meta.command_id, recorded_at)),
             Ok(Some((commit, _))) if request.dry_run => Answer::Done(Receipt::rehearsal(&commit)),
             Ok(Some((commit, bytes))) => Answer::Recorded(self.record(commit, bytes, line)),
         }

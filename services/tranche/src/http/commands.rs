@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use super::{BODY_BYTES_MAX, BODY_MAX, Shared, request};
-use crate::engine::{Receipt, Request, SubmitError};
+use crate::engine::{Receipt, Request, SubmitError, Written};
 use crate::faults;
 use crate::vault::{self, Keep};
 use axum::Json;
@@ -16,9 +16,8 @@ use domain::ids::{CommandId, StreamId};
 use domain::personal;
 use domain::rejection::Kind;
 use domain::{Parsed, Refusal};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
-use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The position that an answer rests on.
@@ -31,50 +30,6 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 #[serde(deny_unknown_fields)]
 pub(super) struct Options {
     dry_run: Option<String>,
-}
-
-/// The body of an accepted command.
-#[derive(Serialize)]
-struct Accepted<'a> {
-    command_id: &'a CommandId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    commit_id: Option<domain::commit::CommitId>,
-    dry_run: bool,
-    events: &'a [Cow<'static, str>],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    position: Option<u64>,
-    recorded_at: jiff::Timestamp,
-    replayed: bool,
-    streams: Vec<Written<'a>>,
-}
-
-#[derive(Serialize)]
-struct Written<'a> {
-    stream: &'a StreamId,
-    version: u64,
-}
-
-/// JSON Schema of the body of an accepted command.
-pub(super) fn receipt_schema() -> Value {
-    json!({
-        "type": "object",
-        "required": ["command_id", "dry_run", "events", "recorded_at", "replayed", "streams"],
-        "properties": {
-            "command_id": { "type": "string" },
-            "commit_id": { "type": "string", "description": "Absent when nothing was recorded." },
-            "dry_run": { "type": "boolean" },
-            "events": { "type": "array", "items": { "type": "string" } },
-            "position": { "type": "integer", "description": "Absent when nothing was recorded." },
-            "recorded_at": { "type": "string", "format": "date-time" },
-            "replayed": { "type": "boolean" },
-            "streams": { "type": "array", "items": {
-                "type": "object", "required": ["stream", "version"],
-                "properties": {
-                    "stream": { "type": "string" }, "version": { "type": "integer" },
-                },
-            } },
-        },
-    })
 }
 
 /// The names of all commands.
@@ -145,7 +100,7 @@ pub(super) async fn submit(
     let conditional = request::expected_version(&headers)?;
     let asked = Request {
         actor,
-        command_id: command_id.clone(),
+        command_id,
         correlation_id: request::command_id(&headers, "tranche-correlation-id")?,
         causation_id: request::command_id(&headers, "tranche-causation-id")?,
         effective_at: request::effective_at(&headers)?,
@@ -162,9 +117,9 @@ pub(super) async fn submit(
     match shared.gateway.submit(asked).await {
         Ok(receipt) if personal::ends_keys(&name) && !dry_run => {
             shared.sweep().await;
-            Ok(accepted(&command_id, &receipt, dry_run, &subject))
+            Ok(accepted(&receipt, &subject))
         }
-        Ok(receipt) => Ok(accepted(&command_id, &receipt, dry_run, &subject)),
+        Ok(receipt) => Ok(accepted(&receipt, &subject)),
         Err(SubmitError::Refused(refusal)) if refusal.kind == Kind::Malformed => {
             Err(faulty(&name, &json, refusal))
         }
@@ -225,30 +180,14 @@ async fn receive(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     })
 }
 
-fn accepted(
-    command_id: &CommandId,
-    receipt: &Receipt,
-    dry_run: bool,
-    subject: &StreamId,
-) -> Response {
-    let streams = receipt.streams.iter();
-    let body = Accepted {
-        command_id,
-        commit_id: receipt.commit_id,
-        dry_run,
-        events: &receipt.events,
-        position: receipt.position,
-        recorded_at: receipt.recorded_at,
-        replayed: receipt.replayed,
-        streams: streams.map(|(stream, version)| Written { stream, version: *version }).collect(),
-    };
-    let json = serde_json::to_vec(&body).unwrap_or_default();
+fn accepted(receipt: &Receipt, subject: &StreamId) -> Response {
+    let json = serde_json::to_vec(receipt).unwrap_or_default();
     let is_new = receipt.position.is_some() && !receipt.replayed;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     let mut response = (status, json).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Ok(value) = HeaderValue::from_str(command_id.as_str()) {
+    if let Ok(value) = HeaderValue::from_str(receipt.command_id.as_str()) {
         headers.insert(IDEMPOTENCY_KEY, value);
     }
     if let Some(position) = receipt.position {
@@ -260,8 +199,8 @@ fn accepted(
     if receipt.replayed {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
-    let version = receipt.streams.iter().find(|(stream, _)| stream == subject);
-    if let Some((_, version)) = version.filter(|_| !dry_run)
+    let written = receipt.streams.iter().find(|written| written.stream == *subject);
+    if let Some(Written { version, .. }) = written.filter(|_| !receipt.dry_run)
         && let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\""))
     {
         headers.insert(ETAG, tag);

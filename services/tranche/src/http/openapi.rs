@@ -172,6 +172,8 @@ fn receipt(description: &str) -> Value {
 mod tests {
     use super::super::problem;
     use super::*;
+    use crate::engine::Receipt;
+    use jiff::Timestamp;
 
     fn references(value: &Value, found: &mut Vec<String>) {
         match value {
@@ -196,6 +198,14 @@ mod tests {
             let pointer = reference.strip_prefix('#').unwrap();
             assert!(document.pointer(pointer).is_some(), "{reference}");
         }
+    }
+
+    #[test]
+    fn a_receipt_of_nothing_is_one_of_the_document() {
+        let receipt = Receipt::nothing("c1".parse().unwrap(), Timestamp::UNIX_EPOCH);
+        let receipt = serde_json::to_value(receipt).unwrap();
+        let written: Vec<&String> = receipt.as_object().unwrap().keys().collect();
+        assert_eq!(document()["components"]["schemas"]["Receipt"]["required"], json!(written));
     }
 
     #[test]

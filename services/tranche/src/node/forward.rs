@@ -2,7 +2,7 @@
 //! limits and typed refusals as over HTTP. Who may publish there acts as anybody, so the right to it is
 //! a follower's only (ADR/0012).
 
-use crate::engine::{Engine, Receipt, Request, SubmitError};
+use crate::engine::{Engine, Receipt, Request, SubmitError, Written};
 use async_nats::{HeaderMap, Message, Subscriber};
 use bytes::Bytes;
 use domain::command::{Actor, Evidence};
@@ -67,7 +67,8 @@ enum Answer {
     Busy,
 }
 
-/// A receipt.
+/// A receipt as it travels: who asked knows the rest of it. Instances of other versions read it, so it is
+/// a form of its own.
 #[derive(Serialize, Deserialize)]
 struct Done {
     commit_id: Option<CommitId>,
@@ -97,7 +98,7 @@ pub(super) async fn forward(
         unavailable(&format!("no answer of an instance that writes the log ({error})"))
     })?;
     match serde_json::from_slice(&answer.payload).map_err(|error| unavailable(&error))? {
-        Answer::Done(done) => Ok(done.into()),
+        Answer::Done(done) => Ok(done.receipt(request)),
         Answer::Refused(refusal) => Err(refusal.into()),
         Answer::Unavailable { reason, retry_after_ms } => Err(SubmitError::Unavailable {
             reason: reason.into(),
@@ -207,15 +208,26 @@ fn decode(payload: &[u8], now: Timestamp) -> Result<(Request, Duration), Refusal
 
 impl From<Receipt> for Done {
     fn from(receipt: Receipt) -> Self {
-        let Receipt { position, commit_id, recorded_at, replayed, streams, events } = receipt;
-        Self { commit_id, events, position, recorded_at, replayed, streams }
+        let Receipt { commit_id, events, position, recorded_at, replayed, .. } = receipt;
+        let streams = receipt.streams.into_iter().map(|written| (written.stream, written.version));
+        Self { commit_id, events, position, recorded_at, replayed, streams: streams.collect() }
     }
 }
 
-impl From<Done> for Receipt {
-    fn from(done: Done) -> Self {
-        let Done { commit_id, events, position, recorded_at, replayed, streams } = done;
-        Self { position, commit_id, recorded_at, replayed, streams, events }
+impl Done {
+    fn receipt(self, request: &Request) -> Receipt {
+        let Self { commit_id, events, position, recorded_at, replayed, streams } = self;
+        let streams = streams.into_iter().map(|(stream, version)| Written { stream, version });
+        Receipt {
+            command_id: request.command_id.clone(),
+            commit_id,
+            dry_run: request.dry_run,
+            events,
+            position,
+            recorded_at,
+            replayed,
+            streams: streams.collect(),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ async fn an_accepted_command_is_in_the_log_and_in_the_views_when_the_receipt_com
     assert_eq!(receipt.position, Some(1));
     assert_eq!(receipt.recorded_at, start());
     assert_eq!(receipt.events, ["claim.Published"]);
-    assert_eq!(receipt.streams, [("claim-A".parse().unwrap(), 1)]);
+    assert_eq!(receipt.streams, [Written { stream: "claim-A".parse().unwrap(), version: 1 }]);
     assert_eq!(engine.now().position(), 1);
     assert_eq!(engine.now().views().position, 1);
     assert_eq!(log.head().await.unwrap(), 1);

@@ -122,7 +122,7 @@ async fn a_failed_append_drops_what_was_decided_on_it_and_the_engine_goes_on() {
     assert!(is_unavailable(&third) || third.is_ok());
     engine.submit(publish("c1", "A")).await.unwrap_or_else(|error| {
         assert!(matches!(error, SubmitError::Refused(_)), "{error}");
-        Receipt::nothing(start())
+        Receipt::nothing("c1".parse().unwrap(), start())
     });
     assert_eq!(engine.now().position(), 1);
     is_true_to_its_log(&engine, &plain).await;

@@ -1,9 +1,12 @@
 //! What the operations of the document have in common: headers, answers, parameters, shapes.
 
+use crate::components::lift;
+use crate::engine::Receipt;
 use crate::export::What;
 use crate::http::views::ROWS_MAX;
 use domain::command::Role;
 use projections::journal::Tests;
+use schemars::schema_for;
 use serde_json::{Map, Value, json};
 use strum::{IntoEnumIterator as _, VariantNames as _};
 
@@ -284,9 +287,12 @@ pub(super) fn schemas() -> Map<String, Value> {
             } },
         },
     });
+    let mut receipt = schema_for!(Receipt).to_value();
+    let mut shared = Map::new();
+    lift(&mut receipt, &mut shared, &str::to_owned);
     let schemas = [
         ("Problem", problem),
-        ("Receipt", crate::http::commands::receipt_schema()),
+        ("Receipt", receipt),
         (
             "Report",
             json!({
@@ -319,7 +325,8 @@ pub(super) fn schemas() -> Map<String, Value> {
         ),
         ("Commit", commit()),
     ];
-    schemas.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+    shared.extend(schemas.into_iter().map(|(name, schema)| (name.to_owned(), schema)));
+    shared
 }
 
 fn commit() -> Value {
