@@ -22,7 +22,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tranche::clock::Clock;
-use tranche::engine::{Receipt, Request, Stored, Written};
+use tranche::engine::{Envelope, Receipt, Request, Stored, Written};
 use tranche::gateway::Gateway;
 use tranche::moment::{Place as Zone, When};
 use tranche::roles::Roles;
@@ -342,14 +342,15 @@ impl Given {
     ) -> Result<(Receipt, Option<Stored>), Failure> {
         check_outside(&actor, &command_id)?;
         gateway.ready().await;
-        let request = Request {
+        let envelope = Envelope {
             correlation_id: self.correlation.clone(),
             causation_id: self.causation.clone(),
             effective_at: self.effective_at(gateway.reader().now().world())?,
             evidence: self.evidence(),
             expected_version: self.expect_version,
-            ..Request::new(parsed, actor, command_id)
+            ..Envelope::new(actor, command_id)
         };
+        let request = Request { parsed, envelope, received_at: None };
         let receipt = gateway.submit(request).await?;
         // What follows from it is recorded before the program ends.
         gateway.settle().await?;

@@ -1,6 +1,7 @@
 //! What is asked of the engine, and what it answers.
 
-use domain::command::{Actor, Evidence};
+use super::envelope::Envelope;
+use domain::command::Actor;
 use domain::commit::{Commit, CommitId};
 use domain::ids::{CommandId, StreamId};
 use domain::{Parsed, Refusal};
@@ -16,42 +17,24 @@ use std::time::Duration;
 pub struct Request {
     /// The command.
     pub parsed: Parsed,
-    /// Who gives it.
-    pub actor: Actor,
-    /// Names this wish for ever: the same id never decides twice.
-    pub command_id: CommandId,
-    /// The conversation it belongs to.
-    pub correlation_id: Option<CommandId>,
-    /// What led to it.
-    pub causation_id: Option<CommandId>,
-    /// When it was true, if that was earlier than now.
-    pub effective_at: Option<Timestamp>,
-    /// Where the fact comes from.
-    pub evidence: Option<Evidence>,
-    /// The version of the subject stream that the caller saw; any when `None`.
-    pub expected_version: Option<u64>,
+    /// What comes with it.
+    pub envelope: Envelope,
     /// When it reached us; the moment of submission when `None`.
     pub received_at: Option<Timestamp>,
-    /// Decide, but record nothing.
-    pub dry_run: bool,
 }
 
 impl Request {
     /// A command of an actor, without anything that may be left out.
     #[must_use]
     pub fn new(parsed: Parsed, actor: Actor, command_id: CommandId) -> Self {
-        Self {
-            parsed,
-            actor,
-            command_id,
-            correlation_id: None,
-            causation_id: None,
-            effective_at: None,
-            evidence: None,
-            expected_version: None,
-            received_at: None,
-            dry_run: false,
-        }
+        Self { parsed, envelope: Envelope::new(actor, command_id), received_at: None }
+    }
+
+    /// The same, which only decides.
+    #[must_use]
+    pub fn rehearsed(mut self) -> Self {
+        self.envelope.dry_run = true;
+        self
     }
 }
 

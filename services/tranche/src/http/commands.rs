@@ -2,7 +2,7 @@
 
 use super::problem::Problem;
 use super::{BODY_BYTES_MAX, BODY_MAX, Shared, request};
-use crate::engine::{Receipt, Request, SubmitError, Written};
+use crate::engine::{Envelope, Receipt, Request, SubmitError, Written};
 use crate::faults;
 use crate::vault::{self, Keep};
 use axum::Json;
@@ -98,18 +98,17 @@ pub(super) async fn submit(
     let actor = request::actor(&headers)?;
     domain::react::check_outside(&actor, &command_id)?;
     let conditional = request::expected_version(&headers)?;
-    let asked = Request {
+    let envelope = Envelope {
         actor,
+        causation_id: request::command_id(&headers, "tranche-causation-id")?,
         command_id,
         correlation_id: request::command_id(&headers, "tranche-correlation-id")?,
-        causation_id: request::command_id(&headers, "tranche-causation-id")?,
+        dry_run,
         effective_at: request::effective_at(&headers)?,
         evidence: request::evidence(&headers)?,
         expected_version: conditional,
-        received_at: None,
-        dry_run,
-        parsed,
     };
+    let asked = Request { parsed, envelope, received_at: None };
     if let Some(documents) = shared.documents.get().filter(|_| !dry_run) {
         documents.keep_rules(&asked.parsed).await?;
     }
