@@ -1,8 +1,8 @@
 //! `POST /commands/{name}`: one wish, one answer. `GET /commands`: what is declared.
 
 use super::problem::Problem;
-use super::{BODY_BYTES_MAX, BODY_MAX, Shared, request};
-use crate::engine::{Envelope, Receipt, Request, SubmitError, Written};
+use super::{BODY_BYTES_MAX, BODY_MAX, Shared, envelope, request};
+use crate::engine::{Receipt, Request, SubmitError, Written};
 use crate::faults;
 use crate::vault::{self, Keep};
 use axum::Json;
@@ -88,26 +88,15 @@ pub(super) async fn submit(
         return Err(unknown(&name));
     }
     let clear = receive(&headers, body).await?;
-    let command_id = match request::command_id(&headers, "idempotency-key")? {
+    let command_id = match envelope::id(&headers)? {
         Some(id) => id,
         None => super::ids::command_id()
             .ok_or_else(|| Problem::own("http.internal", "no command id could be made"))?,
     };
     let json = sealed(&shared, &name, clear, (&command_id, dry_run)).await?;
     let parsed = Parsed::read(&name, &json).map_err(|refusal| faulty(&name, &json, refusal))?;
-    let actor = request::actor(&headers)?;
-    domain::react::check_outside(&actor, &command_id)?;
-    let conditional = request::expected_version(&headers)?;
-    let envelope = Envelope {
-        actor,
-        causation_id: request::command_id(&headers, "tranche-causation-id")?,
-        command_id,
-        correlation_id: request::command_id(&headers, "tranche-correlation-id")?,
-        dry_run,
-        effective_at: request::effective_at(&headers)?,
-        evidence: request::evidence(&headers)?,
-        expected_version: conditional,
-    };
+    let envelope = envelope::read(&headers, (command_id, dry_run))?;
+    let conditional = envelope.expected_version;
     let asked = Request { parsed, envelope, received_at: None };
     if let Some(documents) = shared.documents.get().filter(|_| !dry_run) {
         documents.keep_rules(&asked.parsed).await?;
