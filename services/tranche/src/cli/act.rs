@@ -2,18 +2,18 @@
 
 use super::catalogue;
 use super::document::DocumentsArgs;
+use super::envelope::EnvelopeArgs;
 use super::failure::Failure;
 use super::log::Line;
 use super::out::Out;
 use super::schema;
 use super::source::{Place, Source};
-use super::times::instant_in;
-use super::words::{counted, say, word};
+use super::words::{counted, say};
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
-use domain::command::{COMMAND_BYTES_MAX, Confidence, Declaration, Entry};
-use domain::ids::{ActorId, CommandId, IdError};
+use domain::command::{COMMAND_BYTES_MAX, Declaration, Entry};
+use domain::ids::{CommandId, IdError};
 use domain::react::check_outside;
-use domain::{Actor, Evidence, Parsed, Role, World};
+use domain::{Actor, Parsed};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::fs::File;
@@ -22,9 +22,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tranche::clock::Clock;
-use tranche::engine::{Envelope, Receipt, Request, Stored, Written};
+use tranche::engine::{Receipt, Request, Stored, Written};
 use tranche::gateway::Gateway;
-use tranche::moment::{Place as Zone, When};
 use tranche::roles::Roles;
 use tranche::vault::{self, Keep, Vault};
 use zeroize::Zeroizing;
@@ -54,42 +53,8 @@ pub struct Given {
     /// Sets a field, after the payload has been read; a path as rows.0.pages, a list as a,b, @FILE for JSON or rules
     #[arg(long, value_name = "FIELD=VALUE")]
     set: Vec<String>,
-    /// Who acts: an opaque id, never a name
-    #[arg(long, value_name = "ID", env = "TRANCHE_ACTOR", hide_env_values = true)]
-    actor: ActorId,
-    /// The role it acts in; may be left out when only one role may
-    #[arg(long, env = "TRANCHE_ROLE", hide_env_values = true, value_parser = word::<Role>)]
-    role: Option<Role>,
-    /// For whom, when it acts as a stand-in
-    #[arg(long, value_name = "ID")]
-    on_behalf_of: Option<ActorId>,
-    /// Names this wish for ever, so that it can be sent again; a fresh UUID when absent
-    #[arg(long, value_name = "ID")]
-    id: Option<CommandId>,
-    /// The conversation it belongs to
-    #[arg(long, value_name = "ID")]
-    correlation: Option<CommandId>,
-    /// The commit or command that led to it
-    #[arg(long, value_name = "ID")]
-    causation: Option<CommandId>,
-    /// Refuses when the subject is at another version
-    #[arg(long, value_name = "N")]
-    expect_version: Option<u64>,
-    /// When it was true, if that was earlier than now
-    #[arg(long, value_name = "TIME")]
-    effective_at: Option<When>,
-    /// Where the fact comes from: the key of a source
-    #[arg(long, value_name = "KEY")]
-    source: Option<String>,
-    /// How sure the source is
-    #[arg(long, requires = "source", value_parser = word::<Confidence>, default_value = "published")]
-    confidence: Confidence,
-    /// What else there is to say about the source
-    #[arg(long, requires = "source", value_name = "TEXT")]
-    note: Option<String>,
-    /// Decides and shows the events, but records nothing
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    envelope: EnvelopeArgs,
     #[command(flatten)]
     documents: DocumentsArgs,
 }
@@ -157,25 +122,6 @@ impl Given {
         }
         Ok(payload.to_string().into_bytes())
     }
-
-    fn actor(&self, declaration: &Declaration) -> Result<Actor, Failure> {
-        let role = match (self.role, declaration.roles) {
-            (Some(role), _) => role,
-            (None, [role]) => *role,
-            (None, roles) => {
-                let roles: Vec<String> = roles.iter().map(ToString::to_string).collect();
-                let name = declaration.name;
-                let roles = roles.join(" or ");
-                return Err(Failure::Usage(format!("{name} needs --role: {roles}")));
-            }
-        };
-        Ok(Actor { id: self.actor.clone(), on_behalf_of: self.on_behalf_of.clone(), role })
-    }
-
-    fn evidence(&self) -> Option<Evidence> {
-        let source = self.source.clone()?;
-        Some(Evidence { confidence: self.confidence, note: self.note.clone(), source })
-    }
 }
 
 /// Reads one byte more than a payload may have, so that a longer one is refused and not cut.
@@ -204,7 +150,7 @@ pub async fn give(
     let name = entry.declaration.name;
     let id = given.command_id(clock.now())?;
     let vault = source.vault()?;
-    let keep = if given.dry_run { Keep::No } else { Keep::Yes };
+    let keep = if given.envelope.dry_run { Keep::No } else { Keep::Yes };
     // From here on no personal data is in clear.
     let payload = vault::seal(vault.as_ref(), name, &clear, (&id, keep))?;
     let done = match Parsed::read(name, &payload) {
@@ -221,8 +167,8 @@ async fn carry_out(
     clock: &Clock,
     json: bool,
 ) -> Result<(), Failure> {
-    let actor = given.actor(parsed.command.declaration())?;
-    if given.dry_run {
+    let actor = given.envelope.actor(parsed.command.declaration())?;
+    if given.envelope.dry_run {
         let gateway = source.rehearse(clock.clone()).await?;
         let result = given.submit((parsed, id), actor, &gateway).await;
         gateway.stop().await;
@@ -241,7 +187,7 @@ async fn carry_out(
     if json {
         out.json(&as_json(&receipt)?)?;
     } else {
-        tell(&receipt, given.id.is_none());
+        tell(&receipt, given.envelope.id.is_none());
         if let Some(stored) = stored {
             out.line(format_args!("{}", Line(&stored.commit)))?;
         }
@@ -342,14 +288,8 @@ impl Given {
     ) -> Result<(Receipt, Option<Stored>), Failure> {
         check_outside(&actor, &command_id)?;
         gateway.ready().await;
-        let envelope = Envelope {
-            correlation_id: self.correlation.clone(),
-            causation_id: self.causation.clone(),
-            effective_at: self.effective_at(gateway.reader().now().world())?,
-            evidence: self.evidence(),
-            expected_version: self.expect_version,
-            ..Envelope::new(actor, command_id)
-        };
+        let shown = gateway.reader().now();
+        let envelope = self.envelope.read((actor, command_id), shown.world())?;
         let request = Request { parsed, envelope, received_at: None };
         let receipt = gateway.submit(request).await?;
         // What follows from it is recorded before the program ends.
@@ -362,14 +302,10 @@ impl Given {
     }
 
     fn command_id(&self, now: Timestamp) -> Result<CommandId, Failure> {
-        match &self.id {
+        match &self.envelope.id {
             Some(id) => Ok(id.clone()),
             None => fresh_id(now),
         }
-    }
-
-    fn effective_at(&self, world: &World) -> Result<Option<Timestamp>, Failure> {
-        instant_in("--effective-at", self.effective_at, &Zone::Calls.zones(world)?)
     }
 }
 
