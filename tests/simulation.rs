@@ -124,8 +124,8 @@ async fn open(log: Arc<dyn Log>, clock: &Clock, snapshots: Option<std::path::Pat
 fn request(step: &Step, id: &CommandId) -> Option<Request> {
     let parsed = Parsed::read(&step.command, &step.payload).ok()?;
     let mut request = Request::new(parsed, step.actor.clone(), id.clone());
-    request.effective_at = step.effective_at;
-    request.evidence = step.source();
+    request.envelope.effective_at = step.effective_at;
+    request.envelope.evidence = step.source();
     request.received_at = step.received_at;
     Some(request)
 }

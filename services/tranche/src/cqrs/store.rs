@@ -1,7 +1,7 @@
 //! The engine as an event store of `cqrs-es`: one writer, one ledger, whoever asks.
 
 use super::{Adaptable, AsAggregate, Asked, Denied, Happened};
-use crate::engine::{Engine, Receipt, Request, SubmitError};
+use crate::engine::{Engine, Envelope, Receipt, Request, SubmitError};
 use cqrs_es::{AggregateContext, AggregateError, EventEnvelope, EventStore};
 use domain::Commit;
 use domain::kernel::canonical::Sha256Hex;
@@ -12,7 +12,7 @@ use std::collections::HashMap;
 const READ_COMMITS: usize = 1_024;
 
 type Failure = AggregateError<Denied>;
-type Envelope<D> = EventEnvelope<AsAggregate<D>>;
+type EventOf<D> = EventEnvelope<AsAggregate<D>>;
 
 /// A copy of one aggregate.
 pub struct Loaded<D: Adaptable> {
@@ -31,11 +31,11 @@ impl<D: Adaptable> EventStore<AsAggregate<D>> for Engine {
     type AC = Loaded<D>;
 
     /// Reads the log until it has all events of the stream: for inspection, not for every command.
-    async fn load_events(&self, aggregate_id: &str) -> Result<Vec<Envelope<D>>, Failure> {
+    async fn load_events(&self, aggregate_id: &str) -> Result<Vec<EventOf<D>>, Failure> {
         let stream = id::<D>(aggregate_id)?.stream();
         let version = self.now().world().version(&stream);
         let none = HashMap::new();
-        let mut events: Vec<Envelope<D>> = Vec::new();
+        let mut events: Vec<EventOf<D>> = Vec::new();
         let mut next = 1;
         while (events.len() as u64) < version {
             let read = self.reader().read_commits(next, READ_COMMITS).await;
@@ -70,7 +70,7 @@ impl<D: Adaptable> EventStore<AsAggregate<D>> for Engine {
         events: Vec<Happened<D::Event>>,
         context: Loaded<D>,
         metadata: HashMap<String, String>,
-    ) -> Result<Vec<Envelope<D>>, Failure> {
+    ) -> Result<Vec<EventOf<D>>, Failure> {
         if events.is_empty() {
             return Ok(Vec::new());
         }
@@ -128,13 +128,14 @@ fn request(
             }
         },
     };
-    Ok(Request {
+    let envelope = Envelope {
         correlation_id: named("correlation_id")?,
         causation_id: named("causation_id")?,
         evidence,
         expected_version: Some(base),
-        ..Request::new(parsed, actor, command_id)
-    })
+        ..Envelope::new(actor, command_id)
+    };
+    Ok(Request { parsed, envelope, received_at: None })
 }
 
 fn failure(error: SubmitError) -> Failure {
@@ -152,7 +153,7 @@ fn envelopes<D: Adaptable>(
     stream: &StreamId,
     commit: &Commit,
     metadata: &HashMap<String, String>,
-) -> impl Iterator<Item = Envelope<D>> {
+) -> impl Iterator<Item = EventOf<D>> {
     let own = commit.events.iter().filter(move |recorded| recorded.stream == *stream);
     own.filter_map(move |recorded| {
         let mut metadata = metadata.clone();

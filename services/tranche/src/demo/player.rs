@@ -147,10 +147,8 @@ impl Player {
         self.told += 1;
         let parsed = Parsed::read(command, data.to_string().as_bytes())?;
         let actor = Actor { id: token(who.0), on_behalf_of: None, role: who.1 };
-        let request = Request {
-            evidence: Some(evidence),
-            ..Request::new(parsed, actor, token(&format!("demo/{:04}", self.told)))
-        };
+        let mut request = Request::new(parsed, actor, token(&format!("demo/{:04}", self.told)));
+        request.envelope.evidence = Some(evidence);
         self.engine.submit(request).await
     }
 }

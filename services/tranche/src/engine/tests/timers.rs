@@ -94,16 +94,7 @@ fn too_large(id: &str, due: &str) -> Request {
     };
     let envelope = {
         let small = set(0);
-        let meta = domain::decide::command::Meta {
-            actor: small.actor,
-            command_id: small.command_id,
-            correlation_id: None,
-            causation_id: None,
-            received_at: start(),
-            recorded_at: start(),
-            effective_at: None,
-            evidence: None,
-        };
+        let meta = small.envelope.meta(start(), start());
         let committed = World::default().commit(&small.parsed, &meta).unwrap().unwrap();
         committed.1.len()
     };
