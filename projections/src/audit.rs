@@ -9,7 +9,8 @@ pub use domain::audit::population::Population as Kind;
 pub use postings::Lines;
 pub use workbench::{Incomplete, Row, Stratum, Workbench};
 
-use crate::projection::{LARGE, Projection, Query};
+use crate::projection::{LARGE, Projection};
+use crate::query::Query;
 use crate::report::{Cell, Kind as Column, Report, Table};
 use domain::audit::{Audit as State, Standing};
 use domain::canonical::Sha256Hex;

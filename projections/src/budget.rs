@@ -2,8 +2,9 @@
 //! round of each call has, and what was published about it.
 
 use crate::books::{Books, Global, Purpose, Steps, SumKnown, Sums};
-use crate::projection::{Projection, Query};
+use crate::projection::Projection;
 use crate::published::Claims;
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::command::Confidence;
 use domain::commit::Recorded;

@@ -1,7 +1,8 @@
 //! Compute time: offered, awarded, used and left, by offer, partition and access mode. Seconds of
 //! different units or partitions are never added.
 
-use crate::projection::{Projection, Query};
+use crate::projection::Projection;
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::allocation::{self, Phase, Place};
 use domain::commit::Recorded;

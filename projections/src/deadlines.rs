@@ -1,7 +1,8 @@
 //! What is due when: cut-offs, pending timers, and whatever waits with a date. Late is what is due
 //! before the moment asked for.
 
-use crate::projection::{LARGE, Projection, Query, confidence};
+use crate::projection::{LARGE, Projection, confidence};
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::tasks::{Due, Tasks};
 use domain::command::Confidence;

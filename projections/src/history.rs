@@ -6,7 +6,8 @@
 //! of every [`GRAIN`] commits the range of their instants is kept, so that those which cannot
 //! contribute are not read; the newest commits stay in memory.
 
-use crate::projection::{AsOf, Projection, Query};
+use crate::projection::Projection;
+use crate::query::{AsOf, Query};
 use crate::report::Report;
 use crate::{AllKept, Views};
 use domain::Commit;

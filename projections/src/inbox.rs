@@ -1,6 +1,7 @@
 //! What waits for whom, since when and until when.
 
-use crate::projection::{LARGE, Projection, Query};
+use crate::projection::{LARGE, Projection};
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::tasks::{Due, Task, Tasks, roles};
 use domain::commit::Recorded;

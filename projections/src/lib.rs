@@ -1,6 +1,6 @@
 //! The read models. Each is a pure fold of the log: no clock, no input or output, no failure.
 //!
-//! Read in this order: [`projection`] (what a view is, and what one may ask of it), [`report`] (what
+//! Read in this order: [`projection`] (what a view is), [`query`] (what one may ask of it), [`report`] (what
 //! it answers), [`history`] (how it answers for the past), [`lineage`] (why it answers so), then any view:
 //! one file each.
 //!
@@ -9,6 +9,7 @@
 pub mod history;
 pub mod lineage;
 pub mod projection;
+pub mod query;
 pub mod report;
 pub mod search;
 
@@ -35,7 +36,8 @@ pub mod register;
 pub mod timeline;
 
 pub use history::{CommitSource, History, SourceError};
-pub use projection::{AsOf, Projection, Query};
+pub use projection::Projection;
+pub use query::{AsOf, Query};
 pub use report::{Cell, Report, Table};
 
 use domain::Commit;

@@ -19,7 +19,7 @@ pub use figure::{Figure, PointerError};
 pub use index::Index;
 
 use crate::history::{CommitSource, History, InViews, SourceError};
-use crate::projection::{AsOf, Query};
+use crate::query::{AsOf, Query};
 use crate::report::Cell;
 use domain::Commit;
 use std::sync::Arc;

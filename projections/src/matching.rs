@@ -2,7 +2,8 @@
 //! money and money of the Recovery and Resilience Facility are listed apart and never counted.
 
 use crate::books::{Books, Pledge, Purpose, Steps, Sums};
-use crate::projection::{Projection, Query};
+use crate::projection::Projection;
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::Commit;
 use domain::commit::Recorded;

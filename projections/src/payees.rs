@@ -1,7 +1,8 @@
 //! Where money goes: the bank accounts of grants, by key, with who named and who confirmed each, and the
 //! orders to pay them.
 
-use crate::projection::{LARGE, Projection, Query};
+use crate::projection::{LARGE, Projection};
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::canonical::Sha256Hex;
 use domain::commit::Recorded;

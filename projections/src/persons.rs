@@ -1,7 +1,8 @@
 //! What is kept about people, by opaque id: what is sealed, and what was erased lawfully, when and why. It
 //! shows no personal data, since the log holds none in clear.
 
-use crate::projection::{LARGE, Projection, Query};
+use crate::projection::{LARGE, Projection};
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::commit::Recorded;
 use domain::ids::{Key, StreamKey, SubjectId};

@@ -1,7 +1,8 @@
 //! Where calls and proposals are: the calendar of each call, its rounds, and its proposals by state.
 
-use crate::projection::{LARGE, Projection, Query, confidence};
+use crate::projection::{LARGE, Projection, confidence};
 use crate::proposals::Proposals;
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::command::Confidence;
 use domain::commit::Recorded;

@@ -1,7 +1,8 @@
 //! What was funded, by country, type and sector: is the portfolio balanced, and whom does it leave out?
 
-use crate::projection::{LARGE, Projection, Query};
+use crate::projection::{LARGE, Projection};
 use crate::proposals::Proposals;
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::Commit;
 use domain::commit::Recorded;

@@ -1,7 +1,8 @@
 //! The ranking of each evaluation: places, totals, what decided between equals, and the outcome.
 //! Scores are never public; those of a demonstration are marked as fixtures.
 
-use crate::projection::{Projection, Query};
+use crate::projection::Projection;
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::command::Confidence;
 use domain::commit::Recorded;

@@ -1,8 +1,9 @@
 //! The published awards: which proposal of which country, in which round, when, how much, from which
 //! source (Reg. (EU, Euratom) 2024/2509, Art. 38).
 
-use crate::projection::{LARGE, Projection, Query};
+use crate::projection::{LARGE, Projection};
 use crate::proposals::Proposals;
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::Commit;
 use domain::commit::Recorded;

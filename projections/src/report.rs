@@ -5,7 +5,7 @@
 
 mod render;
 
-use crate::projection::AsOf;
+use crate::query::AsOf;
 use domain::command::Confidence;
 use domain::compute::ComputeTime;
 use domain::money::{Money, MoneyError, Rate};

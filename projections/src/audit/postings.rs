@@ -1,9 +1,9 @@
 //! Lines for other programs: every posting of the ledger, or a population, with their control totals.
 
 use super::Row;
-use crate::journal::ZONE;
 use crate::ledger::{Ledger, Transfer};
 use crate::projection::Projection;
+use crate::query::journal::ZONE;
 use domain::canonical::{self, Sha256Hex};
 use domain::commit::Recorded;
 use domain::ids::{ActorId, PaymentId, StreamKey};

@@ -5,7 +5,7 @@ use crate::budget::Budget;
 use crate::given;
 use crate::history::{History, InViews};
 use crate::ledger::Ledger;
-use crate::projection::{AsOf, Query};
+use crate::query::{AsOf, Query};
 use crate::report::Cell;
 use crate::tests::{history, hour, moment, small};
 use crate::{Projection, Views};

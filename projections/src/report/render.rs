@@ -257,7 +257,7 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projection::AsOf;
+    use crate::query::AsOf;
     use domain::compute::{ComputeTime, Unit};
     use domain::money::Money;
     use expect_test::{Expect, expect};

@@ -16,9 +16,12 @@ use domain::World;
 use domain::canonical::Sha256Hex;
 use domain::ids::StreamId;
 use projections::Projection;
-use projections::journal::{Journal, Tests};
+use projections::journal::Journal;
+use projections::query::journal::{PARAMETERS, Tests};
 use serde::Deserialize;
+use serde::de::value::{Error as ValueError, MapDeserializer};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// At most so many rows, unless the request says otherwise.
@@ -41,18 +44,30 @@ pub(super) struct Asked {
     limit: Option<String>,
     role: Option<String>,
     stream: Option<String>,
-    account_days: Option<String>,
-    back_dated_days: Option<String>,
-    below_permille: Option<String>,
-    office_from: Option<String>,
-    office_to: Option<String>,
-    office_zone: Option<String>,
-    reversed_days: Option<String>,
-    round: Option<String>,
-    thresholds: Option<String>,
+    /// What the journal is asked, by the name of the parameter.
+    #[serde(skip)]
+    tests: BTreeMap<&'static str, String>,
 }
 
 impl Asked {
+    /// Reads what stands in the address. What the journal is asked is known by its list.
+    fn read(pairs: Vec<(String, String)>) -> Result<Self, Problem> {
+        let (mut tests, mut others) = (BTreeMap::new(), Vec::new());
+        for (name, text) in pairs {
+            match PARAMETERS.iter().find(|parameter| parameter.name == name) {
+                None => others.push((name, text)),
+                Some(parameter) if tests.insert(parameter.name, text).is_some() => {
+                    return Err(Problem::query(parameter.name, "is given more than once"));
+                }
+                Some(_) => {}
+            }
+        }
+        let others = MapDeserializer::<_, ValueError>::new(others.into_iter());
+        let asked = Self::deserialize(others);
+        let asked = asked.map_err(|error| Problem::query("the address", error.to_string()))?;
+        Ok(Self { tests, ..asked })
+    }
+
     fn moment(&self) -> Moment {
         Moment {
             as_of: self.as_of.clone(),
@@ -65,20 +80,8 @@ impl Asked {
 
     /// What the journal is asked. No other view takes that.
     fn tests(&self, view: &str) -> Result<Option<Tests>, Problem> {
-        let asked = [
-            ("account_days", &self.account_days),
-            ("back_dated_days", &self.back_dated_days),
-            ("below_permille", &self.below_permille),
-            ("office_from", &self.office_from),
-            ("office_to", &self.office_to),
-            ("office_zone", &self.office_zone),
-            ("reversed_days", &self.reversed_days),
-            ("round", &self.round),
-            ("thresholds", &self.thresholds),
-        ];
         let mut tests = None;
-        for (name, text) in asked {
-            let Some(text) = text else { continue };
+        for (name, text) in &self.tests {
             if view != Journal::NAME {
                 return Err(Problem::query(name, "only the view journal takes it"));
             }
@@ -133,10 +136,11 @@ pub(super) async fn list() -> Json<Value> {
 pub(super) async fn one(
     State(shared): State<Arc<Shared>>,
     Path(view): Path<String>,
-    asked: Result<Query<Asked>, QueryRejection>,
+    asked: Result<Query<Vec<(String, String)>>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Query(asked) = asked.map_err(|error| Problem::query("the address", error.body_text()))?;
+    let asked = Asked::read(asked)?;
     known(&view)?;
     let media = request::choose(&headers, &["application/json", "text/csv"])?;
     wait(&shared, asked.wait_for.as_deref()).await?;
