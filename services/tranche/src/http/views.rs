@@ -16,11 +16,10 @@ use domain::World;
 use domain::canonical::Sha256Hex;
 use domain::ids::StreamId;
 use projections::Projection;
-use projections::journal::Journal;
 use projections::query::journal::{PARAMETERS, Tests};
+use projections::views::journal::Journal;
 use serde::Deserialize;
-use serde::de::value::{Error as ValueError, MapDeserializer};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -52,18 +51,19 @@ pub(super) struct Asked {
 impl Asked {
     /// Reads what stands in the address. What the journal is asked is known by its list.
     fn read(pairs: Vec<(String, String)>) -> Result<Self, Problem> {
-        let (mut tests, mut others) = (BTreeMap::new(), Vec::new());
+        let (mut tests, mut others) = (BTreeMap::new(), Map::new());
         for (name, text) in pairs {
-            match PARAMETERS.iter().find(|parameter| parameter.name == name) {
-                None => others.push((name, text)),
-                Some(parameter) if tests.insert(parameter.name, text).is_some() => {
-                    return Err(Problem::query(parameter.name, "is given more than once"));
-                }
-                Some(_) => {}
+            let of_journal = PARAMETERS.iter().find(|parameter| parameter.name == name);
+            let is_repeated = match of_journal {
+                Some(parameter) => tests.insert(parameter.name, text).is_some(),
+                None => others.insert(name.clone(), text.into()).is_some(),
+            };
+            if is_repeated {
+                let name: String = name.chars().take(40).collect();
+                return Err(Problem::query(&name, "is given more than once"));
             }
         }
-        let others = MapDeserializer::<_, ValueError>::new(others.into_iter());
-        let asked = Self::deserialize(others);
+        let asked: Result<Self, _> = serde_json::from_value(Value::Object(others));
         let asked = asked.map_err(|error| Problem::query("the address", error.to_string()))?;
         Ok(Self { tests, ..asked })
     }
