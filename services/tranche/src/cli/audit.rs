@@ -17,7 +17,7 @@ use clap::{Args, Subcommand};
 use domain::commit::Recorded;
 use domain::ids::AuditId;
 use domain::{Commit, World};
-use projections::journal::Journal;
+use projections::views::journal::Journal;
 use projections::{AsOf, Projection};
 
 /// What `tranche audit` is told.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::sample::RULES;
+use crate::testing::sample::RULES;
 use domain::canonical::Sha256Hex;
 
 /// Commits of (position, recorded, effective, actor, stream, type, data).

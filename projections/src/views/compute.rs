@@ -427,7 +427,7 @@ fn time(partition: &Key, unit: Unit, seconds: i64) -> Cell {
 
 #[cfg(test)]
 mod tests {
-    use crate::given::{Line, report, rows};
+    use crate::testing::given::{Line, report, rows};
 
     const DAY: &str = "2025-06-01";
 

@@ -239,7 +239,7 @@ fn orders() -> Table {
 
 #[cfg(test)]
 mod tests {
-    use crate::given::{report, rows};
+    use crate::testing::given::{report, rows};
 
     const DAY: &str = "2025-01-01";
 

@@ -113,7 +113,7 @@ impl Projection for Persons {
 
 #[cfg(test)]
 mod tests {
-    use crate::given::{report, rows};
+    use crate::testing::given::{report, rows};
 
     #[test]
     fn what_was_erased_lawfully_is_shown_with_its_date_and_its_basis() {

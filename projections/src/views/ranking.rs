@@ -263,7 +263,7 @@ fn comparator(comparator: &Comparator) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::given::{Line, report, rows};
+    use crate::testing::given::{Line, report, rows};
 
     const DAY: &str = "2024-12-01";
 
