@@ -1,4 +1,4 @@
-//! Random lives, undisturbed and disturbed, and what must hold whatever happens (design.md, 10).
+//! Random lives, undisturbed and disturbed, and what must hold whatever happens (ADR/rules.md).
 
 use crate::desk::Desk;
 use crate::life::{self, Dice, Expect, Step};

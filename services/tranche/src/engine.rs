@@ -1,4 +1,4 @@
-//! The engine: one deciding thread per log, durable before it answers (design.md, section 4).
+//! The engine: one deciding thread per log, durable before it answers (ADR/README.md).
 //!
 //! ```text
 //! submit -> inbox -> writer -----> appender ------> publisher -> answer
