@@ -5,6 +5,7 @@ mod audit;
 mod bench;
 mod catalogue;
 mod document;
+mod explain;
 mod export;
 mod failure;
 mod log;
@@ -63,6 +64,8 @@ enum Task {
     Demo(serve::DemoArgs),
     /// Gives a command: decides by the rules and records what follows
     Do(act::DoArgs),
+    /// Explains a refusal by its code: what it says, its rule, and which commands can answer it
+    Explain(explain::ExplainArgs),
     /// Shows the commits of the log, a line each (with --json the stored bytes)
     Log(Box<log::LogArgs>),
     /// Shows a view, now or as of any moment of the past
@@ -144,6 +147,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Task::Do(act::DoArgs::Give(entry, given)) => {
             act::give(entry, &given, &source, &source::clock(clock), json).await
         }
+        Task::Explain(args) => explain::explain(&args, json),
         Task::Show(args) => show::show(&source, &args, json).await,
         Task::Why(args) => why::why(&source, &args, json).await,
         Task::Diff(args) => why::diff(&source, &args, json).await,

@@ -1,7 +1,7 @@
 //! Why a call of the program did not do what it was asked, and the exit code that says so.
 
 use super::words::say;
-use domain::rejection::{Kind, Rule};
+use domain::rejection::Rule;
 use domain::{Refusal, canonical};
 use eventlog::{Damage, Place};
 use serde::Serialize;
@@ -12,6 +12,8 @@ use tranche::documents;
 use tranche::engine::{OpenError, ReadError, SubmitError};
 use tranche::faults::{self, FieldError};
 use tranche::vault;
+
+pub use tranche::exit::Exit;
 
 /// What the exit codes mean, as `--help` shows it.
 pub const EXIT_CODES: &str = "\
@@ -142,17 +144,6 @@ fn unavailable(why: &impl ToString) -> Failure {
     eventlog::Error::Unavailable(why.to_string()).into()
 }
 
-/// How a call of the program can end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    Done = 0,
-    Refused = 1,
-    Usage = 2,
-    Conflict = 3,
-    Unavailable = 4,
-    Corrupt = 5,
-}
-
 impl Failure {
     /// A failure of the file at `path`.
     pub fn file(path: &Path, error: io::Error) -> Self {
@@ -177,17 +168,13 @@ impl Failure {
         }
     }
 
-    /// The exit code. This is the only place that decides it.
+    /// Gives the exit code. Only here, and in [`Exit`] for refusals, it is decided.
     pub fn exit(&self) -> Exit {
         use eventlog::Error as Log;
         match self {
             // Whoever closed the pipe has seen enough.
             Self::File { error, .. } if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
-            Self::Refused(refusal) | Self::Faulty(refusal, _) => match refusal.kind {
-                Kind::Rule | Kind::Forbidden => Exit::Refused,
-                Kind::Malformed => Exit::Usage,
-                Kind::NotFound | Kind::Conflict => Exit::Conflict,
-            },
+            Self::Refused(refusal) | Self::Faulty(refusal, _) => refusal.kind.into(),
             Self::Found(_) => Exit::Refused,
             Self::Usage(_) => Exit::Usage,
             Self::NotFound(_) | Self::Conflict(_) | Self::Log(Log::Conflict { .. }) => {
