@@ -47,7 +47,7 @@ pub enum Basis {
     Category,
 }
 
-/// What there is to say about a code.
+/// Holds what there is to say about a code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Explained {
     /// The address of its page.
@@ -56,15 +56,15 @@ pub struct Explained {
     pub code: String,
     /// The code in words.
     pub title: String,
-    /// What happened, in general.
+    /// Tells what happened, in general.
     pub meaning: Cow<'static, str>,
-    /// What it says, with `<name>` for what differs from case to case.
+    /// Its sentence, with `<name>` for what differs from case to case.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sentence: Option<String>,
     /// The rule that it rests on.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<Rule>,
-    /// What the rule means and why it is there, if it is one of our own.
+    /// The meaning of the rule and its reason, if it is one of our own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule_text: Option<String>,
     /// The status over HTTP.

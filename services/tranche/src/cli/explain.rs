@@ -5,10 +5,10 @@ use super::out::Out;
 use clap::Args;
 use tranche::refusals::{self, Basis, Explained};
 
-/// What `tranche explain` is told.
+/// Holds the arguments of `tranche explain`.
 #[derive(Args)]
 pub struct ExplainArgs {
-    /// Explains this code, or each code of a rule such as rules.md#add-up; lists all codes if left out
+    /// Explains this code, or the codes of a rule such as rules.md#add-up; lists all by default
     #[arg(value_name = "CODE")]
     code: Option<String>,
 }
