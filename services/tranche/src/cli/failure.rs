@@ -15,7 +15,7 @@ use tranche::vault;
 
 pub use tranche::exit::Exit;
 
-/// What the exit codes mean, as `--help` shows it.
+/// Says what the exit codes mean, as `--help` shows it.
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0  done
