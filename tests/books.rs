@@ -1,4 +1,4 @@
-//! 5: double entry balances in every sub-ledger after every commit (design.md, 10). The ledger is held
+//! 5: double entry balances in every sub-ledger after every commit (ADR/rules.md). The ledger is held
 //! against its own journal, the budget against the cash, both against the view `budget`, and all of it
 //! against a program that we did not write: hledger.
 

@@ -1,4 +1,4 @@
-//! What must always hold (design.md, section 10), checked from the stored JSON alone, with arithmetic
+//! What must always hold (ADR/rules.md), checked from the stored JSON alone, with arithmetic
 //! and bookkeeping of its own: it shares no code with the rules that it checks.
 
 use serde_json::Value;

@@ -1,8 +1,8 @@
 //! What is written for people holds together: links lead somewhere, decisions are found, two commands
 //! are enough.
 
-use super::{Source, none, root, sources_like};
-use std::collections::BTreeSet;
+use super::{Source, none, root, sources, sources_like};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The lines of a page outside its code blocks.
 fn prose(text: &str) -> impl Iterator<Item = &str> {
@@ -26,16 +26,23 @@ fn links(text: &str) -> Vec<String> {
     found
 }
 
-/// The anchors that a renderer makes of the headings of a page.
+/// The anchors of a page: those that it writes, and those that a renderer makes of its headings.
 fn anchors(text: &str) -> BTreeSet<String> {
     let headings = prose(text).filter_map(|line| line.strip_prefix('#'));
+    let written = prose(text).filter_map(written_anchor).map(str::to_owned);
     headings
         .map(|line| {
             let title = line.trim_start_matches('#').trim().to_lowercase();
             let kept = title.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
             kept.map(|c| if c == ' ' { '-' } else { c }).collect()
         })
+        .chain(written)
         .collect()
+}
+
+/// The anchor of a line that is `<a id="anchor"></a>`.
+fn written_anchor(line: &str) -> Option<&str> {
+    line.strip_prefix("<a id=\"")?.strip_suffix("\"></a>")
 }
 
 /// Why a link of a page leads nowhere, if so.
@@ -71,7 +78,8 @@ fn every_link_leads_somewhere() {
 }
 
 /// Pages beside the decisions.
-const OTHERS: &[&str] = &["README.md", "faults.md", "measurements-nats.md", "measurements.md"];
+const OTHERS: &[&str] =
+    &["README.md", "faults.md", "measurements-nats.md", "measurements.md", "rules.md"];
 
 #[test]
 fn every_decision_is_linked_from_the_map() {
@@ -96,6 +104,72 @@ fn every_decision_is_linked_from_the_map() {
         }
     }
     none(&findings, "Link every ADR under `Decisions` in ADR/README.md:");
+}
+
+/// How a clause of a rule of our own ends: ` (rules.md#anchor)`.
+const CITES: &str = " (rules.md#";
+
+/// The rules of `ADR/rules.md`: each anchor with its heading, which is the words of a clause.
+fn rules(page: &str) -> BTreeMap<&str, &str> {
+    let mut lines = prose(page);
+    let mut found = BTreeMap::new();
+    while let Some(line) = lines.next() {
+        let Some(anchor) = written_anchor(line) else { continue };
+        let words = lines.next().and_then(|line| line.strip_prefix("### ")).unwrap_or_default();
+        assert!(found.insert(anchor, words).is_none(), "ADR/rules.md has {anchor} twice");
+    }
+    found
+}
+
+/// The words of a clause and its anchor.
+fn clause(text: &str) -> Option<(&str, &str)> {
+    let (words, anchor) = text.split_once(CITES)?;
+    Some((words, anchor.strip_suffix(')')?))
+}
+
+/// The text literals of a source; in a line with an escaped quote, some other pieces of it too.
+fn literals(source: &Source) -> impl Iterator<Item = &str> {
+    source.code().flat_map(|(_, line)| line.split('"').skip(1).step_by(2))
+}
+
+#[test]
+fn every_rule_of_our_own_is_on_its_page() {
+    let sources = sources();
+    let page = sources.iter().find(|source| source.path == "ADR/rules.md").expect("ADR/rules.md");
+    let rules = rules(&page.text);
+    let mut unused: BTreeSet<&str> = rules.keys().copied().collect();
+    let mut findings = Vec::new();
+    for source in sources.iter().filter(|source| source.path.starts_with("domain/src/")) {
+        for (number, line) in source.code() {
+            let stated = line.split_once("Rule::ours(").or_else(|| line.split_once("under ours("));
+            let text = stated.and_then(|(_, rest)| rest.strip_prefix('"')?.split('"').next());
+            if text.is_some_and(|text| clause(text).is_none()) {
+                findings.push(format!("{}:{number}: no anchor: {}", source.path, line.trim()));
+            }
+        }
+        for (words, anchor) in literals(source).filter_map(clause) {
+            unused.remove(anchor);
+            if !rules.get(anchor).is_some_and(|heading| heading.eq_ignore_ascii_case(words)) {
+                findings.push(format!("{}: {anchor} is not headed {words:?}", source.path));
+            }
+        }
+    }
+    findings.extend(unused.iter().map(|anchor| format!("{anchor} is cited by no rule")));
+    none(&findings, "Rules of our own and their headings in ADR/rules.md must be the same words:");
+}
+
+#[test]
+fn no_page_is_cited_that_does_not_ship() {
+    let needle = concat!("design", ".md");
+    let mut findings = Vec::new();
+    for source in sources() {
+        for (number, line) in source.text.lines().enumerate() {
+            if line.contains(needle) {
+                findings.push(format!("{}:{}: {}", source.path, number + 1, line.trim()));
+            }
+        }
+    }
+    none(&findings, "Cite ADR/rules.md or the map instead:");
 }
 
 #[test]

@@ -39,7 +39,7 @@ const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
 /// How long until it is tried again.
 const LOCK_AGAIN: Duration = Duration::from_millis(20);
 
-/// What `tranche do` is told.
+/// Holds the arguments of `tranche do`.
 pub enum DoArgs {
     /// To list the commands.
     List,
@@ -47,52 +47,52 @@ pub enum DoArgs {
     Give(&'static Entry, Box<Given>),
 }
 
-/// What comes with a command.
+/// Holds what comes with a command.
 #[derive(Args, Debug)]
 pub struct Given {
-    /// The payload as JSON; - reads it from standard input
+    /// Takes this JSON as the payload; - reads it from standard input
     #[arg(value_name = "JSON", conflicts_with = "file")]
     payload: Option<String>,
-    /// Reads the payload from a file
+    /// Reads the payload from this file
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Sets a field, after the payload has been read; a path as rows.0.pages, a list as a,b, @FILE for JSON or rules
+    /// Sets a field of the payload: a path is rows.0.pages, a list is a,b, and @FILE reads a file
     #[arg(long, value_name = "FIELD=VALUE")]
     set: Vec<String>,
-    /// Who acts: an opaque id, never a name
+    /// Acts as this person: an opaque id, never a name
     #[arg(long, value_name = "ID", env = "TRANCHE_ACTOR", hide_env_values = true)]
     actor: ActorId,
-    /// The role it acts in; may be left out when only one role may
+    /// Acts in this role; by default the only one that may give the command
     #[arg(long, env = "TRANCHE_ROLE", hide_env_values = true, value_parser = word::<Role>)]
     role: Option<Role>,
-    /// For whom, when it acts as a stand-in
+    /// Records that the actor stands in for this person
     #[arg(long, value_name = "ID")]
     on_behalf_of: Option<ActorId>,
-    /// Names this wish for ever, so that it can be sent again; a fresh UUID when absent
+    /// Sets the idempotency key: the same id again gives the first answer; by default a new UUID
     #[arg(long, value_name = "ID")]
     id: Option<CommandId>,
-    /// The conversation it belongs to
+    /// Records that the command belongs to this conversation
     #[arg(long, value_name = "ID")]
     correlation: Option<CommandId>,
-    /// The commit or command that led to it
+    /// Records that this commit or command led to it
     #[arg(long, value_name = "ID")]
     causation: Option<CommandId>,
-    /// Refuses when the subject is at another version
+    /// Refuses the command if its stream is not at this version; by default any version will do
     #[arg(long, value_name = "N")]
     expect_version: Option<u64>,
-    /// When it was true, if that was earlier than now
+    /// Records that it was true at this earlier time; by default it is true now
     #[arg(long, value_name = "TIME")]
     effective_at: Option<When>,
-    /// Where the fact comes from: the key of a source
+    /// Records the source of the fact, by its key
     #[arg(long, value_name = "KEY")]
     source: Option<String>,
-    /// How sure the source is
+    /// Records how sure the source is
     #[arg(long, requires = "source", value_parser = word::<Confidence>, default_value = "published")]
     confidence: Confidence,
-    /// What else there is to say about the source
+    /// Adds a remark about the source
     #[arg(long, requires = "source", value_name = "TEXT")]
     note: Option<String>,
-    /// Decides and shows the events, but records nothing
+    /// Decides and shows the events, and records nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]

@@ -20,53 +20,52 @@ use domain::{Commit, World};
 use projections::journal::{Journal, Tests};
 use projections::{AsOf, Projection};
 
-/// What `tranche audit` is told.
+/// Holds the arguments of `tranche audit`.
 #[derive(Subcommand)]
 pub enum AuditTask {
-    /// Draws a sample from a seed, after the population was found complete; records nothing
+    /// Draws a sample from a seed if the population is complete; records nothing
     Sample(Box<sample::SampleArgs>),
-    /// Draws the recorded sample of an engagement again, from the log alone, and compares
+    /// Draws the recorded sample of an engagement again from the log, and compares the two
     Check(CheckArgs),
-    /// Projects the errors that were found onto the population: PE, BP, IA, UEL
+    /// Projects the errors in the sample onto the population (PE, BP, IA, UEL)
     Project(Box<ProjectArgs>),
-    /// Journal tests: same user twice, back-dated, below a threshold, after hours, reversed, round, account
-    /// changed before a payment, Benford
+    /// Runs the journal tests, such as same user twice, back-dated, after hours, Benford
     Journal(Box<JournalArgs>),
-    /// Packs what an outsider needs to check a call, a round, a grant or a period without us
+    /// Packs all that an outsider needs to check a call, a round, a grant or a period
     Pack(Box<pack::PackArgs>),
-    /// Writes a population or the journal for other programs, with control totals; or commits with proofs
+    /// Writes a population, the journal or commits with proofs, for other programs
     Export(Box<export::ExportArgs>),
 }
 
-/// Which engagement.
+/// Names an engagement.
 #[derive(Args)]
 pub struct CheckArgs {
-    /// The engagement
+    /// Takes this engagement
     audit: AuditId,
 }
 
-/// Which engagement, as of when.
+/// Names an engagement and a moment.
 #[derive(Args)]
 pub struct ProjectArgs {
     #[command(flatten)]
     question: Question,
 }
 
-/// What is asked of the journal.
+/// Holds what is asked of the journal.
 #[derive(Args)]
 pub struct JournalArgs {
     #[command(flatten)]
     question: Question,
-    /// Account changed: at most so many days before a payment to it was asked for
+    /// Tells of an account that changed at most this many days before a payment to it
     #[arg(long, value_name = "DAYS", default_value_t = Tests::default().account_days)]
     account_days: u32,
-    /// Back-dated: recorded more than so many days after it was true
+    /// Tells of what was recorded more than this many days after it was true
     #[arg(long, value_name = "DAYS", default_value_t = Tests::default().back_dated_days)]
     back_dated_days: u32,
-    /// Below a threshold: by at most so many thousandths of it
+    /// Tells of amounts that are below a threshold by at most this many thousandths of it
     #[arg(long, value_name = "N", default_value_t = Tests::default().below_permille)]
     below_permille: u32,
-    /// The thresholds, with commas between them
+    /// Takes these thresholds, with commas between them
     #[arg(
         long,
         value_name = "EUR",
@@ -74,19 +73,19 @@ pub struct JournalArgs {
         default_value = "EUR 60000,EUR 325000,EUR 430000"
     )]
     thresholds: Vec<Money>,
-    /// After hours: before this hour of the day
+    /// Tells of what was recorded before this hour of the day
     #[arg(long, value_name = "HOUR", default_value_t = Tests::default().office_from)]
     office_from: i8,
-    /// After hours: from this hour of the day on
+    /// Tells of what was recorded from this hour of the day on
     #[arg(long, value_name = "HOUR", default_value_t = Tests::default().office_to)]
     office_to: i8,
-    /// The zone of office hours, by IANA name; that of each call when absent
+    /// Takes office hours in this zone, by its IANA name; by default in that of each call
     #[arg(long, value_name = "NAME")]
     office_zone: Option<String>,
-    /// Reversed: undone within so many days
+    /// Tells of what was undone within this many days
     #[arg(long, value_name = "DAYS", default_value_t = Tests::default().reversed_days)]
     reversed_days: u32,
-    /// Round: a multiple of this amount
+    /// Tells of amounts that are a multiple of this one
     #[arg(long, value_name = "EUR", default_value_t = Tests::default().round)]
     round: Money,
 }

@@ -20,7 +20,7 @@ pub struct Request {
     pub command_id: CommandId,
     /// The conversation it belongs to.
     pub correlation_id: Option<CommandId>,
-    /// What led to it.
+    /// Names the command or commit that led to it.
     pub causation_id: Option<CommandId>,
     /// When it was true, if that was earlier than now.
     pub effective_at: Option<Timestamp>,
@@ -35,7 +35,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// A command of an actor, without anything that may be left out.
+    /// Makes a request of an actor, without anything that may be left out.
     #[must_use]
     pub fn new(parsed: Parsed, actor: Actor, command_id: CommandId) -> Self {
         Self {
