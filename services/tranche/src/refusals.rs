@@ -231,7 +231,7 @@ mod tests {
             let (code, commands) = line.split_once(' ').expect("a code and its commands");
             assert!(codes.iter().any(|known| known == code), "{code} is no code");
             for command in commands.split(' ') {
-                assert!(domain::catalogue::entry(command).is_some(), "{command} is no command");
+                assert!(catalogue::entry(command).is_some(), "{command} is no command");
             }
         }
     }
