@@ -61,7 +61,7 @@ impl Parsed {
 }
 
 impl World {
-    /// Decides a command: may this role, in this state, by the rules?
+    /// Decides a command: may this role, in this state, with what the declaration needs, by the rules?
     ///
     /// # Errors
     /// The first rule that says no.
@@ -75,7 +75,9 @@ impl World {
             return Err(Refusal::from(Common::BeforeTheEuro).at("/effective_at"));
         }
         self.check_phase(declaration, &parsed.command.subject())?;
-        parsed.command.decide(self, meta)
+        let events = parsed.command.decide(self, meta)?;
+        parsed.command.check_needs(self, meta)?;
+        Ok(events)
     }
 
     fn check_phase(&self, declaration: &Declaration, subject: &StreamId) -> Result<(), Refusal> {

@@ -5,6 +5,7 @@
 
 pub mod command;
 pub mod documents;
+pub mod needs;
 pub mod standing;
 pub mod tables;
 pub mod texts;

@@ -17,6 +17,7 @@ use crate::decide::allocation::usage::FinalReport;
 use crate::decide::allocation::usage::RecordUsage;
 use crate::decide::command::Decide;
 use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::needs::{self, Meets};
 use crate::decide::system::Draw;
 use crate::decide::tables::commands;
 use crate::decide::texts::{check_list, check_reason, check_text};
@@ -156,10 +157,16 @@ pub struct Check {
     pub feasible: bool,
 }
 
+impl Meets<needs::OtherPerson> for Check {
+    fn check(&self, world: &World, meta: &Meta) -> Result<(), Refusal> {
+        let state = world.allocations.get(&self.allocation);
+        state.map_or(Ok(()), |state| check_other_person(state, &meta.actor))
+    }
+}
+
 impl Decide for Check {
-    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+    fn decide(&self, _: &World, _: &Meta) -> Decision {
         check_text("comment", &self.comment)?;
-        check_other_person(world.find(&world.allocations, &self.allocation)?, &meta.actor)?;
         let event = Event::Checked { comment: self.comment.clone(), feasible: self.feasible };
         Ok(vec![NewEvent::on(&self.allocation, event)])
     }
@@ -179,12 +186,18 @@ pub struct MakeAward {
     pub time: ComputeTime,
 }
 
+impl Meets<needs::OtherPerson> for MakeAward {
+    fn check(&self, world: &World, meta: &Meta) -> Result<(), Refusal> {
+        let state = world.allocations.get(&self.allocation);
+        state.map_or(Ok(()), |state| check_other_person(state, &meta.actor))
+    }
+}
+
 impl Decide for MakeAward {
-    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
         let state = world.find(&world.allocations, &self.allocation)?;
         let request =
             state.request.as_ref().ok_or_else(|| Refusal::from(Rejection::NotFeasible))?;
-        check_other_person(state, &meta.actor)?;
         if state.feasible != Some(true) {
             return Err(Rejection::NotFeasible.into());
         }
@@ -338,10 +351,16 @@ pub struct Reject {
     pub reason: String,
 }
 
+impl Meets<needs::OtherPerson> for Reject {
+    fn check(&self, world: &World, meta: &Meta) -> Result<(), Refusal> {
+        let state = world.allocations.get(&self.allocation);
+        state.map_or(Ok(()), |state| check_other_person(state, &meta.actor))
+    }
+}
+
 impl Decide for Reject {
-    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+    fn decide(&self, _: &World, _: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
-        check_other_person(world.find(&world.allocations, &self.allocation)?, &meta.actor)?;
         let event = Event::Rejected { reason: self.reason.clone() };
         Ok(vec![NewEvent::on(&self.allocation, event)])
     }

@@ -8,6 +8,7 @@ pub mod refusals;
 pub(crate) use crate::decide::audit::refusals::Rejection;
 use crate::decide::command::Decide;
 use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::needs::{self, Attached, Meets, Written};
 use crate::decide::tables::commands;
 use crate::decide::texts::check_reason;
 use crate::facts::audit::Phase;
@@ -203,7 +204,7 @@ commands! {
         under "ISSAI 100", "para. 51: follow-up of findings";
 }
 
-/// Opens an engagement./// Opens an engagement.
+/// Opens an engagement.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Open {
@@ -226,7 +227,7 @@ impl Decide for Open {
     }
 }
 
-/// Binds the auditor to a nonce./// Binds the auditor to a nonce.
+/// Binds the auditor to a nonce.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CommitNonce {
@@ -243,7 +244,7 @@ impl Decide for CommitNonce {
     }
 }
 
-/// Draws the sample./// Draws the sample.
+/// Draws the sample.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Draw {
@@ -255,8 +256,34 @@ pub struct Draw {
     pub nonce: Sha256Hex,
 }
 
+/// What a sample is drawn from, with its total, and how large it is to be.
+type Design = (Vec<Item>, Money, usize);
+
+impl Draw {
+    fn seed(&self) -> Sha256Hex {
+        sampling::seed(self.checkpoint.root, self.nonce)
+    }
+
+    /// Draws from what is audited now.
+    fn drawn(&self, world: &World, audit: &Audit) -> Result<(Design, Vec<Drawn>), Refusal> {
+        let plan = audit.plan(&self.audit)?;
+        let design = plan.design(world)?;
+        let drawn = plan.method.draw(&design.0, design.2, self.seed());
+        Ok((design, drawn))
+    }
+}
+
+impl Meets<needs::OtherPerson> for Draw {
+    fn check(&self, world: &World, meta: &Meta) -> Result<(), Refusal> {
+        let Some(audit) = world.audits.get(&self.audit) else { return Ok(()) };
+        // It was drawn a moment ago, so it can be.
+        let Ok((_, drawn)) = self.drawn(world, audit) else { return Ok(()) };
+        drawn.iter().try_for_each(|one| check_independent(world, meta, &one.item))
+    }
+}
+
 impl Decide for Draw {
-    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
         let audit = world.find(&world.audits, &self.audit)?;
         let (committed, place) = audit.commitment.unwrap_or((self.nonce, 0));
         let got = Sha256Hex::of(&self.nonce.0);
@@ -264,21 +291,17 @@ impl Decide for Draw {
             return Err(Refusal::from(Rejection::OtherNonce { committed, got }).at("/nonce"));
         }
         check_checkpoint(world, self.checkpoint, place)?;
-        let plan = audit.plan(&self.audit)?;
-        let (items, total, size) = plan.design(world)?;
-        let seed = sampling::seed(self.checkpoint.root, self.nonce);
-        let drawn = plan.method.draw(&items, size, seed);
+        let ((items, total, size), drawn) = self.drawn(world, audit)?;
         if drawn.len() > SAMPLE_MAX {
             return Err(Rejection::TooLarge(drawn.len()).into());
         }
-        drawn.iter().try_for_each(|one| check_independent(world, meta, &one.item))?;
         let sample = Sample {
             checkpoint: self.checkpoint,
             count: u64::try_from(items.len()).unwrap_or(u64::MAX),
             items: drawn,
             nonce: self.nonce,
             population_sha256: sampling::digest(&items),
-            seed,
+            seed: self.seed(),
             size: u64::try_from(size).unwrap_or(u64::MAX),
             total,
         };
@@ -286,7 +309,7 @@ impl Decide for Draw {
     }
 }
 
-/// Records what the test of an item gave./// Records what the test of an item gave.
+/// Records what the test of an item gave.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Test {
@@ -305,15 +328,24 @@ pub struct Test {
     pub note: String,
 }
 
+impl Meets<needs::OtherPerson> for Test {
+    fn check(&self, world: &World, meta: &Meta) -> Result<(), Refusal> {
+        let audit = world.audits.get(&self.audit);
+        match audit.is_some_and(|audit| audit.drawn(&self.item).is_ok()) {
+            true => check_independent(world, meta, &self.item),
+            false => Ok(()),
+        }
+    }
+}
+
 impl Decide for Test {
-    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
         check_reason("note", &self.note)?;
         if self.audited.in_euro()?.is_negative() {
             return Err(Refusal::from(Rejection::Negative(self.audited)).at("/audited"));
         }
         let audit = world.find(&world.audits, &self.audit)?;
         let book = audit.drawn(&self.item)?.book;
-        check_independent(world, meta, &self.item)?;
         let (audited, error) = (self.audited, self.error);
         let (item, note) = (self.item.clone(), self.note.clone());
         let event = Event::ItemTested { audited, book, error, item, note };
@@ -321,7 +353,7 @@ impl Decide for Test {
     }
 }
 
-/// Raises a finding./// Raises a finding.
+/// Raises a finding.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Raise {
@@ -331,6 +363,24 @@ pub struct Raise {
     pub finding: Key,
     /// What it holds.
     pub holds: Holds,
+}
+
+impl Attached for Raise {
+    fn document(&self) -> &impl Written {
+        &self.holds.evidence
+    }
+}
+
+impl Meets<needs::OtherPerson> for Raise {
+    fn check(&self, world: &World, meta: &Meta) -> Result<(), Refusal> {
+        let audit = world.audits.get(&self.audit);
+        match &self.holds.item {
+            Some(item) if audit.is_some_and(|audit| audit.drawn(item).is_ok()) => {
+                check_independent(world, meta, item)
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl Decide for Raise {
@@ -353,7 +403,6 @@ impl Decide for Raise {
         }
         if let Some(item) = item {
             audit.drawn(item).map_err(|refusal| refusal.at("/holds/item"))?;
-            check_independent(world, meta, item)?;
         }
         let days = audit.plan(&self.audit)?.answer_days;
         let by = meta.recorded_at.checked_add((i64::from(days) * 24).hours());
@@ -366,7 +415,7 @@ impl Decide for Raise {
     }
 }
 
-/// Answers a finding, for the auditee./// Answers a finding, for the auditee.
+/// Answers a finding, for the auditee.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Answer {
@@ -384,6 +433,18 @@ pub struct Answer {
     pub finding: Key,
 }
 
+impl Meets<needs::OtherPerson> for Answer {
+    fn check(&self, world: &World, meta: &Meta) -> Result<(), Refusal> {
+        let audit = world.audits.get(&self.audit);
+        match audit.and_then(|audit| audit.findings.get(&self.finding)) {
+            Some(finding) if meta.actor.may_be(&finding.raised_by) => {
+                Err(Rejection::OwnFinding.into())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Decide for Answer {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_reason("answer", &self.answer)?;
@@ -391,9 +452,6 @@ impl Decide for Answer {
         let finding = audit.finding(&self.finding, Standing::Raised)?;
         if finding.answered {
             return Err(Rejection::Answered(self.finding.clone()).into());
-        }
-        if meta.actor.may_be(&finding.raised_by) {
-            return Err(Rejection::OwnFinding.into());
         }
         if meta.actor.role == Role::Applicant {
             let grant = audit.grant_of(world, finding).ok_or(Rejection::NotAuditee)?;
@@ -420,7 +478,7 @@ impl Audit {
     }
 }
 
-/// Confirms a finding after the auditee was heard./// Confirms a finding after the auditee was heard.
+/// Confirms a finding after the auditee was heard.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Confirm {
@@ -456,7 +514,7 @@ impl Decide for Confirm {
     }
 }
 
-/// Takes a finding back./// Takes a finding back.
+/// Takes a finding back.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Withdraw {
@@ -482,7 +540,7 @@ impl Decide for Withdraw {
     }
 }
 
-/// Links a finding to the money that moved because of it./// Links a finding to the money that moved because of it.
+/// Links a finding to the money that moved because of it.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Correct {
@@ -523,7 +581,7 @@ impl Decide for Correct {
     }
 }
 
-/// Says what became of a confirmed finding./// Says what became of a confirmed finding.
+/// Says what became of a confirmed finding.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FollowUp {
@@ -553,7 +611,7 @@ impl Decide for FollowUp {
     }
 }
 
-/// Ends an engagement./// Ends an engagement.
+/// Ends an engagement.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Close {

@@ -9,6 +9,7 @@ use crate::decide::call::award::{ActivateReserve, AwardRound, Reexamine};
 pub(crate) use crate::decide::call::refusals::Rejection;
 use crate::decide::command::Decide;
 use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::needs::{Attached, Written};
 use crate::decide::tables::commands;
 use crate::decide::texts::{check_reason, check_text};
 use crate::decide::timer;
@@ -45,7 +46,7 @@ commands! {
         by [System] in [Open, Exhausted, Closed]
         under OURS, "received by the cut-off, in the round (rules.md#received)";
     AwardRound "call.award_round" "Decide what a round funds, reserves and rejects"
-        by [GoverningBoard] in [Open, Exhausted, Closed] needs [Quorum]
+        by [GoverningBoard] in [Open, Exhausted, Closed]
         under "Reg. (EU) 2021/1173", "Art. 12a: the Governing Board selects";
     ActivateReserve "call.activate_reserve"
         "Award the next proposal of the reserve list when money is free"
@@ -86,6 +87,12 @@ pub struct Open {
     /// Full name.
     #[schemars(length(min = 1, max = 2000))]
     pub title: String,
+}
+
+impl Attached for Open {
+    fn document(&self) -> &impl Written {
+        &self.rules
+    }
 }
 
 impl Decide for Open {

@@ -47,7 +47,7 @@ impl Meta {
 }
 
 /// Something that a command needs beside role and state: shown in forms and manuals, and checked
-/// by the command's own `decide`.
+/// by [`Command::check_needs`], which the catalogue asks with every command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Need {
@@ -55,7 +55,7 @@ pub enum Need {
     OtherPerson,
     /// As many people as the rules document asks for.
     Quorum,
-    /// A document, by its hash.
+    /// A document: its digest, or all of it.
     Document,
 }
 
@@ -99,7 +99,8 @@ pub type Decision = Result<Vec<NewEvent>, Refusal>;
 
 /// What one command decides.
 pub trait Decide {
-    /// Decides. Role and phase of the subject have been checked already.
+    /// Decides. Role and phase of the subject have been checked already; the declared needs are checked
+    /// after it.
     ///
     /// # Errors
     /// A rule says no.
@@ -115,6 +116,12 @@ pub trait Command:
 
     /// The stream whose state it depends on first.
     fn subject(&self) -> StreamId;
+
+    /// Refuses it where a need of its declaration is not met.
+    ///
+    /// # Errors
+    /// The first need that is not met.
+    fn check_needs(&self, world: &World, meta: &Meta) -> Result<(), Refusal>;
 }
 
 /// A command whose type has been forgotten.
@@ -124,6 +131,12 @@ pub trait AnyCommand: Debug + Send + Sync {
 
     /// See [`Command::subject`].
     fn subject(&self) -> StreamId;
+
+    /// See [`Command::check_needs`].
+    ///
+    /// # Errors
+    /// The first need that is not met.
+    fn check_needs(&self, world: &World, meta: &Meta) -> Result<(), Refusal>;
 
     /// Canonical JSON of the payload.
     ///
@@ -145,6 +158,10 @@ impl<C: Command> AnyCommand for C {
 
     fn subject(&self) -> StreamId {
         Command::subject(self)
+    }
+
+    fn check_needs(&self, world: &World, meta: &Meta) -> Result<(), Refusal> {
+        Command::check_needs(self, world, meta)
     }
 
     fn payload(&self) -> Result<Vec<u8>, serde_json::Error> {

@@ -8,6 +8,7 @@ use crate::decide::command::{Decision, Meta, NewEvent};
 use crate::decide::evaluation::ranking::Entrant;
 use crate::decide::evaluation::ranking::PanelOrder;
 use crate::decide::evaluation::ranking::rank;
+use crate::decide::needs::{self, Meets};
 use crate::decide::subject::check_not_erased;
 use crate::decide::tables::commands;
 use crate::decide::texts::{check_list, check_round_reason, check_text};
@@ -250,7 +251,7 @@ commands! {
         "Record the scores that the experts agreed on, with any dissent"
         by [Rapporteur] in [Open] needs [Quorum] under RULES, "evaluation.experts_min";
     Rank "evaluation.rank" "Rank the round by the call's rules"
-        by [PanelChair] in [Open] needs [Quorum]
+        by [PanelChair] in [Open]
         under RULES, "evaluation.stages, evaluation.tie_break";
 }
 
@@ -463,6 +464,19 @@ pub struct SubmitConsensus {
     pub scores: Vec<Score>,
 }
 
+impl Meets<needs::Quorum> for SubmitConsensus {
+    fn check(&self, world: &World, _: &Meta) -> Result<(), Refusal> {
+        let Some(evaluation) = world.evaluations.get(&self.evaluation) else { return Ok(()) };
+        let Ok(context) = evaluation.context(world) else { return Ok(()) };
+        let valid = evaluation.valid_reports(&self.proposal).count();
+        let needed = context.rules.experts_min;
+        if count_is_at_least(valid, needed) {
+            return Ok(());
+        }
+        Err(Rejection::NoQuorum { proposal: self.proposal.clone(), valid, needed }.into())
+    }
+}
+
 impl Decide for SubmitConsensus {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         if let Some(dissent) = &self.dissent {
@@ -475,11 +489,6 @@ impl Decide for SubmitConsensus {
         check_no_conflict(world, people(meta), &self.proposal)?;
         let reports: Vec<u32> =
             evaluation.valid_reports(&self.proposal).map(|(_, report)| report.number).collect();
-        let (valid, needed) = (reports.len(), context.rules.experts_min);
-        if !count_is_at_least(valid, needed) {
-            let proposal = self.proposal.clone();
-            return Err(Rejection::NoQuorum { proposal, valid, needed }.into());
-        }
         context.check_scores(&self.scores)?;
         let event = Event::ConsensusReached {
             dissent: self.dissent.clone(),

@@ -321,7 +321,7 @@ commands! {
         by [GoverningBoard] in [new, Open] under FR, "Art. 7: appropriations are entered first";
     IncreaseAppropriation "fund.increase_appropriation"
         "Raise an appropriation by an amending budget"
-        by [GoverningBoard] in [Open] needs [Document] under FR, "Art. 44: amending budgets";
+        by [GoverningBoard] in [Open] under FR, "Art. 44: amending budgets";
     CarryOver "fund.carry_over" "Carry unused appropriation over to the fund of a later year"
         by [AuthorisingOfficer] in [Open]
         under "Delegated Reg. (EU) 2019/887", "Art. 6: unused appropriations re-entered";

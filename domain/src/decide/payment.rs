@@ -3,6 +3,7 @@
 use crate::decide::command::Decide;
 use crate::decide::command::{Decision, Meta, NewEvent};
 use crate::decide::fund;
+use crate::decide::needs::{self, Meets};
 use crate::decide::standing::Standing;
 use crate::decide::tables::commands;
 use crate::decide::texts::{check_reason, check_text};
@@ -110,15 +111,13 @@ impl Payment {
         let missing = || refusal::Common::NotFound(id.stream().to_string()).into();
         self.order.as_ref().ok_or_else(missing)
     }
+}
 
-    fn check_other_person(&self, meta: &Meta) -> Result<(), Refusal> {
-        for (hand, step) in self.hands.iter().zip(STEPS) {
-            if meta.actor.may_be(hand) {
-                return Err(Rejection::SamePerson(step).into());
-            }
-        }
-        Ok(())
-    }
+/// Who does a step of a payment has done none of the steps before it.
+fn other_person(world: &World, meta: &Meta, payment: &PaymentId) -> Result<(), Refusal> {
+    let hands = world.payments.get(payment).into_iter().flat_map(|payment| &payment.hands);
+    let mut mine = hands.zip(STEPS).filter(|(hand, _)| meta.actor.may_be(hand));
+    mine.next().map_or(Ok(()), |(_, step)| Err(Rejection::SamePerson(step).into()))
 }
 
 /// Whether money may move in this phase of the grant.
@@ -403,10 +402,15 @@ pub struct Verify {
     pub payment: PaymentId,
 }
 
+impl Meets<needs::OtherPerson> for Verify {
+    fn check(&self, world: &World, meta: &Meta) -> Result<(), Refusal> {
+        other_person(world, meta, &self.payment)
+    }
+}
+
 impl Decide for Verify {
-    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
         let payment = world.find(&world.payments, &self.payment)?;
-        payment.check_other_person(meta)?;
         check_account(world, payment.order(&self.payment)?)?;
         Ok(vec![NewEvent::on(&self.payment, Event::Verified {})])
     }
@@ -420,10 +424,15 @@ pub struct Authorise {
     pub payment: PaymentId,
 }
 
+impl Meets<needs::OtherPerson> for Authorise {
+    fn check(&self, world: &World, meta: &Meta) -> Result<(), Refusal> {
+        other_person(world, meta, &self.payment)
+    }
+}
+
 impl Decide for Authorise {
-    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
         let payment = world.find(&world.payments, &self.payment)?;
-        payment.check_other_person(meta)?;
         let order = payment.order(&self.payment)?;
         check_payable(world, order.kind, &order.grant)?;
         check_account(world, order)?;
@@ -445,12 +454,17 @@ pub struct Execute {
     pub payment: PaymentId,
 }
 
+impl Meets<needs::OtherPerson> for Execute {
+    fn check(&self, world: &World, meta: &Meta) -> Result<(), Refusal> {
+        other_person(world, meta, &self.payment)
+    }
+}
+
 impl Decide for Execute {
-    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
         check_end_to_end_id(world, &self.end_to_end_id)
             .map_err(|refusal| refusal.at("/end_to_end_id"))?;
         let payment = world.find(&world.payments, &self.payment)?;
-        payment.check_other_person(meta)?;
         let order = payment.order(&self.payment)?;
         check_payable(world, order.kind, &order.grant)?;
         check_account(world, order)?;

@@ -3,6 +3,7 @@
 
 use crate::decide::command::Decide;
 use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::needs::{self, Meets};
 use crate::decide::tables::commands;
 use crate::decide::texts::check_reason;
 use crate::facts::pledge::Phase;
@@ -280,14 +281,21 @@ pub struct Certify {
     pub pledge: PledgeId,
 }
 
-impl Decide for Certify {
-    fn decide(&self, world: &World, meta: &Meta) -> Decision {
-        let pledge = world.find(&world.pledges, &self.pledge)?;
-        check_step(self.amount, ("reported", pledge.reported), ("certified", pledge.certified))?;
+impl Meets<needs::OtherPerson> for Certify {
+    fn check(&self, world: &World, meta: &Meta) -> Result<(), Refusal> {
+        let Some(pledge) = world.pledges.get(&self.pledge) else { return Ok(()) };
         let me = [Some(&meta.actor.id), meta.actor.on_behalf_of.as_ref()];
         if me.into_iter().flatten().any(|id| pledge.reporters.contains(id)) {
             return Err(Rejection::SamePerson.into());
         }
+        Ok(())
+    }
+}
+
+impl Decide for Certify {
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        let pledge = world.find(&world.pledges, &self.pledge)?;
+        check_step(self.amount, ("reported", pledge.reported), ("certified", pledge.certified))?;
         let event = Event::Certified { amount: self.amount, document: self.document };
         Ok(vec![NewEvent::on(&self.pledge, event)])
     }

@@ -3,6 +3,7 @@
 
 use crate::decide::command::Decide;
 use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::needs::{Attached, Written};
 use crate::decide::tables::commands;
 use crate::decide::texts::check_text;
 use crate::facts::prize::Phase;
@@ -96,6 +97,12 @@ pub struct Open {
     /// At most so many winners.
     #[schemars(range(min = 1, max = 200))]
     pub winners_max: u32,
+}
+
+impl Attached for Open {
+    fn document(&self) -> &impl Written {
+        &self.rules
+    }
 }
 
 impl Decide for Open {

@@ -4,6 +4,7 @@
 use crate::decide::command::Decide;
 use crate::decide::command::{Decision, Meta, NewEvent};
 use crate::decide::evaluation;
+use crate::decide::needs::{self, Meets};
 use crate::decide::tables::commands;
 use crate::decide::texts::{check_reason, check_text};
 use crate::facts::call;
@@ -248,6 +249,19 @@ pub struct Submit {
     pub proposal: ProposalId,
 }
 
+impl Meets<needs::Document> for Submit {
+    fn check(&self, world: &World, _: &Meta) -> Result<(), Refusal> {
+        let proposal = world.proposals.get(&self.proposal);
+        let call = proposal.and_then(|proposal| proposal.call_of(world).ok());
+        let Some(Ok(rules)) = call.map(|(_, call)| call.document()) else { return Ok(()) };
+        let given = |key: &Key| self.documents.iter().any(|document| document.key == *key);
+        let missing = rules.submission.documents.iter().find(|key| !given(key));
+        missing.map_or(Ok(()), |key| {
+            Err(Refusal::from(Rejection::DocumentMissing(key.clone())).at("/documents"))
+        })
+    }
+}
+
 impl Decide for Submit {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         let proposal = world.find(&world.proposals, &self.proposal)?;
@@ -297,10 +311,6 @@ impl Submit {
     fn check_documents(&self, rules: &Document) -> Result<(), Refusal> {
         let keys: Vec<&Key> = self.documents.iter().map(|document| &document.key).collect();
         check_set("documents", &keys)?;
-        let missing = rules.submission.documents.iter().find(|key| !keys.contains(key));
-        if let Some(key) = missing {
-            return Err(Refusal::from(Rejection::DocumentMissing(key.clone())).at("/documents"));
-        }
         match rules.submission.pages_max {
             Some(max) if self.pages > max => {
                 let pages = self.pages;

@@ -2,6 +2,7 @@
 
 use crate::decide::command::Decide;
 use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::needs::{self, Attached, Meets, Written};
 use crate::decide::tables::commands;
 use crate::decide::texts::{check_list, check_reason};
 use crate::facts::payment::Stage;
@@ -178,6 +179,12 @@ pub struct Import {
     pub statement: StatementId,
 }
 
+impl Attached for Import {
+    fn document(&self) -> &impl Written {
+        &self.sheet.document
+    }
+}
+
 impl Decide for Import {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let sheet = &self.sheet;
@@ -260,17 +267,24 @@ pub struct Unmatch {
     pub statement: StatementId,
 }
 
+impl Meets<needs::OtherPerson> for Unmatch {
+    fn check(&self, world: &World, meta: &Meta) -> Result<(), Refusal> {
+        let statement = world.statements.get(&self.statement);
+        match statement.and_then(|statement| statement.matches.get(&self.entry)) {
+            Some((_, by)) if meta.actor.may_be(by) => Err(Rejection::SamePerson.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Decide for Unmatch {
-    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         let statement = world.find(&world.statements, &self.statement)?;
         statement.booking(&self.entry).map_err(|refusal| refusal.at("/entry"))?;
-        let Some((payment, by)) = statement.matches.get(&self.entry) else {
+        let Some((payment, _)) = statement.matches.get(&self.entry) else {
             return Err(Rejection::NotMatched(self.entry.clone()).into());
         };
-        if meta.actor.may_be(by) {
-            return Err(Rejection::SamePerson.into());
-        }
         let (entry, payment, reason) = (self.entry.clone(), payment.clone(), self.reason.clone());
         Ok(vec![NewEvent::on(&self.statement, Event::Unmatched { entry, payment, reason })])
     }

@@ -3,6 +3,7 @@
 
 use crate::decide::command::Decide;
 use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::needs::{self, Meets};
 use crate::decide::tables::commands;
 use crate::decide::texts::check_list;
 use crate::facts::personal::{OPAQUE_DIGITS_MIN, Retention, is_opaque, subject};
@@ -203,7 +204,7 @@ commands! {
         under OURS, "opening sealed data is a recorded act of two people (rules.md#opening)";
 }
 
-/// Makes a person known./// Makes a person known.
+/// Makes a person known.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Register {
@@ -226,7 +227,7 @@ impl Decide for Register {
     }
 }
 
-/// Replaces values by right ones./// Replaces values by right ones.
+/// Replaces values by right ones.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Correct {
@@ -259,7 +260,7 @@ impl Decide for Correct {
     }
 }
 
-/// Keeps everything about a person./// Keeps everything about a person.
+/// Keeps everything about a person.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SetHold {
@@ -287,7 +288,7 @@ impl Decide for SetHold {
     }
 }
 
-/// Ends a hold./// Ends a hold.
+/// Ends a hold.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LiftHold {
@@ -310,7 +311,7 @@ impl Decide for LiftHold {
     }
 }
 
-/// Erases what is kept about a person./// Erases what is kept about a person.
+/// Erases what is kept about a person.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Erase {
@@ -355,7 +356,7 @@ impl Decide for Erase {
     }
 }
 
-/// Asks to open sealed data./// Asks to open sealed data.
+/// Asks to open sealed data.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RequestOpening {
@@ -389,7 +390,7 @@ impl Decide for RequestOpening {
     }
 }
 
-/// Agrees that sealed data is opened./// Agrees that sealed data is opened.
+/// Agrees that sealed data is opened.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApproveOpening {
@@ -399,13 +400,20 @@ pub struct ApproveOpening {
     pub opening: Key,
 }
 
+impl Meets<needs::OtherPerson> for ApproveOpening {
+    fn check(&self, world: &World, meta: &Meta) -> Result<(), Refusal> {
+        let subject = world.subjects.get(&self.subject);
+        match subject.and_then(|subject| subject.openings.get(&self.opening)) {
+            Some(asked) if asked.by.may_be(&meta.actor) => Err(Rejection::OwnOpening.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Decide for ApproveOpening {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         let subject = world.find(&world.subjects, &self.subject)?;
         let asked = subject.opening(&self.opening)?;
-        if asked.by.may_be(&meta.actor) {
-            return Err(Rejection::OwnOpening.into());
-        }
         if asked.until.is_some() {
             return Err(Rejection::ApprovedAlready(self.opening.clone()).into());
         }
@@ -417,7 +425,7 @@ impl Decide for ApproveOpening {
     }
 }
 
-/// Opens sealed data./// Opens sealed data.
+/// Opens sealed data.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Open {

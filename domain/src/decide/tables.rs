@@ -25,6 +25,17 @@ macro_rules! commands {
                 let $it = self;
                 $crate::kernel::ids::StreamKey::stream(&$stream)
             }
+
+            fn check_needs(
+                &self,
+                _world: &$crate::facts::world::World,
+                _meta: &$crate::decide::command::Meta,
+            ) -> Result<(), $crate::kernel::refusal::Refusal> {
+                $($(<Self as $crate::decide::needs::Meets<$crate::decide::needs::$need>>::check(
+                    self, _world, _meta,
+                )?;)+)?
+                Ok(())
+            }
         })+
 
         /// Every command of this decider.

@@ -7,6 +7,7 @@ use crate::decide::allocation::draw;
 use crate::decide::allocation::refusals::Rejection;
 use crate::decide::command::Decide;
 use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::needs::{self, Attached, Meets, Written};
 use crate::decide::system;
 use crate::decide::texts::{check_reason, check_text};
 use crate::facts::allocation::{Allocation, Award, Event};
@@ -90,6 +91,12 @@ pub struct RecordUsage {
     pub source: Sha256Hex,
     /// What was used in this period alone, in any unit that converts exactly.
     pub time: ComputeTime,
+}
+
+impl Attached for RecordUsage {
+    fn document(&self) -> &impl Written {
+        &self.source
+    }
 }
 
 impl Decide for RecordUsage {
@@ -178,11 +185,17 @@ pub struct Extend {
     pub time: Option<ComputeTime>,
 }
 
+impl Meets<needs::OtherPerson> for Extend {
+    fn check(&self, world: &World, meta: &Meta) -> Result<(), Refusal> {
+        let state = world.allocations.get(&self.allocation);
+        state.map_or(Ok(()), |state| check_other_person(state, &meta.actor))
+    }
+}
+
 impl Decide for Extend {
-    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         let state = world.find(&world.allocations, &self.allocation)?;
-        check_other_person(state, &meta.actor)?;
         let award = granted(state, &self.allocation)?;
         if self.time.is_none() && self.ends.is_none() {
             return Err(Rejection::NothingToExtend.into());
@@ -304,6 +317,12 @@ pub struct FinalReport {
     /// What came out of it.
     #[schemars(length(max = 2000))]
     pub summary: String,
+}
+
+impl Attached for FinalReport {
+    fn document(&self) -> &impl Written {
+        &self.sha256
+    }
 }
 
 impl Decide for FinalReport {

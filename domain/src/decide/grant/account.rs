@@ -5,6 +5,7 @@ use crate::decide::command::Decide;
 use crate::decide::command::{Decision, Meta, NewEvent};
 use crate::decide::grant::checks::check_other_person;
 use crate::decide::grant::refusals::Rejection;
+use crate::decide::needs::{self, Attached, Meets, Written};
 use crate::decide::standing::Standing;
 use crate::decide::texts::check_reason;
 use crate::facts::grant::Event;
@@ -59,6 +60,12 @@ pub struct NameAccount {
     pub reason: String,
 }
 
+impl Attached for NameAccount {
+    fn document(&self) -> &impl Written {
+        &self.document
+    }
+}
+
 impl Decide for NameAccount {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
@@ -102,6 +109,22 @@ pub struct DecideAccount {
     pub reason: String,
 }
 
+impl Attached for DecideAccount {
+    fn document(&self) -> &impl Written {
+        &self.document
+    }
+}
+
+impl Meets<needs::OtherPerson> for DecideAccount {
+    fn check(&self, world: &World, meta: &Meta) -> Result<(), Refusal> {
+        let Some(grant) = world.grants.get(&self.grant) else { return Ok(()) };
+        let waiting = grant.accounts.waiting.as_ref();
+        let named = waiting
+            .filter(|named| named.account == self.account && named.document == self.document);
+        named.map_or(Ok(()), |named| check_other_person(meta, &named.by, "named it"))
+    }
+}
+
 impl Decide for DecideAccount {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
@@ -111,7 +134,6 @@ impl Decide for DecideAccount {
         let Some(named) = grant.accounts.waiting.as_ref().filter(is_this) else {
             return Err(Rejection::AccountNotWaiting { account, document }.into());
         };
-        check_other_person(meta, &named.by, "named it")?;
         if meta.effective() < named.effective_at {
             let older = Rejection::BeforeNaming(named.effective_at);
             return Err(Refusal::from(older).at("/effective_at"));

@@ -4,6 +4,7 @@ use crate::decide::command::Decide;
 use crate::decide::command::{Decision, Meta, NewEvent};
 use crate::decide::grant::checks::{check_award, check_dates, check_other_person};
 use crate::decide::grant::refusals::Rejection;
+use crate::decide::needs::{self, Meets};
 use crate::decide::texts::check_reason;
 use crate::decide::{fund, pledge};
 use crate::facts::grant::agreement::Agreement;
@@ -131,8 +132,16 @@ pub struct Sign {
     pub union: Money,
 }
 
+impl Meets<needs::OtherPerson> for Sign {
+    fn check(&self, world: &World, meta: &Meta) -> Result<(), Refusal> {
+        let Some(grant) = world.grants.get(&self.grant) else { return Ok(()) };
+        let accepted_by = grant.accepted_by.as_ref();
+        accepted_by.map_or(Ok(()), |by| check_other_person(meta, by, "signed for the consortium"))
+    }
+}
+
 impl Decide for Sign {
-    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
         let grant = world.find(&world.grants, &self.grant)?;
         grant.check_not_signed()?;
         check_award(world, grant)?;
@@ -140,8 +149,9 @@ impl Decide for Sign {
         let budget = grant.budget.as_ref().ok_or(Rejection::NoBudget)?;
         check_sums(budget.check(&terms)?, (self.union, self.total))?;
         check_dates(self.starts, self.ends).map_err(|refusal| refusal.at("/ends"))?;
-        let accepted_by = grant.accepted_by.as_ref().ok_or(Rejection::NotAccepted)?;
-        check_other_person(meta, accepted_by, "signed for the consortium")?;
+        if grant.accepted_by.is_none() {
+            return Err(Rejection::NotAccepted.into());
+        }
         let signed = pledge::signed_for(world, &self.grant)?;
         if terms.funding.is_some_and(|funding| funding.matched) && signed < self.union {
             return Err(Rejection::NotMatched { union: self.union, signed }.into());
@@ -200,17 +210,24 @@ pub struct DecideAmendment {
     pub reason: String,
 }
 
+impl Meets<needs::OtherPerson> for DecideAmendment {
+    fn check(&self, world: &World, meta: &Meta) -> Result<(), Refusal> {
+        let Some(grant) = world.grants.get(&self.grant) else { return Ok(()) };
+        let amendment = grant.amendments.get(&self.amendment);
+        amendment.map_or(Ok(()), |(asked_by, _)| check_other_person(meta, asked_by, "asked for it"))
+    }
+}
+
 impl Decide for DecideAmendment {
-    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         let grant = world.find(&world.grants, &self.grant)?;
         let (amendment, reason) = (self.amendment.clone(), self.reason.clone());
-        let (asked_by, change) = match grant.amendments.get(&amendment) {
-            Some((asked_by, Some(change))) => (asked_by, change),
+        let change = match grant.amendments.get(&amendment) {
+            Some((_, Some(change))) => change,
             Some(_) => return Err(Rejection::Decided { what: "amendment", key: amendment }.into()),
             None => return Err(Rejection::UnknownKey { what: "amendment", key: amendment }.into()),
         };
-        check_other_person(meta, asked_by, "asked for it")?;
         let event = if self.approved {
             // Another amendment may have been agreed since this one was asked for.
             let (budget, starts, ends) = grant.amended(change)?;

@@ -6,6 +6,7 @@ use crate::decide::fund;
 use crate::decide::grant::budget::{check_ceiling, check_not_negative};
 use crate::decide::grant::checks::check_award;
 use crate::decide::grant::refusals::Rejection;
+use crate::decide::needs::{Attached, Written};
 use crate::decide::texts::check_text;
 use crate::facts::grant::Event;
 use crate::facts::grant::hosting::Contract;
@@ -29,6 +30,12 @@ pub struct ConcludeHostingAgreement {
     /// When it was signed, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed_on: Option<Date>,
+}
+
+impl Attached for ConcludeHostingAgreement {
+    fn document(&self) -> &impl Written {
+        &self.document
+    }
 }
 
 impl Decide for ConcludeHostingAgreement {

@@ -5,6 +5,7 @@ use crate::decide::command::{Decision, Meta, NewEvent};
 use crate::decide::grant::budget::check_costs;
 use crate::decide::grant::checks::{check_dates, check_other_person};
 use crate::decide::grant::refusals::Rejection;
+use crate::decide::needs::{self, Attached, Meets, Written};
 use crate::decide::texts::{check_list, check_text};
 use crate::facts::grant::Event;
 use crate::facts::grant::budget::{Cost, ITEMS_MAX};
@@ -36,6 +37,12 @@ pub struct SubmitReport {
     pub report: Key,
     /// Last day of its period.
     pub to: Date,
+}
+
+impl Attached for SubmitReport {
+    fn document(&self) -> &impl Written {
+        &self.document
+    }
 }
 
 impl Decide for SubmitReport {
@@ -84,8 +91,17 @@ pub struct AssessReport {
     pub report: Key,
 }
 
+impl Meets<needs::OtherPerson> for AssessReport {
+    fn check(&self, world: &World, meta: &Meta) -> Result<(), Refusal> {
+        let Some(grant) = world.grants.get(&self.grant) else { return Ok(()) };
+        let report = grant.reports.get(&self.report);
+        report
+            .map_or(Ok(()), |report| check_other_person(meta, &report.submitted_by, "handed it in"))
+    }
+}
+
 impl Decide for AssessReport {
-    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
         check_list("accepted", &self.accepted, ITEMS_MAX)?;
         check_text("comments", &self.comments)?;
         let grant = world.find(&world.grants, &self.grant)?;
@@ -96,7 +112,6 @@ impl Decide for AssessReport {
         if report.accepted.is_some() {
             return Err(Rejection::Decided { what: "report", key }.into());
         }
-        check_other_person(meta, &report.submitted_by, "handed it in")?;
         let terms = grant.terms();
         check_costs(&terms, &self.accepted).map_err(|refusal| refusal.at("/accepted"))?;
         for (index, cost) in self.accepted.iter().enumerate() {
