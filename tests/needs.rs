@@ -4,7 +4,7 @@
 use crate::desk::Desk;
 use crate::life::{self, Dice, Step};
 use domain::catalogue::COMMANDS;
-use domain::decide::command::{Declaration, Meta, Need, Parsed};
+use domain::decide::command::{Declaration, Meta, Need, Parsed, Turn};
 use domain::kernel::refusal::{Kind, Refusal};
 use domain::{Actor, World};
 use serde_json::Value;
@@ -86,7 +86,7 @@ impl Moment<'_> {
                 let _ = desk.give(step);
             }
             let meta = meta_of(self.step, self.step.actor.clone(), &desk.world);
-            let unmet = parsed.command.check_needs(&desk.world, &meta);
+            let unmet = parsed.command.check_needs(Turn::AfterRules, &desk.world, &meta);
             unmet.is_err_and(|unmet| {
                 desk.world.decide(&parsed, &meta).is_err_and(|refusal| refusal == unmet)
             })

@@ -1,6 +1,6 @@
 //! Every command: finds one by name, reads it, decides it, and makes its commit.
 
-use crate::decide::command::{Declaration, Entry, Meta, NewEvent, Parsed};
+use crate::decide::command::{Declaration, Entry, Meta, NewEvent, Parsed, Turn};
 use crate::decide::{
     allocation, audit, call, checkpoint, claim, evaluation, fund, grant, payment, pledge, prize,
     process, proposal, statement, subject, system, timer,
@@ -75,8 +75,9 @@ impl World {
             return Err(Refusal::from(Common::BeforeTheEuro).at("/effective_at"));
         }
         self.check_phase(declaration, &parsed.command.subject())?;
+        parsed.command.check_needs(Turn::BeforeRules, self, meta)?;
         let events = parsed.command.decide(self, meta)?;
-        parsed.command.check_needs(self, meta)?;
+        parsed.command.check_needs(Turn::AfterRules, self, meta)?;
         Ok(events)
     }
 

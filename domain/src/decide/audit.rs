@@ -276,7 +276,7 @@ impl Draw {
 impl Meets<needs::OtherPerson> for Draw {
     fn check(&self, world: &World, meta: &Meta) -> Result<(), Refusal> {
         let Some(audit) = world.audits.get(&self.audit) else { return Ok(()) };
-        // It was drawn a moment ago, so it can be.
+        // What cannot be drawn is refused by its rules, which draw again.
         let Ok((_, drawn)) = self.drawn(world, audit) else { return Ok(()) };
         drawn.iter().try_for_each(|one| check_independent(world, meta, &one.item))
     }

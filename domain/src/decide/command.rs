@@ -59,6 +59,26 @@ pub enum Need {
     Document,
 }
 
+impl Need {
+    /// When it is checked.
+    #[must_use]
+    pub const fn turn(self) -> Turn {
+        match self {
+            Self::OtherPerson => Turn::BeforeRules,
+            Self::Quorum | Self::Document => Turn::AfterRules,
+        }
+    }
+}
+
+/// When a need is checked: who may give a command is told before what is wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Before the command decides.
+    BeforeRules,
+    /// After it, when no rule of its own says no.
+    AfterRules,
+}
+
 /// What is declared once about a command.
 #[derive(Debug)]
 pub struct Declaration {
@@ -99,8 +119,7 @@ pub type Decision = Result<Vec<NewEvent>, Refusal>;
 
 /// What one command decides.
 pub trait Decide {
-    /// Decides. Role and phase of the subject have been checked already; the declared needs are checked
-    /// after it.
+    /// Decides. Role, phase of the subject and who may have been checked already.
     ///
     /// # Errors
     /// A rule says no.
@@ -117,11 +136,11 @@ pub trait Command:
     /// The stream whose state it depends on first.
     fn subject(&self) -> StreamId;
 
-    /// Refuses it where a need of its declaration is not met.
+    /// Refuses it where a need of its declaration, whose turn it is, is not met.
     ///
     /// # Errors
     /// The first need that is not met.
-    fn check_needs(&self, world: &World, meta: &Meta) -> Result<(), Refusal>;
+    fn check_needs(&self, turn: Turn, world: &World, meta: &Meta) -> Result<(), Refusal>;
 }
 
 /// A command whose type has been forgotten.
@@ -136,7 +155,7 @@ pub trait AnyCommand: Debug + Send + Sync {
     ///
     /// # Errors
     /// The first need that is not met.
-    fn check_needs(&self, world: &World, meta: &Meta) -> Result<(), Refusal>;
+    fn check_needs(&self, turn: Turn, world: &World, meta: &Meta) -> Result<(), Refusal>;
 
     /// Canonical JSON of the payload.
     ///
@@ -160,8 +179,8 @@ impl<C: Command> AnyCommand for C {
         Command::subject(self)
     }
 
-    fn check_needs(&self, world: &World, meta: &Meta) -> Result<(), Refusal> {
-        Command::check_needs(self, world, meta)
+    fn check_needs(&self, turn: Turn, world: &World, meta: &Meta) -> Result<(), Refusal> {
+        Command::check_needs(self, turn, world, meta)
     }
 
     fn payload(&self) -> Result<Vec<u8>, serde_json::Error> {

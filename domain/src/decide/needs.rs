@@ -6,7 +6,7 @@ use crate::kernel::canonical::Sha256Hex;
 use crate::kernel::refusal::Refusal;
 use crate::rulebook;
 
-use super::command::Meta;
+use crate::decide::command::Meta;
 
 /// Another person than those who did the earlier steps.
 pub struct OtherPerson;
@@ -17,8 +17,8 @@ pub struct Document;
 
 /// Implemented by a command for each need that its declaration names.
 pub trait Meets<Need> {
-    /// Refuses the command where the need is not met. The command has been decided: no rule of its own
-    /// says no.
+    /// Refuses the command where the need is not met. What is missing otherwise is no matter of this
+    /// check: the command's own rules say so.
     ///
     /// # Errors
     /// The need is not met.

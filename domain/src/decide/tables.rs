@@ -28,12 +28,15 @@ macro_rules! commands {
 
             fn check_needs(
                 &self,
+                _turn: $crate::decide::command::Turn,
                 _world: &$crate::facts::world::World,
                 _meta: &$crate::decide::command::Meta,
             ) -> Result<(), $crate::kernel::refusal::Refusal> {
-                $($(<Self as $crate::decide::needs::Meets<$crate::decide::needs::$need>>::check(
-                    self, _world, _meta,
-                )?;)+)?
+                $($(if $crate::decide::command::Need::$need.turn() == _turn {
+                    <Self as $crate::decide::needs::Meets<$crate::decide::needs::$need>>::check(
+                        self, _world, _meta,
+                    )?;
+                })+)?
                 Ok(())
             }
         })+
