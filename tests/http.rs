@@ -493,13 +493,18 @@ async fn every_problem_has_an_address_that_explains_it() {
 async fn what_is_counted_can_be_scraped() {
     let server = empty().await;
     post(&server, &[], &vote("EUR 5.00")).await;
-    server.get("/a-name-that-a-caller-made-up").await;
+    for path in ["/a-name-that-a-caller-made-up", "/", "/views/budget", "/commands/made-up"] {
+        server.get(path).await;
+    }
     let text = server.get("/metrics").await.text();
     for line in [
         "tranche_commands_total{outcome=\"accepted\"} 1",
         "tranche_shown_position 1",
         "tranche_http_request_seconds_count{method=\"POST\",route=\"commands\",status=\"201\"} 1",
         "tranche_http_request_seconds_count{method=\"GET\",route=\"other\",status=\"404\"} 1",
+        "tranche_http_request_seconds_count{method=\"GET\",route=\"page\",status=\"200\"} 1",
+        "tranche_http_request_seconds_count{method=\"GET\",route=\"views\",status=\"200\"} 1",
+        "tranche_http_request_seconds_count{method=\"GET\",route=\"commands\",status=\"404\"} 1",
     ] {
         assert!(text.lines().any(|have| have == line), "{line} is missing in\n{text}");
     }
