@@ -429,6 +429,14 @@ async fn views_answer_as_of_any_moment_and_say_when_nothing_changed() {
     let tag = now.header("etag").unwrap();
     let same = server.send("GET", "/views/budget", &[("If-None-Match", tag)], b"").await;
     assert_eq!((same.status, same.body.len()), (304, 0));
+    // In a list, as a weak one, as any; beside it, what is none.
+    let (list, weak) = (format!("\"other\",{tag}"), format!("W/{tag}"));
+    let unlike = format!("\"a b\", {}", tag.trim_matches('"'));
+    for (given, status) in [(&*list, 304), (&weak, 304), ("*", 304), (&unlike, 200), ("\"\"", 200)]
+    {
+        let answer = server.send("GET", "/views/budget", &[("If-None-Match", given)], b"").await;
+        assert_eq!((answer.status, answer.header("etag")), (status, Some(tag)), "{given}");
+    }
     let csv = server.send("GET", "/views/budget", &[("Accept", "text/csv")], b"").await;
     assert!(csv.header("content-type").unwrap().starts_with("text/csv"));
     assert!(
