@@ -8,6 +8,7 @@ mod tests;
 
 use crate::engine::{Published, Reader};
 use cipher::Key;
+use data_encoding::HEXLOWER;
 use domain::command::{Entry as Declared, check_text};
 use domain::ids::{ActorId, CommandId, StreamId};
 use domain::personal::{self, Processing, Purpose, Sealed};
@@ -291,5 +292,5 @@ pub async fn keep_swept(vault: Arc<Vault>, reader: Reader) {
 pub fn opaque_id() -> Result<String, Error> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|_| Error::Cipher(cipher::NO_RANDOM))?;
-    Ok(bytes.iter().fold("p".to_owned(), |text, byte| format!("{text}{byte:02x}")))
+    Ok(format!("p{}", HEXLOWER.encode(&bytes)))
 }
