@@ -11,6 +11,7 @@ pub mod export;
 pub mod faults;
 pub mod gateway;
 pub mod http;
+pub mod ids;
 pub mod moment;
 #[cfg(feature = "nats")]
 pub mod node;

@@ -13,7 +13,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 use domain::decide::command::{COMMAND_BYTES_MAX, Declaration, Entry};
 use domain::facts::commit::CommitId;
 use domain::kernel::actor::Confidence;
-use domain::kernel::ids::{ActorId, CommandId, IdError, StreamId};
+use domain::kernel::ids::{ActorId, CommandId, StreamId};
 use domain::kernel::refusal::Common;
 use domain::kernel::time::to_microsecond;
 use domain::process::react::check_outside;
@@ -24,7 +24,6 @@ use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,6 +31,7 @@ use std::time::{Duration, Instant};
 use tranche::clock::Clock;
 use tranche::engine::Request;
 use tranche::gateway::Gateway;
+use tranche::ids;
 use tranche::moment::{Place as Zone, When};
 use tranche::roles::Roles;
 use tranche::vault::{self, Keep, Vault};
@@ -210,7 +210,7 @@ pub async fn give(
 ) -> Result<(), Failure> {
     let clear = Zeroizing::new(given.read_payload(entry)?);
     let name = entry.declaration.name;
-    let id = given.command_id(clock.now())?;
+    let id = given.command_id()?;
     let vault = source.vault()?;
     let keep = if given.dry_run { Keep::No } else { Keep::Yes };
     // From here on no personal data is in clear.
@@ -377,10 +377,10 @@ impl Given {
         Ok(world.commit(parsed, &meta)?)
     }
 
-    fn command_id(&self, now: Timestamp) -> Result<CommandId, Failure> {
+    fn command_id(&self) -> Result<CommandId, Failure> {
         match &self.id {
             Some(id) => Ok(id.clone()),
-            None => fresh_id(now),
+            None => ids::command_id().map_err(|error| Failure::Usage(error.to_string())),
         }
     }
 
@@ -406,15 +406,4 @@ fn show_rehearsal(decided: Option<(Commit, Vec<u8>)>, json: bool) -> Result<(), 
         }
     }
     out.finish()
-}
-
-/// A UUIDv7. It names a wish and keeps no secret, so the random keys of a hash map will do.
-fn fresh_id(now: Timestamp) -> Result<CommandId, Failure> {
-    let random = || RandomState::new().build_hasher().finish().to_be_bytes();
-    let mut bytes = [0; 10];
-    bytes[..8].copy_from_slice(&random());
-    bytes[8..].copy_from_slice(&random()[..2]);
-    let milliseconds = u64::try_from(now.as_millisecond()).unwrap_or(0);
-    let id = uuid::Builder::from_unix_timestamp_millis(milliseconds, &bytes).into_uuid();
-    id.to_string().parse().map_err(|error: IdError| Failure::Usage(error.to_string()))
 }

@@ -51,7 +51,7 @@ pub enum ProofTask {
     },
     /// Has a witness cosign the newest checkpoint, and prints that with all signatures
     Witness {
-        /// The address of the witness, http://...
+        /// The address of the witness, https://... or http://...
         url: String,
         /// The public keys of the witness, a line each
         #[arg(long, value_name = "FILE")]

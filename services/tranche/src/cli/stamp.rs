@@ -1,4 +1,4 @@
-//! `tranche proof timestamp`: RFC 3161, over HTTP or with files that are carried.
+//! `tranche proof timestamp`: RFC 3161, over HTTP(S) or with files that are carried.
 
 use super::failure::Failure;
 use super::out::Out;
@@ -22,7 +22,7 @@ pub struct StampArgs {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct Way {
-    /// The address of the authority, http://...
+    /// The address of the authority, https://... or http://...
     #[arg(long, value_name = "URL")]
     tsa: Option<String>,
     /// Writes the request (.tsq) to carry it to the authority
