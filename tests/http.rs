@@ -432,6 +432,14 @@ async fn views_answer_as_of_any_moment_and_say_when_nothing_changed() {
     let tag = now.header("etag").unwrap();
     let same = server.send("GET", "/views/budget", &[("If-None-Match", tag)], b"").await;
     assert_eq!((same.status, same.body.len()), (304, 0));
+    // In a list, as a weak one, as any; beside it, what is none.
+    let (list, weak) = (format!("\"other\",{tag}"), format!("W/{tag}"));
+    let unlike = format!("\"a b\", {}", tag.trim_matches('"'));
+    for (given, status) in [(&*list, 304), (&weak, 304), ("*", 304), (&unlike, 200), ("\"\"", 200)]
+    {
+        let answer = server.send("GET", "/views/budget", &[("If-None-Match", given)], b"").await;
+        assert_eq!((answer.status, answer.header("etag")), (status, Some(tag)), "{given}");
+    }
     let csv = server.send("GET", "/views/budget", &[("Accept", "text/csv")], b"").await;
     assert!(csv.header("content-type").unwrap().starts_with("text/csv"));
     assert!(
@@ -500,13 +508,18 @@ async fn every_problem_has_an_address_that_explains_it() {
 async fn what_is_counted_can_be_scraped() {
     let server = empty().await;
     post(&server, &[], &vote("EUR 5.00")).await;
-    server.get("/a-name-that-a-caller-made-up").await;
+    for path in ["/a-name-that-a-caller-made-up", "/", "/views/budget", "/commands/made-up"] {
+        server.get(path).await;
+    }
     let text = server.get("/metrics").await.text();
     for line in [
         "tranche_commands_total{outcome=\"accepted\"} 1",
         "tranche_shown_position 1",
         "tranche_http_request_seconds_count{method=\"POST\",route=\"commands\",status=\"201\"} 1",
         "tranche_http_request_seconds_count{method=\"GET\",route=\"other\",status=\"404\"} 1",
+        "tranche_http_request_seconds_count{method=\"GET\",route=\"page\",status=\"200\"} 1",
+        "tranche_http_request_seconds_count{method=\"GET\",route=\"views\",status=\"200\"} 1",
+        "tranche_http_request_seconds_count{method=\"GET\",route=\"commands\",status=\"404\"} 1",
     ] {
         assert!(text.lines().any(|have| have == line), "{line} is missing in\n{text}");
     }

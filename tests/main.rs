@@ -39,5 +39,6 @@ mod simulation;
 mod stamps;
 mod strangers;
 mod tidy;
+mod tls;
 mod why;
 mod witness;

@@ -1,6 +1,7 @@
 //! Timestamps of checkpoints, by an authority of this test: openssl makes it, signs with it and verifies.
 
 use crate::cli::program::{Scratch, command, tranche};
+use crate::tls::{self, Front, HERE};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -232,7 +233,34 @@ fn an_authority_is_asked_over_http_and_an_old_reply_is_not_taken_for_a_new_one()
     assert!(ended(dir, &ask, 4).contains("text/html"));
     thread.join().unwrap();
     ended(dir, &ask, 4);
-    let https =
-        ["--data", "log", "proof", "timestamp", "--key", "key", "--tsa", "https://a.example"];
-    assert!(ended(dir, &https, 2).contains("https is not spoken here"));
+    let other = ["--data", "log", "proof", "timestamp", "--key", "key", "--tsa", "ftp://a.example"];
+    assert!(ended(dir, &other, 2).contains("it does not begin with https:// or http://"));
+}
+
+#[test]
+fn over_tls_an_authority_is_asked_when_its_certificate_is_believed_and_not_otherwise() {
+    let scratch = authority();
+    let dir = scratch.path();
+    let (address, thread) = serve(dir.to_owned(), vec!["fresh"]);
+    let (front, elsewhere) = (Front::of(address, HERE), Front::of(address, "DNS:tsa.example"));
+    let ask = |front: &Front, authorities: &Path, code| {
+        let url = front.url("/stamp?a=b");
+        let ask = ["--data", "log", "proof", "timestamp", "--key", "key", "--tsa", &url];
+        tls::ended(dir, authorities, &ask, code)
+    };
+    // Of the same name, of another name, with the wrong name, and none at all.
+    for authorities in [elsewhere.authority(), dir.join("ca.pem")] {
+        let unknown = ask(&front, &authorities, 4);
+        assert!(unknown.contains("is not believed: no authority that is known here"), "{unknown}");
+    }
+    let misnamed = ask(&elsewhere, &elsewhere.authority(), 4);
+    assert!(misnamed.contains("is not believed: certificate not valid for name"), "{misnamed}");
+    let none = ask(&front, &dir.join("no-such-file"), 4);
+    assert!(none.contains("no authority of certificates is known here"), "{none}");
+    // Without TLS nothing is asked of a server that has it.
+    let plain = front.url("/stamp?a=b").replacen("https", "http", 1);
+    let plain = ["--data", "log", "proof", "timestamp", "--key", "key", "--tsa", &plain];
+    tls::ended(dir, &front.authority(), &plain, 4);
+    assert!(ask(&front, &front.authority(), 0).contains("stamped at 20"));
+    thread.join().unwrap();
 }

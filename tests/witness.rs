@@ -4,6 +4,7 @@
 mod requests;
 
 use crate::cli::program::{Scratch, command, directory, tranche};
+use crate::tls::{self, Front, HERE};
 use eventlog::{Log, Sqlite};
 use std::io::BufRead;
 use std::net::SocketAddr;
@@ -247,4 +248,23 @@ async fn a_witness_remembers_over_a_kill_and_sees_a_log_that_was_put_back() {
     let note = std::fs::read_to_string(&head).unwrap();
     std::fs::write(&head, note.replacen("\n201\n", "\n200\n", 1)).unwrap();
     ended(dir, &second, 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_tls_a_witness_is_asked_when_its_certificate_is_believed_and_not_otherwise() {
+    let scratch = keys();
+    let dir = scratch.path();
+    let lines: Vec<String> = HISTORY.lines().take(20).map(str::to_owned).collect();
+    record(dir, "log", &lines).await;
+    let served = Served::start(dir);
+    let front = Front::of(served.address, HERE);
+    let other = Front::of(served.address, HERE);
+    let url = front.url("/");
+    let ask = ["--data", "log", "proof", "witness", &url, "--public", "wpublic", "--key", "key"];
+    let unknown = tls::ended(dir, &other.authority(), &ask, 4);
+    assert!(unknown.contains("is not believed: no authority that is known here"), "{unknown}");
+    assert!(!dir.join("witness/heads").read_dir().unwrap().any(|_| true), "it heard nothing");
+    let note = tls::ended(dir, &front.authority(), &ask, 0);
+    assert!(note.contains("\n20\n") && note.contains("wkey.example/witness"), "{note}");
+    served.stop();
 }

@@ -1,6 +1,7 @@
 //! Names the shapes of the state that this build keeps in its snapshots: the hash of the sources
 //! that define them. A snapshot of other sources is discarded, never converted.
 
+use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -20,8 +21,7 @@ fn main() -> io::Result<()> {
         println!("cargo:rerun-if-changed={sources}");
         add(&mut hash, &root.join(sources))?;
     }
-    let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    println!("cargo:rustc-env=TRANCHE_SHAPES={hex}");
+    println!("cargo:rustc-env=TRANCHE_SHAPES={}", HEXLOWER.encode(&hash.finalize()));
     Ok(())
 }
 

@@ -12,7 +12,6 @@ mod documents;
 mod envelope;
 mod exports;
 mod format;
-mod ids;
 mod log;
 mod openapi;
 mod page;
@@ -27,10 +26,11 @@ mod why;
 use crate::documents::Documents;
 use crate::engine::Reader;
 use crate::gateway::Gateway;
+use crate::ids;
 use crate::proof::{Keeping, Prover};
 use crate::vault::{self, Vault};
 use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{ALLOW, HOST};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::{self, Next};
@@ -409,39 +409,20 @@ fn within(position: u64, head: u64) -> Result<(), Problem> {
     Err(Problem::own("http.not_found", format!("position {position}: the log ends at {head}")))
 }
 
-/// The routes, as labels of figures: an address that a caller makes up is none.
-const ROUTES: &[&str] = &[
-    "commands",
-    "views",
-    "log",
-    "streams",
-    "checkpoint",
-    "tile",
-    "proofs",
-    "documents",
-    "problems",
-    "openapi.json",
-    "asyncapi.json",
-    "exports",
-    "metrics",
-    "healthz",
-    "readyz",
-    "assets",
-];
-
-fn route(path: &str) -> &'static str {
-    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    if first.is_empty() {
-        return "page";
+/// Names the route of a request as a label of figures: by its first part, which no caller makes up.
+fn label(route: Option<&str>) -> &str {
+    let Some(route) = route else { return "other" };
+    match route.split('/').nth(1) {
+        None | Some("") => "page",
+        Some(first) => first,
     }
-    ROUTES.iter().find(|route| **route == first).copied().unwrap_or("other")
 }
 
 /// Around every request: its name, its time, the headers of every answer, and problems in one form.
 async fn around(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = ids::fresh();
-    let (method, route) = (request.method().clone(), route(request.uri().path()));
+    let (method, route) = (request.method().clone(), request.extensions().get().cloned());
     let mut response = if shared.is_loopback && !is_ours(request.headers()) {
         let detail = "the server listens on loopback: call it localhost or 127.0.0.1";
         Problem::own("http.wrong_host", detail).into_response()
@@ -466,7 +447,8 @@ async fn around(State(shared): State<Arc<Shared>>, request: Request, next: Next)
     }
     finish(response.headers_mut(), &id);
     let status = response.status();
-    let labels = [method_label(&method), route, status.as_str()];
+    let labels =
+        [method_label(&method), label(route.as_ref().map(MatchedPath::as_str)), status.as_str()];
     shared.requests.with_label_values(&labels).observe(started.elapsed().as_secs_f64());
     response
 }
@@ -534,9 +516,9 @@ mod tests {
 
     #[test]
     fn a_label_never_holds_what_a_caller_made_up() {
-        assert_eq!(route("/"), "page");
-        assert_eq!(route("/views/budget"), "views");
-        assert_eq!(route("/etc/passwd"), "other");
+        assert_eq!(label(Some("/")), "page");
+        assert_eq!(label(Some("/views/{view}")), "views");
+        assert_eq!(label(None), "other");
         assert_eq!(method_label(&Method::from_bytes(b"BREW").unwrap()), "other");
     }
 

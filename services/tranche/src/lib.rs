@@ -13,6 +13,7 @@ pub mod export;
 pub mod faults;
 pub mod gateway;
 pub mod http;
+pub mod ids;
 pub mod moment;
 #[cfg(feature = "nats")]
 pub mod node;

@@ -8,6 +8,7 @@ mod tests;
 
 use crate::engine::{Published, Reader};
 use cipher::Key;
+use data_encoding::HEXLOWER;
 use domain::decide::command::Entry as Declared;
 use domain::decide::texts::check_text;
 use domain::facts::personal::Processing;
@@ -294,5 +295,5 @@ pub async fn keep_swept(vault: Arc<Vault>, reader: Reader) {
 pub fn opaque_id() -> Result<String, Error> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|_| Error::Cipher(cipher::NO_RANDOM))?;
-    Ok(bytes.iter().fold("p".to_owned(), |text, byte| format!("{text}{byte:02x}")))
+    Ok(format!("p{}", HEXLOWER.encode(&bytes)))
 }

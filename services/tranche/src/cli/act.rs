@@ -11,19 +11,19 @@ use super::source::{Place, Source};
 use super::words::{counted, say};
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 use domain::decide::command::{COMMAND_BYTES_MAX, Declaration, Entry};
-use domain::kernel::ids::{CommandId, IdError};
+use domain::kernel::ids::CommandId;
 use domain::process::react::check_outside;
 use domain::{Actor, Parsed};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::fs::File;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tranche::clock::Clock;
 use tranche::engine::{Receipt, Request, Stored, Written};
 use tranche::gateway::Gateway;
+use tranche::ids;
 use tranche::roles::Roles;
 use tranche::vault::{self, Keep, Vault};
 use zeroize::Zeroizing;
@@ -148,7 +148,7 @@ pub async fn give(
 ) -> Result<(), Failure> {
     let clear = Zeroizing::new(given.read_payload(entry)?);
     let name = entry.declaration.name;
-    let id = given.command_id(clock.now())?;
+    let id = given.command_id()?;
     let vault = source.vault()?;
     let keep = if given.envelope.dry_run { Keep::No } else { Keep::Yes };
     // From here on no personal data is in clear.
@@ -301,21 +301,10 @@ impl Given {
         Ok((receipt, stored))
     }
 
-    fn command_id(&self, now: Timestamp) -> Result<CommandId, Failure> {
+    fn command_id(&self) -> Result<CommandId, Failure> {
         match &self.envelope.id {
             Some(id) => Ok(id.clone()),
-            None => fresh_id(now),
+            None => ids::command_id().map_err(|error| Failure::Usage(error.to_string())),
         }
     }
-}
-
-/// A UUIDv7. It names a wish and keeps no secret, so the random keys of a hash map will do.
-fn fresh_id(now: Timestamp) -> Result<CommandId, Failure> {
-    let random = || RandomState::new().build_hasher().finish().to_be_bytes();
-    let mut bytes = [0; 10];
-    bytes[..8].copy_from_slice(&random());
-    bytes[8..].copy_from_slice(&random()[..2]);
-    let milliseconds = u64::try_from(now.as_millisecond()).unwrap_or(0);
-    let id = uuid::Builder::from_unix_timestamp_millis(milliseconds, &bytes).into_uuid();
-    id.to_string().parse().map_err(|error: IdError| Failure::Usage(error.to_string()))
 }

@@ -52,7 +52,7 @@ pub enum ProofTask {
     },
     /// Asks a witness to cosign the newest checkpoint, and prints it with all signatures
     Witness {
-        /// Asks the witness at this address, http://...
+        /// Asks the witness at this address, https://... or http://...
         url: String,
         /// Trusts the public keys of the witness in this file, one in each line
         #[arg(long, value_name = "FILE")]

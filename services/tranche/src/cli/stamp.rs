@@ -1,4 +1,4 @@
-//! `tranche proof timestamp`: RFC 3161, over HTTP or with files that are carried.
+//! `tranche proof timestamp`: RFC 3161, over HTTP(S) or with files that are carried.
 
 use super::failure::Failure;
 use super::out::{Out, told};
@@ -22,7 +22,7 @@ pub struct StampArgs {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct Way {
-    /// Asks the authority at this address, http://...
+    /// Asks the authority at this address, https://... or http://...
     #[arg(long, value_name = "URL")]
     tsa: Option<String>,
     /// Writes the request (.tsq) to this file, to be carried to the authority

@@ -90,8 +90,8 @@ pub(super) async fn submit(
     let clear = receive(&headers, body).await?;
     let command_id = match envelope::id(&headers)? {
         Some(id) => id,
-        None => super::ids::command_id()
-            .ok_or_else(|| Problem::own("http.internal", "no command id could be made"))?,
+        None => crate::ids::command_id()
+            .map_err(|error| Problem::own("http.internal", error.to_string()))?,
     };
     let json = sealed(&shared, &name, clear, (&command_id, dry_run)).await?;
     let parsed = Parsed::read(&name, &json).map_err(|refusal| faulty(&name, &json, refusal))?;

@@ -3,6 +3,7 @@
 
 use super::problem::Problem;
 use crate::moment::{Place, When};
+use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, HeaderName};
 use domain::{Role, World};
 use jiff::Timestamp;
@@ -137,25 +138,29 @@ pub fn yes(name: &str, text: Option<&str>) -> Result<bool, Problem> {
     }
 }
 
-/// Whether the request takes a media type, and how gladly; 0 is not at all. An absent `Accept` takes
-/// all. Weights are in thousandths, as HTTP gives them.
-pub fn accepts(headers: &HeaderMap, media: &str) -> u32 {
-    let Some(accept) = headers.get("accept").and_then(|value| value.to_str().ok()) else {
+/// Tells whether the request takes a media type, and how gladly; 0 is not at all. An absent `Accept`
+/// takes all. Weights are in thousandths, as HTTP gives them. Why this is our own code: ADR/0029.
+fn accepts(headers: &HeaderMap, media: &str) -> u32 {
+    let lines: Vec<&str> =
+        headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok()).collect();
+    if lines.is_empty() {
         return 1_000;
-    };
+    }
     let family = media.split('/').next().unwrap_or_default();
     let mut best: Option<(u32, u32)> = None;
-    for range in accept.split(',') {
+    for range in lines.into_iter().flat_map(|line| line.split(',')) {
         let mut parts = range.split(';').map(str::trim);
         let name = parts.next().unwrap_or_default();
         let precise = match name.split_once('/') {
             _ if name.eq_ignore_ascii_case(media) => 3,
             Some((one, "*")) if one.eq_ignore_ascii_case(family) => 2,
             Some(("*", "*")) => 1,
+            // Old clients in Java write it so.
+            None if name == "*" => 1,
             _ => continue,
         };
         let weight = parts
-            .find_map(|part| part.strip_prefix("q="))
+            .find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")))
             .map_or(1_000, |weight| thousandths(weight).unwrap_or(0));
         if best.is_none_or(|(known, _)| precise > known) {
             best = Some((precise, weight));
@@ -166,6 +171,7 @@ pub fn accepts(headers: &HeaderMap, media: &str) -> u32 {
 
 fn thousandths(weight: &str) -> Option<u32> {
     let (whole, fraction) = weight.split_once('.').unwrap_or((weight, ""));
+    let whole = if whole.is_empty() && !fraction.is_empty() { "0" } else { whole };
     let whole: u32 = whole.parse().ok().filter(|whole| *whole <= 1)?;
     let fraction = format!("{fraction:0<3}");
     Some((whole * 1_000 + fraction.get(..3)?.parse::<u32>().ok()?).min(1_000))
@@ -230,5 +236,15 @@ mod tests {
         assert_eq!(chosen("application/json;q=0.5, text/*").unwrap(), "text/csv");
         assert_eq!(chosen("text/csv;q=0, */*;q=0.1").unwrap(), "application/json");
         assert_eq!(chosen("image/png").unwrap_err().code(), "http.not_acceptable");
+        // Among equals the choice is ours, and parameters do not matter.
+        assert_eq!(chosen("text/csv, application/json").unwrap(), "application/json");
+        assert_eq!(chosen("text/csv;charset=utf-8").unwrap(), "text/csv");
+        assert_eq!(chosen("TEXT/CSV;Q=0.9, application/json;q=0.8").unwrap(), "text/csv");
+        // What is no media type spoils nothing.
+        assert_eq!(chosen("?, text/csv").unwrap(), "text/csv");
+        let java = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2";
+        assert_eq!(chosen(java).unwrap(), "application/json");
+        let lines = headers(&[("accept", "image/png"), ("accept", "text/csv")]);
+        assert_eq!(choose(&lines, offered).unwrap(), "text/csv");
     }
 }

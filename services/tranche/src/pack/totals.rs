@@ -3,6 +3,7 @@
 
 use super::figures::written;
 use super::shown;
+use csv::{Terminator, WriterBuilder};
 use domain::kernel::money::{Currency, Money};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ pub(super) struct Totals {
     said: BTreeMap<String, Sums>,
     found: BTreeMap<String, Sums>,
     /// What a CSV must be; `None` when that cannot be said.
-    made: BTreeMap<String, Option<String>>,
+    made: BTreeMap<String, Option<Vec<u8>>>,
     csv: BTreeMap<String, Vec<u8>>,
 }
 
@@ -76,7 +77,7 @@ impl Totals {
         for (name, bytes) in &self.csv {
             match self.made.remove(name) {
                 None => self.findings.push(format!("figures/{}: a CSV of no table", shown(name))),
-                Some(Some(made)) if made.as_bytes() != bytes.as_slice() => {
+                Some(Some(made)) if made != *bytes => {
                     self.findings
                         .push(format!("figures/{}: CSV and JSON do not agree", shown(name)));
                 }
@@ -122,24 +123,25 @@ fn added(table: &Value) -> Sums {
 }
 
 /// A table as CSV; not when it has a share, which JSON writes otherwise.
-fn csv(table: &Value) -> Option<String> {
+fn csv(table: &Value) -> Option<Vec<u8>> {
     let columns = list(&table["columns"]);
     let columns: Vec<_> =
         columns.iter().map(|column| (text(&column["key"]), text(&column["kind"]))).collect();
     if columns.iter().any(|(_, kind)| *kind == "rate") {
         return None;
     }
-    let mut out = String::new();
     let header = columns.iter().map(|(key, kind)| match *kind {
         "money" => format!("{key}_eur"),
         "compute" => format!("{key}_seconds"),
         _ => (*key).to_owned(),
     });
-    line(&mut out, header);
+    let mut out = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
+    out.write_record(header).ok()?;
     for row in list(&table["rows"]) {
-        line(&mut out, columns.iter().map(|(key, kind)| cell(kind, row.get(*key))));
+        let cells = columns.iter().map(|(key, kind)| cell(kind, row.get(*key)));
+        out.write_record(cells).ok()?;
     }
-    Some(out)
+    out.into_inner().ok()
 }
 
 fn cell(kind: &str, value: Option<&Value>) -> String {
@@ -157,13 +159,4 @@ fn cell(kind: &str, value: Option<&Value>) -> String {
         Some(Value::Object(time)) => time.get("seconds").map(Value::to_string).unwrap_or_default(),
         Some(other) => other.to_string(),
     }
-}
-
-fn line(out: &mut String, cells: impl Iterator<Item = String>) {
-    let quoted = cells.map(|cell| {
-        let is_plain = !cell.contains([',', '"', '\r', '\n']);
-        if is_plain { cell } else { format!("\"{}\"", cell.replace('"', "\"\"")) }
-    });
-    out.push_str(&quoted.collect::<Vec<_>>().join(","));
-    out.push_str("\r\n");
 }

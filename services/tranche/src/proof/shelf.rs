@@ -2,6 +2,7 @@
 //! those that are not full, and the newest signed checkpoint. Tiles are a cache of the log. The checkpoint is a promise, and not made anew.
 
 use super::Error;
+use domain::kernel::canonical::Sha256Hex;
 use eventlog::tlog::note::{self, Note};
 use eventlog::tlog::tile::{self, Kind, Tile, WIDTH};
 use eventlog::tlog::{Hash, Tree};
@@ -278,5 +279,5 @@ fn is_leaves(tile: Tile) -> bool {
 
 /// A name of a file for any text: its SHA-256.
 pub fn hex_name(text: &str) -> String {
-    Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256Hex::of(text.as_bytes()).to_string()
 }

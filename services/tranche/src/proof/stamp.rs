@@ -11,6 +11,7 @@
 //! | `NAME.tsr` | the reply, DER, byte for byte |
 
 use super::{Error, Shelf};
+use data_encoding::HEXLOWER;
 use der::asn1::AnyRef;
 use der::{Decode, Reader, SliceReader, Tag, TagNumber};
 use eventlog::tlog::Checkpoint;
@@ -361,9 +362,7 @@ fn asked(shelf: &Shelf, stamp: &Stamp) -> Result<Begun, StampError> {
 }
 
 fn name_end(digest: &[u8], nonce: &[u8]) -> String {
-    let hex = |bytes: &[u8]| -> String {
-        bytes.iter().take(NAMED_BYTES).map(|byte| format!("{byte:02x}")).collect()
-    };
+    let hex = |bytes: &[u8]| HEXLOWER.encode(&bytes[..bytes.len().min(NAMED_BYTES)]);
     format!("-{}-{}", hex(digest), hex(nonce))
 }
 
