@@ -4,7 +4,7 @@
 use crate::cli::program::{Scratch, command, directory};
 use bytes::Bytes;
 use domain::Commit;
-use domain::canonical::Sha256Hex;
+use domain::kernel::canonical::Sha256Hex;
 use eventlog::Log;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -157,7 +157,8 @@ async fn python_draws_the_same_sample() {
     let ours = tranche(dir, &[&asked[..], &seed].concat());
     let asked = ["attribute", "population.csv", "95%", "1/20", "1/100", ROOT, &nonce];
     agrees(&python(dir, &asked), &serde_json::from_str(&ours).unwrap());
-    let factors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../domain/src/sampling/factors.rs");
+    let factors =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../domain/src/kernel/sampling/factors.rs");
     assert_eq!(script(dir, &["factors", factors.to_str().unwrap()]), "153 factors\n");
 }
 

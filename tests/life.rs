@@ -1,7 +1,7 @@
 //! Whole lives as commands, from the first vote of money to the last report: what several people do
 //! over years, with the mistakes that they make on the way. The numbers come from dice.
 
-use domain::command::{Actor, Confidence, Evidence, Role};
+use domain::kernel::actor::{Actor, Confidence, Evidence, Role};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::borrow::Borrow;
@@ -147,7 +147,7 @@ pub fn eur(cents: i64) -> String {
 
 /// A digest that names a document of this fixture.
 pub fn sha(name: &str) -> String {
-    domain::canonical::Sha256Hex::of(name.as_bytes()).to_string()
+    domain::kernel::canonical::Sha256Hex::of(name.as_bytes()).to_string()
 }
 
 /// A value that nobody can open: the rules never do. `act` stands for its key.
@@ -306,11 +306,11 @@ pub const KEY: &str = "log.example+00000001+AAAA";
 /// Another one, which is retired.
 pub const SPARE_KEY: &str = "log.example+00000002+BBBB";
 
-/// The deciders: where their events are declared, and their category.
+/// The kinds of stream: where their events are declared, and their category.
 pub fn deciders() -> Vec<(&'static str, &'static str)> {
     macro_rules! sources {
         ($($name:literal),*) => {
-            vec![$((include_str!(concat!("../domain/src/", $name, ".rs")), $name)),*]
+            vec![$((include_str!(concat!("../domain/src/facts/", $name, ".rs")), $name)),*]
         };
     }
     let sources = sources![
@@ -332,6 +332,6 @@ pub fn deciders() -> Vec<(&'static str, &'static str)> {
         "system",
         "timer"
     ];
-    assert_eq!(sources.len(), domain::world::CATEGORIES.len(), "a decider is missing here");
+    assert_eq!(sources.len(), domain::facts::event::CATEGORIES.len(), "a decider is missing here");
     sources
 }

@@ -15,6 +15,7 @@ mod documents;
 #[cfg(feature = "nats")]
 mod faults;
 mod fuzz;
+mod golden;
 mod histories;
 mod http;
 mod invariants;

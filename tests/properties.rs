@@ -2,7 +2,7 @@
 
 use crate::desk::{Desk, Refused};
 use crate::life::{self, Dice, Expect, Step};
-use domain::command::Parsed;
+use domain::decide::command::Parsed;
 use expect_test::expect_file;
 use proptest::prelude::*;
 use serde_json::Value;
@@ -13,7 +13,7 @@ use std::fmt::Write;
 const RECORDED_MIN: u64 = 3;
 
 const SERVICE: &str =
-    "only the service gives the command, and gives it right: see domain/src/checkpoint.rs";
+    "only the service gives the command, and gives it right: see domain/src/decide/checkpoint.rs";
 
 /// Codes that a desk cannot be brought to, each with its reason.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -22,7 +22,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("checkpoint.no_known_key", SERVICE),
     ("checkpoint.retired", SERVICE),
     ("checkpoint.too_long", SERVICE),
-    ("audit.no_checkpoint", "the desk records one at once: see domain/src/audit/tests.rs"),
+    ("audit.no_checkpoint", "the desk records one at once: see domain/src/decide/audit/tests.rs"),
     ("command.wrong_version", "the engine compares versions: simulation.rs"),
     ("command.before_the_euro", "no story is that old: bad_input.rs"),
     ("command.reserved", "refused at the edge: react.rs"),
@@ -167,7 +167,7 @@ fn missing(recorded: &BTreeMap<String, u64>, refused: &Refused) -> String {
             }
         }
     }
-    for code in domain::world::refusal_codes() {
+    for (code, _) in domain::catalogue::refusals() {
         let elsewhere = ELSEWHERE.iter().any(|(known, _)| *known == code);
         if elsewhere == refused.contains_key(&code) {
             let _ = writeln!(missing, "code {code}: listed elsewhere {elsewhere}");

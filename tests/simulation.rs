@@ -5,9 +5,11 @@
 use crate::invariants::Checker;
 use crate::life::{self, Dice, Step};
 use bytes::Bytes;
-use domain::command::{Actor, Meta, Parsed, Role};
-use domain::ids::CommandId;
-use domain::{Commit, World, canonical};
+use domain::decide::command::{Meta, Parsed};
+use domain::kernel::actor::{Actor, Role};
+use domain::kernel::canonical;
+use domain::kernel::ids::CommandId;
+use domain::{Commit, World};
 use eventlog::faulty::Odds;
 use eventlog::{Faulty, Log, Memory};
 use jiff::{Timestamp, ToSpan};
@@ -122,8 +124,8 @@ async fn open(log: Arc<dyn Log>, clock: &Clock, snapshots: Option<std::path::Pat
 fn request(step: &Step, id: &CommandId) -> Option<Request> {
     let parsed = Parsed::read(&step.command, &step.payload).ok()?;
     let mut request = Request::new(parsed, step.actor.clone(), id.clone());
-    request.effective_at = step.effective_at;
-    request.evidence = step.source();
+    request.envelope.effective_at = step.effective_at;
+    request.envelope.evidence = step.source();
     request.received_at = step.received_at;
     Some(request)
 }
@@ -289,7 +291,7 @@ impl Simulation {
         self.restarts += 1;
         let id: CommandId = format!("stale/{}", self.restarts).parse().expect("an id");
         let mut wish = request(&own_step("stale"), &id).expect("a command");
-        wish.expected_version = Some(u64::MAX);
+        wish.envelope.expected_version = Some(u64::MAX);
         match self.engine.submit(wish).await {
             Err(SubmitError::Refused(refusal)) if refusal.code == "command.wrong_version" => Ok(()),
             Err(SubmitError::Unavailable { .. }) => Ok(()),

@@ -1,57 +1,28 @@
-//! The rules. Pure and synchronous: no clock, no randomness, no input or output, no floats. Time, ids
-//! and the actor arrive with the command.
+//! The rules of public grants. Pure and synchronous: no clock, no randomness, no input or output, no
+//! floats. Time, ids and the actor arrive with the command.
 //!
-//! Read in this order: [`command`] (what is declared), [`commit`] (what is stored), [`world`] (decide,
-//! commit, apply), then any decider: one file each, always sentence, `Event`, state, `Rejection`,
-//! `Decider`, rules, commands, tests.
+//! The floors, from the ground up; a file imports from its own floor and from those below:
+//!
+//! 1. [`kernel`]: money, time, names, canonical JSON, saying no.
+//! 2. [`rulebook`]: the rules documents of calls, which are data.
+//! 3. [`facts`]: what is stored for ever, and what it adds up to. One file for each kind of stream.
+//! 4. [`decide`]: what may happen. One file of the same name for each kind of stream.
+//! 5. [`catalogue`]: every command; reads one by name, decides it and makes its commit.
+//! 6. [`process`]: what follows from a commit.
 
-pub mod command;
-pub mod commit;
-pub mod schemas;
-pub mod upcast;
-pub mod world;
-
-pub mod call;
-pub mod evaluation;
-pub mod prize;
-pub mod proposal;
-pub mod round;
-
-pub mod allocation;
-pub mod system;
-
-pub mod audit;
-pub mod checkpoint;
-pub mod claim;
-pub mod fund;
-pub mod grant;
-pub mod payment;
-pub mod pledge;
+pub mod catalogue;
+pub mod decide;
+pub mod facts;
+pub mod kernel;
 pub mod process;
-pub mod react;
-pub mod statement;
-pub mod subject;
-pub mod timer;
-
-pub mod canonical;
-pub mod compute;
-pub mod documents;
-pub mod ids;
-pub mod invariants;
-pub mod money;
-pub mod personal;
-pub mod rules;
-pub mod sampling;
-
-mod payload;
-pub mod rejection;
-mod text;
-pub mod time;
+pub mod rulebook;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
-pub use command::{Actor, Evidence, Meta, Parsed, Role};
-pub use commit::Commit;
-pub use rejection::Refusal;
-pub use world::{Event, World};
+pub use decide::command::{Meta, Parsed};
+pub use facts::commit::Commit;
+pub use facts::event::Event;
+pub use facts::world::World;
+pub use kernel::actor::{Actor, Evidence, Role};
+pub use kernel::refusal::Refusal;

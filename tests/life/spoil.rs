@@ -2,7 +2,7 @@
 //! never, too early, too late, or not JSON at all.
 
 use super::{Dice, Step, eur, merge};
-use domain::command::Role;
+use domain::kernel::actor::Role;
 use jiff::ToSpan;
 use serde_json::{Value, json};
 
@@ -75,7 +75,7 @@ fn change(data: &mut Value, way: u64, dice: &mut Dice, other: &Step) {
         10 => merge(data, json!({ "unexpected": true })),
         11 => on_leaf(data, dice, |_, _| Value::Null),
         12 => on_leaf(data, dice, |_, dice| dice.pick(&nonsense()).clone()),
-        13 | 14 => on_amount(data, dice, |cents, dice| cents + *dice.pick(&[-1, 1])),
+        13 | 14 => on_amount(data, dice, |cents, dice| cents.saturating_add(*dice.pick(&[-1, 1]))),
         15 => on_amount(data, dice, |cents, dice| {
             cents.saturating_mul(*dice.pick(&[0, 2, 10, 1_000_000, -1]))
         }),
@@ -159,7 +159,7 @@ fn on_amount(data: &mut Value, dice: &mut Dice, change: impl Fn(i64, &mut Dice) 
     *value = match (cents(value), value.as_i64()) {
         (Some(amount), _) => {
             let amount = change(amount, dice);
-            let text = eur(amount.abs());
+            let text = eur(amount.saturating_abs());
             if amount < 0 { text.replace(' ', " -").into() } else { text.into() }
         }
         (None, Some(number)) => json!(change(number, dice)),

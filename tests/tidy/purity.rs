@@ -49,10 +49,10 @@ const BANNED: &[(&str, &str)] = &[
 /// Where a banned word is right: path, word.
 const BANNED_EXCEPT: &[(&str, &str)] = &[
     // What reads and writes JSON names floats in order to refuse them.
-    ("domain/src/canonical.rs", "f32"),
-    ("domain/src/canonical.rs", "f64"),
-    ("domain/src/payload.rs", "f32"),
-    ("domain/src/payload.rs", "f64"),
+    ("domain/src/kernel/canonical.rs", "f32"),
+    ("domain/src/kernel/canonical.rs", "f64"),
+    ("domain/src/kernel/payload.rs", "f32"),
+    ("domain/src/kernel/payload.rs", "f64"),
 ];
 
 /// Deciders that are machinery of the engine itself and may be named in `services`.
@@ -158,10 +158,10 @@ fn pure_crates_ban_the_world_by_clippy_too() {
 }
 
 /// The modules of the deciders, from their table.
-pub(super) fn deciders() -> Vec<String> {
-    let world = read("domain/src/world.rs");
-    let (_, table) = world.split_once("\ndeciders! {").expect("the table of deciders");
-    let (table, _) = table.split_once("\n}").expect("the end of the table");
+fn deciders() -> Vec<String> {
+    let stream = read("domain/src/facts/stream.rs");
+    let (_, table) = stream.split_once("$make! {").expect("the table of streams");
+    let (table, _) = table.split_once('}').expect("the end of the table");
     let module = |line: &str| Some(line.split_once(": ")?.1.split_once("::")?.0.to_owned());
     let modules: Vec<String> = table.lines().filter_map(module).collect();
     assert!(modules.contains(&"fund".to_owned()), "the table of deciders is read wrongly");
@@ -170,9 +170,12 @@ pub(super) fn deciders() -> Vec<String> {
 
 /// Whether a line names the module of a decider, alone or in a braced import.
 fn names_decider(code: &str, decider: &str) -> bool {
-    let path = format!("domain::{decider}");
-    let import = code.split_once("use domain::{").map_or("", |(_, list)| list);
-    has_word(code, &path) || has_word(import, decider)
+    ["facts", "decide"].into_iter().any(|floor| {
+        let path = format!("domain::{floor}::{decider}");
+        let import =
+            code.split_once(&format!("use domain::{floor}::{{")).map_or("", |(_, list)| list);
+        has_word(code, &path) || has_word(import, decider)
+    })
 }
 
 /// Whether a line decides by the phase of a stream.
@@ -208,9 +211,9 @@ fn services_never_branch_on_the_state_of_a_grant() {
 
 #[test]
 fn tidy_sees_what_it_looks_for() {
-    assert!(names_decider("use domain::grant::Event;", "grant"));
-    assert!(names_decider("use domain::{Meta, grant};", "grant"));
-    assert!(!names_decider("use domain::{Meta, granted};", "grant"));
+    assert!(names_decider("use domain::facts::grant::Event;", "grant"));
+    assert!(names_decider("use domain::facts::{call, grant};", "grant"));
+    assert!(!names_decider("use domain::decide::{call, granted};", "grant"));
     assert!(branches_on_phase("if world.phase(&stream) == \"open\" {"));
     assert!(branches_on_phase("match state.phase() {"));
     assert!(!branches_on_phase("phase: world.phase(&stream),"));

@@ -1,18 +1,20 @@
 //! Nothing grows out of sight: files and functions have limits, and the exceptions may only shrink.
 
-use super::purity::deciders;
 use super::{Source, none, sources};
 
 /// The most lines of a source file.
 const FILE_LINES_MAX: usize = 600;
-/// The most lines of a decider, which is one file with its tests: those in the table of deciders.
-const DECIDER_LINES_MAX: usize = 1000;
 /// The most lines of a function, from its `fn` to its closing brace.
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// Files over their limit, with the size that they may not exceed. The list may only shrink: lower a
 /// number when the file shrinks, take the line out when the file is within its limit.
-const LONG_FILES: &[(&str, usize)] = &[];
+const LONG_FILES: &[(&str, usize)] = &[
+    ("domain/src/decide/evaluation.rs", 651),
+    ("domain/src/decide/fund.rs", 714),
+    ("domain/src/decide/payment.rs", 619),
+    ("domain/src/decide/system.rs", 654),
+];
 
 /// Functions over the limit: file, name, lines. May only shrink, like the list of files.
 const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[];
@@ -44,15 +46,11 @@ fn ratchet(what: &str, lines: usize, limit: usize, listed: Option<usize>) -> Opt
 #[test]
 fn files_are_short_and_the_long_ones_shrink() {
     let sources = measured();
-    let deciders = deciders().into_iter().map(|name| format!("domain/src/{name}.rs"));
-    let deciders: Vec<String> = deciders.collect();
     let mut findings = Vec::new();
     for source in &sources {
-        let decider = deciders.contains(&source.path);
-        let limit = if decider { DECIDER_LINES_MAX } else { FILE_LINES_MAX };
         let listed = LONG_FILES.iter().find(|(path, _)| *path == source.path);
         let listed = listed.map(|(_, lines)| *lines);
-        findings.extend(ratchet(&source.path, source.text.lines().count(), limit, listed));
+        findings.extend(ratchet(&source.path, source.text.lines().count(), FILE_LINES_MAX, listed));
     }
     for (path, _) in LONG_FILES {
         if !sources.iter().any(|source| source.path == *path) {

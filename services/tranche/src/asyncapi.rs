@@ -2,11 +2,12 @@
 //! events and commands, as the OpenAPI document is; a consumer receives the events and may generate its
 //! code from it.
 
+use crate::components::lift;
+use crate::engine::Envelope;
 use crate::relay::message::{ALWAYS, CONTENT_TYPE, PREFIX, SOMETIMES};
-use domain::command::{Actor, Evidence};
-use domain::schemas::id;
-use domain::upcast::newest;
-use domain::world::upcasters;
+use domain::facts::event::upcasters;
+use domain::facts::schemas::id;
+use domain::facts::upcast::newest;
 use schemars::schema_for;
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
@@ -25,7 +26,7 @@ struct Parts {
 
 fn document() -> Value {
     let mut parts = Parts::default();
-    for (category, schema) in domain::world::event_schemas() {
+    for (category, schema) in domain::facts::event::event_schemas() {
         parts.events(category, schema.to_value());
     }
     parts.commands();
@@ -102,7 +103,7 @@ impl Parts {
         let common = self.lift("command", common);
         self.schemas.insert("Command".to_owned(), common);
         let mut kinds = Vec::new();
-        for entry in domain::world::COMMANDS.iter().flat_map(|table| table.iter()) {
+        for entry in domain::catalogue::COMMANDS.iter().flat_map(|table| table.iter()) {
             let name = entry.declaration.name;
             let data = self.lift(name, (entry.schema)().to_value());
             self.schemas.insert(name.to_owned(), data);
@@ -146,30 +147,8 @@ impl Parts {
 
     /// Moves the definitions of a schema into the components, under the name of their owner.
     fn lift(&mut self, owner: &str, mut schema: Value) -> Value {
-        repoint(&mut schema, owner);
-        let Some(object) = schema.as_object_mut() else { return schema };
-        object.remove("$schema");
-        if let Some(Value::Object(definitions)) = object.remove("$defs") {
-            let moved =
-                definitions.into_iter().map(|(key, value)| (format!("{owner}.{key}"), value));
-            self.schemas.extend(moved);
-        }
+        lift(&mut schema, &mut self.schemas, &|key| format!("{owner}.{key}"));
         schema
-    }
-}
-
-fn repoint(value: &mut Value, owner: &str) {
-    match value {
-        Value::Object(object) => {
-            if let Some(Value::String(reference)) = object.get_mut("$ref")
-                && let Some(key) = reference.strip_prefix("#/$defs/")
-            {
-                *reference = format!("#/components/schemas/{owner}.{key}");
-            }
-            object.values_mut().for_each(|member| repoint(member, owner));
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| repoint(item, owner)),
-        _ => {}
     }
 }
 
@@ -203,38 +182,22 @@ fn event_headers() -> Value {
     })
 }
 
-/// The fields of a command as it travels, but for what is particular to each.
+/// The fields of a command as it travels: its envelope, and what is said of the way.
 pub(crate) fn command_fields() -> Value {
-    let id = json!({ "type": "string", "pattern": "^[A-Za-z0-9_./:-]{1,128}$" });
-    let instant = json!({ "type": "string", "format": "date-time" });
-    let (mut actor, mut evidence) =
-        (schema_for!(Actor).to_value(), schema_for!(Evidence).to_value());
-    let mut definitions = Map::new();
-    for schema in [&mut actor, &mut evidence].into_iter().filter_map(Value::as_object_mut) {
-        schema.remove("$schema");
-        if let Some(Value::Object(moved)) = schema.remove("$defs") {
-            definitions.extend(moved);
+    let mut schema = schema_for!(Envelope).to_value();
+    let own = [
+        ("command", json!({ "type": "string" })),
+        ("data", json!({ "type": "object" })),
+        ("received_at", json!({ "type": "string", "format": "date-time" })),
+        ("wait_ms", json!({ "type": "integer", "minimum": 0 })),
+    ];
+    for (name, of_field) in own {
+        schema["properties"][name] = of_field;
+        if let Some(required) = schema["required"].as_array_mut() {
+            required.push(name.into());
         }
     }
-    json!({
-        "$defs": definitions,
-        "type": "object",
-        "required": ["actor", "command", "command_id", "data", "received_at", "wait_ms"],
-        "properties": {
-            "actor": actor,
-            "causation_id": id,
-            "command": { "type": "string" },
-            "command_id": id,
-            "correlation_id": id,
-            "data": { "type": "object" },
-            "dry_run": { "type": "boolean" },
-            "effective_at": instant,
-            "evidence": evidence,
-            "expected_version": { "type": "integer", "minimum": 0 },
-            "received_at": instant,
-            "wait_ms": { "type": "integer", "minimum": 0 },
-        },
-    })
+    schema
 }
 
 /// What became of a command.
@@ -302,7 +265,7 @@ mod tests {
     #[test]
     fn every_event_that_ever_was_and_every_command_has_its_message() {
         let document = document();
-        for category in domain::world::CATEGORIES {
+        for category in domain::facts::event::CATEGORIES {
             let messages = document["channels"][category]["messages"].as_object().unwrap();
             assert!(!messages.is_empty(), "{category}");
         }
@@ -313,7 +276,7 @@ mod tests {
                 assert!(message.is_object(), "{kind}");
             }
         }
-        for entry in domain::world::COMMANDS.iter().flat_map(|table| table.iter()) {
+        for entry in domain::catalogue::COMMANDS.iter().flat_map(|table| table.iter()) {
             let name = entry.declaration.name;
             assert!(document["channels"]["command"]["messages"][name].is_object(), "{name}");
         }

@@ -5,6 +5,7 @@ mod audit;
 mod bench;
 mod catalogue;
 mod document;
+mod envelope;
 mod explain;
 mod export;
 mod failure;

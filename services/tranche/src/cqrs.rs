@@ -11,12 +11,15 @@ mod store;
 mod tests;
 
 use crate::clock::Clock;
-use crate::engine::{Engine, Request};
+use crate::engine::{Engine, Envelope, Request};
 use cqrs_es::event_sink::EventSink;
 use cqrs_es::{Aggregate, DomainEvent};
-use domain::command::{Actor, Evidence, Meta, NewEvent, Parsed};
-use domain::ids::{CommandId, StreamId, StreamKey};
-use domain::world::{At, InWorld};
+use domain::decide::command::{Meta, NewEvent, Parsed};
+use domain::facts::stream::At;
+use domain::facts::world::InWorld;
+use domain::kernel::actor::{Actor, Evidence};
+use domain::kernel::ids::{CommandId, StreamId, StreamKey};
+use domain::kernel::time::to_microsecond;
 use domain::{Event, Refusal, World};
 use jiff::{Timestamp, ToSpan};
 use serde::de::DeserializeOwned;
@@ -172,27 +175,19 @@ impl Desk {
     }
 
     fn meta(&self, world: &World, id: Option<&CommandId>) -> Meta {
-        let now = self.clock.now();
-        let now = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
+        let now = to_microsecond(self.clock.now());
         let next = world.recorded_at.checked_add(1.microsecond()).unwrap_or(now);
         let recorded_at = now.max(next);
-        Meta {
-            actor: self.actor.clone(),
-            command_id: id.cloned().unwrap_or_else(|| "undecided".parse().expect("a literal id")),
-            correlation_id: None,
-            causation_id: None,
-            received_at: recorded_at,
-            recorded_at,
-            effective_at: None,
-            evidence: self.evidence.clone(),
-        }
+        let id = id.cloned().unwrap_or_else(|| "undecided".parse().expect("a literal id"));
+        let envelope = Envelope::new(self.actor.clone(), id);
+        Envelope { evidence: self.evidence.clone(), ..envelope }.meta(recorded_at, recorded_at)
     }
 
     /// Whether the engine has recorded this very command.
     async fn is_recorded(&self, parsed: Parsed, id: &CommandId) -> bool {
         let Source::Engine(engine) = &self.world else { return false };
         let request = Request::new(parsed, self.actor.clone(), id.clone());
-        let answer = engine.submit(Request { dry_run: true, ..request }).await;
+        let answer = engine.submit(request.rehearsed()).await;
         answer.is_ok_and(|receipt| receipt.replayed)
     }
 }

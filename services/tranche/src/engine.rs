@@ -10,6 +10,7 @@
 //! the third is decided. Every answer, a refusal too, waits for the batch that it was decided with.
 
 mod appender;
+mod envelope;
 mod follower;
 mod inbox;
 mod ledger;
@@ -28,6 +29,7 @@ mod timers;
 mod why;
 mod writer;
 
+pub use envelope::Envelope;
 pub use follower::Follower;
 #[cfg(feature = "nats")]
 pub(crate) use follower::follow;
@@ -37,7 +39,7 @@ pub use replay::{
     OnProgress, OpenError, Progress, ReplayReport, check_snapshots, replay, replay_to,
 };
 pub(crate) use replay::{blocking, decoders, in_order, replay_checked};
-pub use request::{Receipt, Request, SubmitError};
+pub use request::{Receipt, Request, SubmitError, Written};
 #[cfg(feature = "nats")]
 pub(crate) use shown::Shown;
 pub use snapshot::{SnapshotCheck, TailLost};
@@ -95,7 +97,7 @@ impl Default for Options {
             group_commits_max: GROUP_ENTRIES_MAX,
             snapshots: None,
             snapshot_every: SNAPSHOT_EVERY,
-            managers: domain::react::react,
+            managers: domain::process::react::react,
             progress: None,
             metrics: None,
         }
@@ -193,7 +195,8 @@ impl Engine {
     /// # Errors
     /// A rule says no, or the decision could not be made durable (see [`SubmitError`]).
     pub async fn submit(&self, request: Request) -> Result<Receipt, SubmitError> {
-        let line = Line::new(&request.command_id, &request.parsed.hash, &request.actor);
+        let Envelope { actor, command_id, dry_run, .. } = &request.envelope;
+        let (line, dry_run) = (Line::new(command_id, &request.parsed.hash, actor), *dry_run);
         let answer = self.ask(Wish::Decide(Box::new((request, line)))).await;
         let result = match answer {
             Ok(Answer::Recorded(commit)) => Ok(Receipt::of(&commit, false)),
@@ -203,7 +206,7 @@ impl Engine {
             Ok(Answer::Settled(_)) => Err(SubmitError::Stopping),
         };
         self.shared.metrics.answered(&result);
-        result
+        result.map(|receipt| Receipt { dry_run, ..receipt })
     }
 
     async fn first_receipt(&self, position: u64) -> Result<Receipt, SubmitError> {

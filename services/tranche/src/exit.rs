@@ -1,6 +1,6 @@
 //! How a call of the program can end.
 
-use domain::rejection::Kind;
+use domain::kernel::refusal::Kind;
 
 /// An exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

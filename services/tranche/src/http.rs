@@ -9,6 +9,7 @@ mod assets;
 mod commands;
 mod connections;
 mod documents;
+mod envelope;
 mod exports;
 mod format;
 mod ids;
@@ -445,7 +446,7 @@ async fn around(State(shared): State<Arc<Shared>>, request: Request, next: Next)
         let detail = "the server listens on loopback: call it localhost or 127.0.0.1";
         Problem::own("http.wrong_host", detail).into_response()
     } else {
-        match request::only_known(request.headers()) {
+        match envelope::only_known(request.headers()) {
             Ok(()) => next.run(request).await,
             Err(problem) => problem.into_response(),
         }

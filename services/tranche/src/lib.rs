@@ -3,6 +3,7 @@
 pub mod asyncapi;
 pub mod bench;
 pub mod clock;
+mod components;
 pub mod cqrs;
 pub mod demo;
 pub mod documents;

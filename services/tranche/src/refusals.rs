@@ -5,8 +5,8 @@ mod page;
 
 use crate::exit::Exit;
 use crate::http::problem::{self, OWN};
-use domain::rejection::{Kind, Rule};
-use domain::world::COMMANDS;
+use domain::catalogue::COMMANDS;
+use domain::kernel::refusal::{About, Kind, Rule};
 use serde::Serialize;
 use std::borrow::Cow;
 
@@ -20,20 +20,6 @@ pub const MEASURED: &str = include_str!("../assets/refused.txt");
 const SIMILAR_MAX: usize = 3;
 /// The category of the refusals that every command shares.
 const SHARED: &str = "command";
-
-/// A code of the rules, as the domain lists it.
-struct Known {
-    code: String,
-    kind: Option<Kind>,
-    sentence: Option<&'static str>,
-    rule: Option<Rule>,
-}
-
-/// Lists the codes of the rules. No other function here knows where they come from.
-fn known() -> impl Iterator<Item = Known> {
-    let codes = domain::world::refusal_codes().into_iter();
-    codes.map(|code| Known { code, kind: None, sentence: None, rule: None })
-}
 
 /// Where the commands of an explanation come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -68,7 +54,7 @@ pub struct Explained {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule_text: Option<String>,
     /// The status over HTTP.
-    pub status: Option<u16>,
+    pub status: u16,
     /// The exit code on the command line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit: Option<u8>,
@@ -84,12 +70,13 @@ pub struct Explained {
 #[must_use]
 pub fn codes() -> Vec<String> {
     let own = OWN.iter().map(|(code, ..)| (*code).to_owned());
-    known().map(|known| known.code).chain(own).collect()
+    domain::catalogue::refusals().into_iter().map(|(code, _)| code).chain(own).collect()
 }
 
 /// Explains every code, in the order of [`codes`].
 pub fn all() -> impl Iterator<Item = Explained> {
-    known().map(of_rules).chain(OWN.iter().map(of_server))
+    let rules = domain::catalogue::refusals().into_iter();
+    rules.map(|(code, about)| of_rules(code, about)).chain(OWN.iter().map(of_server))
 }
 
 /// Explains a code. `None`: no answer has it.
@@ -136,22 +123,21 @@ pub fn unknown(code: &str) -> String {
     }
 }
 
-fn of_rules(known: Known) -> Explained {
-    let Known { code, kind, sentence, rule } = known;
+fn of_rules(code: String, about: &About) -> Explained {
     let (commands, basis) = commands(&code);
-    let anchor = rule.as_ref().and_then(|rule| rule.clause.split_once("(rules.md#"));
+    let anchor = about.rule.clause.split_once("(rules.md#");
     Explained {
         r#type: format!("/problems/{code}"),
         title: problem::title(&code),
-        meaning: meaning(&code, kind),
-        sentence: sentence.map(with_blanks),
+        meaning: meaning(&code, about.kind),
+        sentence: Some(with_blanks(about.sentence)),
         rule_text: anchor.and_then(|(_, anchor)| rule_text(anchor.trim_end_matches(')'))),
-        status: kind.map(|kind| problem::status(kind).as_u16()),
-        exit: kind.map(|kind| Exit::from(kind) as u8),
+        status: problem::status(about.kind).as_u16(),
+        exit: Some(Exit::from(about.kind) as u8),
         commands,
         commands_are: Some(basis),
+        rule: Some(about.rule.clone()),
         code,
-        rule,
     }
 }
 
@@ -164,23 +150,23 @@ fn of_server((code, status, meaning): &(&str, axum::http::StatusCode, &'static s
         sentence: None,
         rule: None,
         rule_text: None,
-        status: Some(status.as_u16()),
+        status: status.as_u16(),
         exit: None,
         commands: Vec::new(),
         commands_are: None,
     }
 }
 
-fn meaning(code: &str, kind: Option<Kind>) -> Cow<'static, str> {
+fn meaning(code: &str, kind: Kind) -> Cow<'static, str> {
     let of_kind = match kind {
-        Some(Kind::Malformed) => "The command cannot be read as it is. Nothing was recorded.",
-        Some(Kind::Forbidden) => "This person, or this role, may not do it. Nothing was recorded.",
-        Some(Kind::NotFound) => "There is no such thing. Nothing was recorded.",
-        Some(Kind::Conflict) => {
+        Kind::Malformed => "The command cannot be read as it is. Nothing was recorded.",
+        Kind::Forbidden => "This person, or this role, may not do it. Nothing was recorded.",
+        Kind::NotFound => "There is no such thing. Nothing was recorded.",
+        Kind::Conflict => {
             "It does not fit to what was recorded before: a state, a version or an id. Nothing was \
              recorded."
         }
-        Some(Kind::Rule) | None => match code.split_once('.') {
+        Kind::Rule => match code.split_once('.') {
             Some((SHARED, _)) | None => {
                 "A refusal that every command shares. Nothing was recorded."
             }
@@ -245,7 +231,7 @@ mod tests {
             let (code, commands) = line.split_once(' ').expect("a code and its commands");
             assert!(codes.iter().any(|known| known == code), "{code} is no code");
             for command in commands.split(' ') {
-                assert!(domain::world::entry(command).is_some(), "{command} is no command");
+                assert!(domain::catalogue::entry(command).is_some(), "{command} is no command");
             }
         }
     }

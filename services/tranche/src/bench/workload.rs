@@ -2,7 +2,7 @@
 //! commitment by a cent, which moves the budget and checks the commitments' sums.
 
 use crate::engine::Request;
-use domain::command::{Actor, Confidence, Evidence, Meta, Role};
+use domain::kernel::actor::{Actor, Confidence, Evidence, Role};
 use domain::{Commit, Parsed, Refusal, World};
 use jiff::{Timestamp, ToSpan};
 
@@ -63,8 +63,9 @@ impl Given {
     pub fn read(&self) -> Result<Request, Refusal> {
         let parsed = Parsed::read(self.name, self.payload.as_bytes())?;
         let id = self.id.parse().expect("a literal and a number");
-        let evidence = Some(evidence());
-        Ok(Request { evidence, ..Request::new(parsed, actor(self.role), id) })
+        let mut request = Request::new(parsed, actor(self.role), id);
+        request.envelope.evidence = Some(evidence());
+        Ok(request)
     }
 }
 
@@ -106,20 +107,10 @@ impl Fill {
             self.number += 1;
             command(self.number)
         });
-        let Request { parsed, actor, command_id, evidence, .. } = given.read()?;
+        let Request { parsed, envelope, .. } = given.read()?;
         let minutes = i64::try_from(self.world.position).unwrap_or(i64::MAX).minutes();
         let now = first_instant().checked_add(minutes).unwrap_or(Timestamp::MAX);
-        let meta = Meta {
-            actor,
-            command_id,
-            correlation_id: None,
-            causation_id: None,
-            received_at: now,
-            recorded_at: now,
-            effective_at: None,
-            evidence,
-        };
-        let made = self.world.commit(&parsed, &meta)?;
+        let made = self.world.commit(&parsed, &envelope.meta(now, now))?;
         let (commit, bytes) = made.expect("every command of the workload records something");
         self.world.apply(&commit);
         Ok((commit, bytes))

@@ -2,33 +2,28 @@
 
 use super::catalogue;
 use super::document::DocumentsArgs;
+use super::envelope::EnvelopeArgs;
 use super::failure::Failure;
 use super::log::Line;
 use super::out::Out;
 use super::schema;
 use super::source::{Place, Source};
-use super::times::instant_in;
-use super::words::{counted, say, word};
+use super::words::{counted, say};
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
-use domain::command::{COMMAND_BYTES_MAX, Confidence, Declaration, Entry};
-use domain::commit::CommitId;
-use domain::ids::{ActorId, CommandId, IdError, StreamId};
-use domain::react::check_outside;
-use domain::{Actor, Evidence, Parsed, Role, World};
+use domain::decide::command::{COMMAND_BYTES_MAX, Declaration, Entry};
+use domain::kernel::ids::{CommandId, IdError};
+use domain::process::react::check_outside;
+use domain::{Actor, Parsed};
 use jiff::Timestamp;
-use serde::Serialize;
-use serde_json::Value;
-use std::borrow::Cow;
-use std::collections::BTreeMap;
+use serde_json::{Map, Value};
 use std::fs::File;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tranche::clock::Clock;
-use tranche::engine::{Request, Stored};
+use tranche::engine::{Receipt, Request, Stored, Written};
 use tranche::gateway::Gateway;
-use tranche::moment::{Place as Zone, When};
 use tranche::roles::Roles;
 use tranche::vault::{self, Keep, Vault};
 use zeroize::Zeroizing;
@@ -58,42 +53,8 @@ pub struct Given {
     /// Sets a field of the payload: a path is rows.0.pages, a list is a,b, and @FILE reads a file
     #[arg(long, value_name = "FIELD=VALUE")]
     set: Vec<String>,
-    /// Acts as this person: an opaque id, never a name
-    #[arg(long, value_name = "ID", env = "TRANCHE_ACTOR", hide_env_values = true)]
-    actor: ActorId,
-    /// Acts in this role; by default the only one that may give the command
-    #[arg(long, env = "TRANCHE_ROLE", hide_env_values = true, value_parser = word::<Role>)]
-    role: Option<Role>,
-    /// Records that the actor stands in for this person
-    #[arg(long, value_name = "ID")]
-    on_behalf_of: Option<ActorId>,
-    /// Sets the idempotency key: the same id again gives the first answer; by default a new UUID
-    #[arg(long, value_name = "ID")]
-    id: Option<CommandId>,
-    /// Records that the command belongs to this conversation
-    #[arg(long, value_name = "ID")]
-    correlation: Option<CommandId>,
-    /// Records that this commit or command led to it
-    #[arg(long, value_name = "ID")]
-    causation: Option<CommandId>,
-    /// Refuses the command if its stream is not at this version; by default any version will do
-    #[arg(long, value_name = "N")]
-    expect_version: Option<u64>,
-    /// Records that it was true at this earlier time; by default it is true now
-    #[arg(long, value_name = "TIME")]
-    effective_at: Option<When>,
-    /// Records the source of the fact, by its key
-    #[arg(long, value_name = "KEY")]
-    source: Option<String>,
-    /// Records how sure the source is
-    #[arg(long, requires = "source", value_parser = word::<Confidence>, default_value = "published")]
-    confidence: Confidence,
-    /// Adds a remark about the source
-    #[arg(long, requires = "source", value_name = "TEXT")]
-    note: Option<String>,
-    /// Decides and shows the events, and records nothing
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    envelope: EnvelopeArgs,
     #[command(flatten)]
     documents: DocumentsArgs,
 }
@@ -120,14 +81,14 @@ impl Args for DoArgs {
 /// Completes one sub-command when it is needed, since there are many and their help is long.
 fn describe(command: clap::Command) -> clap::Command {
     let command = Given::augment_args(command);
-    let Some(entry) = domain::world::entry(command.get_name()) else { return command };
+    let Some(entry) = domain::catalogue::entry(command.get_name()) else { return command };
     command.about(entry.declaration.summary).after_help(catalogue::help(entry))
 }
 
 impl FromArgMatches for DoArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let Some((name, matches)) = matches.subcommand() else { return Ok(Self::List) };
-        let entry = domain::world::entry(name)
+        let entry = domain::catalogue::entry(name)
             .ok_or_else(|| clap::Error::new(clap::error::ErrorKind::InvalidSubcommand))?;
         Ok(Self::Give(entry, Box::new(Given::from_arg_matches(matches)?)))
     }
@@ -161,25 +122,6 @@ impl Given {
         }
         Ok(payload.to_string().into_bytes())
     }
-
-    fn actor(&self, declaration: &Declaration) -> Result<Actor, Failure> {
-        let role = match (self.role, declaration.roles) {
-            (Some(role), _) => role,
-            (None, [role]) => *role,
-            (None, roles) => {
-                let roles: Vec<String> = roles.iter().map(ToString::to_string).collect();
-                let name = declaration.name;
-                let roles = roles.join(" or ");
-                return Err(Failure::Usage(format!("{name} needs --role: {roles}")));
-            }
-        };
-        Ok(Actor { id: self.actor.clone(), on_behalf_of: self.on_behalf_of.clone(), role })
-    }
-
-    fn evidence(&self) -> Option<Evidence> {
-        let source = self.source.clone()?;
-        Some(Evidence { confidence: self.confidence, note: self.note.clone(), source })
-    }
 }
 
 /// Reads one byte more than a payload may have, so that a longer one is refused and not cut.
@@ -208,7 +150,7 @@ pub async fn give(
     let name = entry.declaration.name;
     let id = given.command_id(clock.now())?;
     let vault = source.vault()?;
-    let keep = if given.dry_run { Keep::No } else { Keep::Yes };
+    let keep = if given.envelope.dry_run { Keep::No } else { Keep::Yes };
     // From here on no personal data is in clear.
     let payload = vault::seal(vault.as_ref(), name, &clear, (&id, keep))?;
     let done = match Parsed::read(name, &payload) {
@@ -225,8 +167,8 @@ async fn carry_out(
     clock: &Clock,
     json: bool,
 ) -> Result<(), Failure> {
-    let actor = given.actor(parsed.command.declaration())?;
-    if given.dry_run {
+    let actor = given.envelope.actor(parsed.command.declaration())?;
+    if given.envelope.dry_run {
         let gateway = source.rehearse(clock.clone()).await?;
         let result = given.submit((parsed, id), actor, &gateway).await;
         gateway.stop().await;
@@ -240,12 +182,12 @@ async fn carry_out(
     let result = given.submit((parsed, id), actor, &gateway).await;
     let swept = vault.map_or(Ok(0), |vault| vault.sweep(gateway.reader().now().world()));
     gateway.stop().await;
-    let (recorded, stored) = result?;
+    let (receipt, stored) = result?;
     let mut out = Out::stdout();
     if json {
-        out.json(&recorded)?;
+        out.json(&as_json(&receipt)?)?;
     } else {
-        recorded.tell(given.id.is_none());
+        tell(&receipt, given.envelope.id.is_none());
         if let Some(stored) = stored {
             out.line(format_args!("{}", Line(&stored.commit)))?;
         }
@@ -256,11 +198,11 @@ async fn carry_out(
 
 /// Shows what would have been recorded.
 fn show_rehearsal(
-    (recorded, stored): &(Recorded, Option<Stored>),
+    (receipt, stored): &(Receipt, Option<Stored>),
     json: bool,
 ) -> Result<(), Failure> {
-    if recorded.replayed {
-        say(format_args!("{} was recorded before: nothing new", recorded.command_id));
+    if receipt.replayed {
+        say(format_args!("{} was recorded before: nothing new", receipt.command_id));
     }
     let Some(Stored { bytes, commit }) = stored else {
         say(format_args!("it is so already: nothing would be recorded"));
@@ -271,7 +213,7 @@ fn show_rehearsal(
         out.bytes(bytes)?;
         out.bytes(b"\n")?;
     } else {
-        if !recorded.replayed {
+        if !receipt.replayed {
             say(format_args!("nothing is recorded; it would be:"));
         }
         out.line(format_args!("{}", Line(commit)))?;
@@ -312,27 +254,28 @@ async fn open_in_turn(place: &Place, clock: &Clock) -> Result<Gateway, Failure> 
     }
 }
 
-/// What became of a command, as JSON.
-#[derive(Serialize)]
-struct Recorded {
-    command_id: CommandId,
-    commit_id: Option<CommitId>,
-    events: Vec<Cow<'static, str>>,
-    position: Option<u64>,
-    recorded_at: Timestamp,
-    replayed: bool,
-    streams: BTreeMap<StreamId, u64>,
+/// A receipt as JSON. Here it names what is absent too, and shows the versions by stream.
+fn as_json(receipt: &Receipt) -> Result<Value, Failure> {
+    let mut json = serde_json::to_value(receipt)?;
+    if let Some(members) = json.as_object_mut() {
+        members.remove("dry_run");
+        for name in ["commit_id", "position"] {
+            members.entry(name).or_insert(Value::Null);
+        }
+        let version = |written: &Written| (written.stream.to_string(), written.version.into());
+        let streams: Map<String, Value> = receipt.streams.iter().map(version).collect();
+        members.insert("streams".to_owned(), Value::Object(streams));
+    }
+    Ok(json)
 }
 
-impl Recorded {
-    fn tell(&self, is_fresh: bool) {
-        if self.replayed {
-            say(format_args!("{} was recorded before: nothing new", self.command_id));
-        } else if self.position.is_none() {
-            say(format_args!("it is so already: nothing recorded"));
-        } else if is_fresh {
-            say(format_args!("command id {}", self.command_id));
-        }
+fn tell(receipt: &Receipt, is_fresh: bool) {
+    if receipt.replayed {
+        say(format_args!("{} was recorded before: nothing new", receipt.command_id));
+    } else if receipt.position.is_none() {
+        say(format_args!("it is so already: nothing recorded"));
+    } else if is_fresh {
+        say(format_args!("command id {}", receipt.command_id));
     }
 }
 
@@ -342,17 +285,12 @@ impl Given {
         (parsed, command_id): (Parsed, CommandId),
         actor: Actor,
         gateway: &Gateway,
-    ) -> Result<(Recorded, Option<Stored>), Failure> {
+    ) -> Result<(Receipt, Option<Stored>), Failure> {
         check_outside(&actor, &command_id)?;
         gateway.ready().await;
-        let request = Request {
-            correlation_id: self.correlation.clone(),
-            causation_id: self.causation.clone(),
-            effective_at: self.effective_at(gateway.reader().now().world())?,
-            evidence: self.evidence(),
-            expected_version: self.expect_version,
-            ..Request::new(parsed, actor, command_id.clone())
-        };
+        let shown = gateway.reader().now();
+        let envelope = self.envelope.read((actor, command_id), shown.world())?;
+        let request = Request { parsed, envelope, received_at: None };
         let receipt = gateway.submit(request).await?;
         // What follows from it is recorded before the program ends.
         gateway.settle().await?;
@@ -360,27 +298,14 @@ impl Given {
             Some(position) => gateway.reader().read_commit(position).await?,
             None => None,
         };
-        let recorded = Recorded {
-            command_id,
-            commit_id: receipt.commit_id,
-            events: receipt.events,
-            position: receipt.position,
-            recorded_at: receipt.recorded_at,
-            replayed: receipt.replayed,
-            streams: receipt.streams.into_iter().collect(),
-        };
-        Ok((recorded, stored))
+        Ok((receipt, stored))
     }
 
     fn command_id(&self, now: Timestamp) -> Result<CommandId, Failure> {
-        match &self.id {
+        match &self.envelope.id {
             Some(id) => Ok(id.clone()),
             None => fresh_id(now),
         }
-    }
-
-    fn effective_at(&self, world: &World) -> Result<Option<Timestamp>, Failure> {
-        instant_in("--effective-at", self.effective_at, &Zone::Calls.zones(world)?)
     }
 }
 

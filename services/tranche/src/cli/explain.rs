@@ -68,14 +68,8 @@ fn tell(out: &mut Out, found: &Explained) -> Result<(), Failure> {
     if let Some(text) = &found.rule_text {
         paragraph(out, "            ", text)?;
     }
-    let ends = [
-        found.status.map(|status| format!("HTTP status {status}")),
-        found.exit.map(|exit| format!("exit code {exit}")),
-    ];
-    let ends: Vec<String> = ends.into_iter().flatten().collect();
-    if !ends.is_empty() {
-        paragraph(out, "  Ends with ", &ends.join(", "))?;
-    }
+    let exit = found.exit.map(|exit| format!(", exit code {exit}")).unwrap_or_default();
+    paragraph(out, "  Ends with ", &format!("HTTP status {}{exit}", found.status))?;
     let names = found.commands.join(", ");
     match found.commands_are {
         None => Ok(()),

@@ -1,18 +1,18 @@
 //! The engine as an event store of `cqrs-es`: one writer, one ledger, whoever asks.
 
 use super::{Adaptable, AsAggregate, Asked, Denied, Happened};
-use crate::engine::{Engine, Receipt, Request, SubmitError};
+use crate::engine::{Engine, Envelope, Receipt, Request, SubmitError};
 use cqrs_es::{AggregateContext, AggregateError, EventEnvelope, EventStore};
 use domain::Commit;
-use domain::canonical::Sha256Hex;
-use domain::ids::{CommandId, StreamId, StreamKey};
+use domain::kernel::canonical::Sha256Hex;
+use domain::kernel::ids::{CommandId, StreamId, StreamKey};
 use std::collections::HashMap;
 
 /// How many commits are read at once when a stream is looked for.
 const READ_COMMITS: usize = 1_024;
 
 type Failure = AggregateError<Denied>;
-type Envelope<D> = EventEnvelope<AsAggregate<D>>;
+type EventOf<D> = EventEnvelope<AsAggregate<D>>;
 
 /// A copy of one aggregate.
 pub struct Loaded<D: Adaptable> {
@@ -31,11 +31,11 @@ impl<D: Adaptable> EventStore<AsAggregate<D>> for Engine {
     type AC = Loaded<D>;
 
     /// Reads the log until it has all events of the stream: for inspection, not for every command.
-    async fn load_events(&self, aggregate_id: &str) -> Result<Vec<Envelope<D>>, Failure> {
+    async fn load_events(&self, aggregate_id: &str) -> Result<Vec<EventOf<D>>, Failure> {
         let stream = id::<D>(aggregate_id)?.stream();
         let version = self.now().world().version(&stream);
         let none = HashMap::new();
-        let mut events: Vec<Envelope<D>> = Vec::new();
+        let mut events: Vec<EventOf<D>> = Vec::new();
         let mut next = 1;
         while (events.len() as u64) < version {
             let read = self.reader().read_commits(next, READ_COMMITS).await;
@@ -70,7 +70,7 @@ impl<D: Adaptable> EventStore<AsAggregate<D>> for Engine {
         events: Vec<Happened<D::Event>>,
         context: Loaded<D>,
         metadata: HashMap<String, String>,
-    ) -> Result<Vec<Envelope<D>>, Failure> {
+    ) -> Result<Vec<EventOf<D>>, Failure> {
         if events.is_empty() {
             return Ok(Vec::new());
         }
@@ -109,7 +109,9 @@ fn request(
     let Asked { parsed, id, actor, evidence } = asked;
     let named = |key: &str| -> Result<Option<CommandId>, Failure> {
         let id = metadata.get(key).map(|text| text.parse()).transpose();
-        id.map_err(|error: domain::ids::IdError| AggregateError::UnexpectedError(Box::new(error)))
+        id.map_err(|error: domain::kernel::ids::IdError| {
+            AggregateError::UnexpectedError(Box::new(error))
+        })
     };
     let command_id = match id {
         Some(id) => id,
@@ -120,19 +122,20 @@ fn request(
                 let wish = format!("{stream} {base} {} {}", actor.id, parsed.hash);
                 let hash = Sha256Hex::of(wish.as_bytes()).to_string();
                 let made = format!("cqrs/{}", &hash[..32]).parse();
-                made.map_err(|error: domain::ids::IdError| {
+                made.map_err(|error: domain::kernel::ids::IdError| {
                     AggregateError::UnexpectedError(Box::new(error))
                 })?
             }
         },
     };
-    Ok(Request {
+    let envelope = Envelope {
         correlation_id: named("correlation_id")?,
         causation_id: named("causation_id")?,
         evidence,
         expected_version: Some(base),
-        ..Request::new(parsed, actor, command_id)
-    })
+        ..Envelope::new(actor, command_id)
+    };
+    Ok(Request { parsed, envelope, received_at: None })
 }
 
 fn failure(error: SubmitError) -> Failure {
@@ -150,7 +153,7 @@ fn envelopes<D: Adaptable>(
     stream: &StreamId,
     commit: &Commit,
     metadata: &HashMap<String, String>,
-) -> impl Iterator<Item = Envelope<D>> {
+) -> impl Iterator<Item = EventOf<D>> {
     let own = commit.events.iter().filter(move |recorded| recorded.stream == *stream);
     own.filter_map(move |recorded| {
         let mut metadata = metadata.clone();

@@ -1,7 +1,7 @@
 //! Plays commands by named roles with the clock of that time, and keeps the milestones of the story.
 
 use crate::engine::{Engine, OpenError, ReadError, Receipt, Request, SubmitError};
-use domain::command::{Actor, Confidence, Evidence, Role};
+use domain::kernel::actor::{Actor, Confidence, Evidence, Role};
 use domain::{Parsed, Refusal};
 use jiff::civil::DateTime;
 use jiff::{Timestamp, tz::TimeZone};
@@ -147,10 +147,8 @@ impl Player {
         self.told += 1;
         let parsed = Parsed::read(command, data.to_string().as_bytes())?;
         let actor = Actor { id: token(who.0), on_behalf_of: None, role: who.1 };
-        let request = Request {
-            evidence: Some(evidence),
-            ..Request::new(parsed, actor, token(&format!("demo/{:04}", self.told)))
-        };
+        let mut request = Request::new(parsed, actor, token(&format!("demo/{:04}", self.told)));
+        request.envelope.evidence = Some(evidence);
         self.engine.submit(request).await
     }
 }

@@ -2,12 +2,13 @@
 //! else, on the same state, and is durable with it or after it. A refused reaction is set aside in
 //! the log, in sight of a person.
 
+use super::envelope::Envelope;
 use super::state::Reaction;
 use super::writer::Writer;
-use domain::command::{Meta, Parsed};
-use domain::ids::CommandId;
-use domain::process::Park;
-use domain::rejection::{Common, Refusal};
+use domain::decide::command::{Meta, Parsed};
+use domain::decide::process::Park;
+use domain::kernel::ids::CommandId;
+use domain::kernel::refusal::{Common, Refusal};
 
 impl Writer {
     /// Decides the first reaction that is due.
@@ -48,15 +49,11 @@ impl Writer {
 
     fn reaction_meta(&self, reaction: &Reaction, command_id: CommandId) -> Meta {
         let recorded_at = self.next_instant();
-        Meta {
-            actor: self.actor.clone(),
-            command_id,
+        let envelope = Envelope {
             correlation_id: Some(reaction.correlation_id.clone()),
             causation_id: Some(reaction.causation_id.clone()),
-            received_at: recorded_at,
-            recorded_at,
-            effective_at: None,
-            evidence: None,
-        }
+            ..Envelope::new(self.actor.clone(), command_id)
+        };
+        envelope.meta(recorded_at, recorded_at)
     }
 }

@@ -1,10 +1,13 @@
 //! What is asked of the engine, and what it answers.
 
-use domain::command::{Actor, Evidence};
-use domain::commit::{Commit, CommitId};
-use domain::ids::{CommandId, StreamId};
+use super::envelope::Envelope;
+use domain::facts::commit::{Commit, CommitId};
+use domain::kernel::actor::Actor;
+use domain::kernel::ids::{CommandId, StreamId};
 use domain::{Parsed, Refusal};
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,91 +17,94 @@ use std::time::Duration;
 pub struct Request {
     /// The command.
     pub parsed: Parsed,
-    /// Who gives it.
-    pub actor: Actor,
-    /// Names this wish for ever: the same id never decides twice.
-    pub command_id: CommandId,
-    /// The conversation it belongs to.
-    pub correlation_id: Option<CommandId>,
-    /// Names the command or commit that led to it.
-    pub causation_id: Option<CommandId>,
-    /// When it was true, if that was earlier than now.
-    pub effective_at: Option<Timestamp>,
-    /// Where the fact comes from.
-    pub evidence: Option<Evidence>,
-    /// The version of the subject stream that the caller saw; any when `None`.
-    pub expected_version: Option<u64>,
+    /// What comes with it.
+    pub envelope: Envelope,
     /// When it reached us; the moment of submission when `None`.
     pub received_at: Option<Timestamp>,
-    /// Decide, but record nothing.
-    pub dry_run: bool,
 }
 
 impl Request {
     /// Makes a request of an actor, without anything that may be left out.
     #[must_use]
     pub fn new(parsed: Parsed, actor: Actor, command_id: CommandId) -> Self {
-        Self {
-            parsed,
-            actor,
-            command_id,
-            correlation_id: None,
-            causation_id: None,
-            effective_at: None,
-            evidence: None,
-            expected_version: None,
-            received_at: None,
-            dry_run: false,
-        }
+        Self { parsed, envelope: Envelope::new(actor, command_id), received_at: None }
+    }
+
+    /// The same, which only decides.
+    #[must_use]
+    pub fn rehearsed(mut self) -> Self {
+        self.envelope.dry_run = true;
+        self
     }
 }
 
 /// An accepted command. When it arrives, the views show the decision.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Receipt {
-    /// Where it is in the log; `None` when it was true already, or only a rehearsal.
-    pub position: Option<u64>,
-    /// Its commit, when there is one.
+    /// The id of the command.
+    pub command_id: CommandId,
+    /// Absent when nothing was recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(default, with = "String")]
     pub commit_id: Option<CommitId>,
-    /// When it was decided.
-    pub recorded_at: Timestamp,
-    /// The command was known: this is the answer of the first time.
-    pub replayed: bool,
-    /// The streams that were written, with their new versions.
-    pub streams: Vec<(StreamId, u64)>,
+    /// Whether it was only a rehearsal.
+    pub dry_run: bool,
     /// The types of the events, in order.
     pub events: Vec<Cow<'static, str>>,
+    /// Where it is in the log. Absent when it was true already, or only a rehearsal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(default, with = "u64")]
+    pub position: Option<u64>,
+    /// When it was decided.
+    pub recorded_at: Timestamp,
+    /// Whether the command was known: this is the answer of the first time.
+    pub replayed: bool,
+    /// The streams that were written.
+    pub streams: Vec<Written>,
+}
+
+/// A stream that a command has written.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Written {
+    /// Its name.
+    pub stream: StreamId,
+    /// Its new version.
+    pub version: u64,
 }
 
 impl Receipt {
     pub(crate) fn of(commit: &Commit, replayed: bool) -> Self {
         let streams = commit.decided_on.keys().map(|stream| {
-            let written = commit.events.iter().rev().find(|event| event.stream == *stream);
-            (stream.clone(), written.map_or(0, |event| event.version))
+            let last = commit.events.iter().rev().find(|event| event.stream == *stream);
+            Written { stream: stream.clone(), version: last.map_or(0, |event| event.version) }
         });
         Self {
-            position: Some(commit.position),
+            command_id: commit.command_id.clone(),
             commit_id: Some(commit.commit_id),
+            dry_run: false,
+            events: commit.events.iter().map(|recorded| recorded.event.kind().into()).collect(),
+            position: Some(commit.position),
             recorded_at: commit.recorded_at,
             replayed,
             streams: streams.collect(),
-            events: commit.events.iter().map(|recorded| recorded.event.kind().into()).collect(),
         }
     }
 
-    pub(crate) fn nothing(recorded_at: Timestamp) -> Self {
+    pub(crate) fn nothing(command_id: CommandId, recorded_at: Timestamp) -> Self {
         Self {
-            position: None,
+            command_id,
             commit_id: None,
+            dry_run: false,
+            events: Vec::new(),
+            position: None,
             recorded_at,
             replayed: false,
             streams: Vec::new(),
-            events: Vec::new(),
         }
     }
 
     pub(crate) fn rehearsal(commit: &Commit) -> Self {
-        Self { position: None, commit_id: None, ..Self::of(commit, false) }
+        Self { position: None, commit_id: None, dry_run: true, ..Self::of(commit, false) }
     }
 }
 

@@ -7,7 +7,8 @@ mod timers;
 
 use super::*;
 use crate::clock::ManualClock;
-use domain::command::{Actor, Confidence, Evidence, Parsed};
+use domain::decide::command::Parsed;
+use domain::kernel::actor::{Actor, Confidence, Evidence};
 use domain::{Commit, Role};
 use eventlog::Memory;
 
@@ -31,7 +32,9 @@ pub(super) fn publish(id: &str, claim: &str) -> Request {
     let payload = format!(r#"{{"claim":"{claim}","figures":{figures}}}"#);
     let evidence =
         Evidence { confidence: Confidence::Fixture, note: None, source: "test".to_owned() };
-    Request { evidence: Some(evidence), ..request(Role::Auditor, id, "claim.publish", &payload) }
+    let mut request = request(Role::Auditor, id, "claim.publish", &payload);
+    request.envelope.evidence = Some(evidence);
+    request
 }
 
 pub(super) fn withdraw(id: &str, claim: &str) -> Request {

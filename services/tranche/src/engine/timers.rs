@@ -6,12 +6,14 @@
 //! decision is too large or its rule fails, is set aside in the log, where a person sees it in the
 //! inbox. It stays pending, late in the deadlines, and every start tries it again.
 
+use super::envelope::Envelope;
 use super::writer::Writer;
-use domain::command::{Meta, Parsed};
-use domain::ids::{CommandId, IdError, ProcessId, StreamKey, TimerId};
-use domain::process::Park;
-use domain::rejection::{Common, Refusal};
-use domain::timer::{Fire, Wish};
+use domain::decide::command::{Meta, Parsed};
+use domain::decide::process::Park;
+use domain::decide::timer::Fire;
+use domain::facts::timer::Wish;
+use domain::kernel::ids::{CommandId, IdError, ProcessId, StreamKey, TimerId};
+use domain::kernel::refusal::{Common, Refusal};
 use jiff::Timestamp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -81,16 +83,7 @@ impl Writer {
     }
 
     fn timer_meta(&self, command_id: CommandId, recorded_at: Timestamp) -> Meta {
-        Meta {
-            actor: self.actor.clone(),
-            command_id,
-            correlation_id: None,
-            causation_id: None,
-            received_at: recorded_at,
-            recorded_at,
-            effective_at: None,
-            evidence: None,
-        }
+        Envelope::new(self.actor.clone(), command_id).meta(recorded_at, recorded_at)
     }
 
     /// Names this firing for ever: also on the second instance that tries.

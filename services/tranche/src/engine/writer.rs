@@ -11,9 +11,11 @@ use super::metrics::Metrics;
 use super::request::{Answer, Receipt, Request, SubmitError};
 use super::state::State;
 use crate::clock::Clock;
-use domain::command::{Actor, Meta, Parsed};
-use domain::commit::COMMIT_BYTES_MAX;
-use domain::rejection::{Common, Refusal};
+use domain::decide::command::{Meta, Parsed};
+use domain::facts::commit::COMMIT_BYTES_MAX;
+use domain::kernel::actor::Actor;
+use domain::kernel::refusal::{Common, Refusal};
+use domain::kernel::time::to_microsecond;
 use domain::{Commit, Role};
 use jiff::{Timestamp, ToSpan};
 use std::collections::VecDeque;
@@ -60,7 +62,7 @@ impl Writer {
         (state, ledger): (State, Ledger),
     ) -> Self {
         let actor = Actor {
-            id: domain::react::ENGINE.parse().expect("a literal id"),
+            id: domain::process::react::ENGINE.parse().expect("a literal id"),
             on_behalf_of: None,
             role: Role::System,
         };
@@ -198,6 +200,7 @@ impl Writer {
         reply: Reply,
     ) {
         let name = request.parsed.command.declaration().name;
+        let id = request.envelope.command_id.clone();
         let decide = AssertUnwindSafe(|| self.decide(request, line, queued_at));
         match catch_unwind(decide) {
             Ok(answer) => self.answer(reply, answer),
@@ -205,39 +208,33 @@ impl Writer {
                 tracing::error!(command = name, "a rule panicked; open decisions are dropped");
                 let reason: Arc<str> = format!("the rule of {name} failed: a bug").into();
                 // Waits with the others, and fails with them.
-                self.answer(reply, Answer::Done(Receipt::nothing(queued_at)));
+                self.answer(reply, Answer::Done(Receipt::nothing(id, queued_at)));
                 self.drop_open(&reason, RETRY_AFTER_LOSS);
             }
         }
     }
 
     fn decide(&mut self, request: Request, line: Line, queued_at: Timestamp) -> Answer {
+        let Request { parsed, envelope, received_at } = request;
         let refuse = |refusal: Common| Answer::Not(SubmitError::Refused(refusal.into()));
         match self.ledger.find(line) {
             Found::At(position) => return Answer::Known(position),
-            Found::Other => return refuse(Common::IdReused(request.command_id.to_string())),
+            Found::Other => return refuse(Common::IdReused(envelope.command_id.to_string())),
             Found::New => {}
         }
-        let subject = request.parsed.command.subject();
+        let subject = parsed.command.subject();
         let actual = self.state.world.version(&subject);
-        if let Some(expected) = request.expected_version.filter(|expected| *expected != actual) {
+        if let Some(expected) = envelope.expected_version.filter(|expected| *expected != actual) {
             return refuse(Common::WrongVersion { stream: subject.to_string(), expected, actual });
         }
         let recorded_at = self.next_instant();
-        let meta = Meta {
-            actor: request.actor,
-            command_id: request.command_id,
-            correlation_id: request.correlation_id,
-            causation_id: request.causation_id,
-            received_at: to_microsecond(request.received_at.unwrap_or(queued_at)).min(recorded_at),
-            recorded_at,
-            effective_at: request.effective_at,
-            evidence: request.evidence,
-        };
-        match self.state.world.commit(&request.parsed, &meta) {
+        let received_at = to_microsecond(received_at.unwrap_or(queued_at)).min(recorded_at);
+        let dry_run = envelope.dry_run;
+        let meta = envelope.meta(received_at, recorded_at);
+        match self.state.world.commit(&parsed, &meta) {
             Err(refusal) => Answer::Not(SubmitError::Refused(refusal)),
-            Ok(None) => Answer::Done(Receipt::nothing(recorded_at)),
-            Ok(Some((commit, _))) if request.dry_run => Answer::Done(Receipt::rehearsal(&commit)),
+            Ok(None) => Answer::Done(Receipt::nothing(meta.command_id, recorded_at)),
+            Ok(Some((commit, _))) if dry_run => Answer::Done(Receipt::rehearsal(&commit)),
             Ok(Some((commit, bytes))) => Answer::Recorded(self.record(commit, bytes, line)),
         }
     }
@@ -301,9 +298,4 @@ impl Writer {
         self.state = lost.state;
         self.down = None;
     }
-}
-
-/// The log keeps microseconds.
-fn to_microsecond(instant: Timestamp) -> Timestamp {
-    Timestamp::from_microsecond(instant.as_microsecond()).unwrap_or(instant)
 }

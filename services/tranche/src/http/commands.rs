@@ -1,8 +1,8 @@
 //! `POST /commands/{name}`: one wish, one answer. `GET /commands`: what is declared.
 
 use super::problem::Problem;
-use super::{BODY_BYTES_MAX, BODY_MAX, Shared, request};
-use crate::engine::{Receipt, Request, SubmitError};
+use super::{BODY_BYTES_MAX, BODY_MAX, Shared, envelope, request};
+use crate::engine::{Receipt, Request, SubmitError, Written};
 use crate::faults;
 use crate::vault::{self, Keep};
 use axum::Json;
@@ -11,14 +11,13 @@ use axum::extract::{Path, Query, State};
 use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use domain::command::{Declaration, Entry};
-use domain::ids::{CommandId, StreamId};
-use domain::personal;
-use domain::rejection::Kind;
+use domain::decide::command::{Declaration, Entry};
+use domain::facts::personal;
+use domain::kernel::ids::{CommandId, StreamId};
+use domain::kernel::refusal::Kind;
 use domain::{Parsed, Refusal};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Value, json};
-use std::borrow::Cow;
 use std::sync::Arc;
 
 /// The position that an answer rests on.
@@ -33,57 +32,13 @@ pub(super) struct Options {
     dry_run: Option<String>,
 }
 
-/// The body of an accepted command.
-#[derive(Serialize)]
-struct Accepted<'a> {
-    command_id: &'a CommandId,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    commit_id: Option<domain::commit::CommitId>,
-    dry_run: bool,
-    events: &'a [Cow<'static, str>],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    position: Option<u64>,
-    recorded_at: jiff::Timestamp,
-    replayed: bool,
-    streams: Vec<Written<'a>>,
-}
-
-#[derive(Serialize)]
-struct Written<'a> {
-    stream: &'a StreamId,
-    version: u64,
-}
-
-/// JSON Schema of the body of an accepted command.
-pub(super) fn receipt_schema() -> Value {
-    json!({
-        "type": "object",
-        "required": ["command_id", "dry_run", "events", "recorded_at", "replayed", "streams"],
-        "properties": {
-            "command_id": { "type": "string" },
-            "commit_id": { "type": "string", "description": "Absent when nothing was recorded." },
-            "dry_run": { "type": "boolean" },
-            "events": { "type": "array", "items": { "type": "string" } },
-            "position": { "type": "integer", "description": "Absent when nothing was recorded." },
-            "recorded_at": { "type": "string", "format": "date-time" },
-            "replayed": { "type": "boolean" },
-            "streams": { "type": "array", "items": {
-                "type": "object", "required": ["stream", "version"],
-                "properties": {
-                    "stream": { "type": "string" }, "version": { "type": "integer" },
-                },
-            } },
-        },
-    })
-}
-
 /// The names of all commands.
 pub fn names() -> impl Iterator<Item = &'static str> {
     entries().map(|entry| entry.declaration.name)
 }
 
 fn entries() -> impl Iterator<Item = &'static Entry> {
-    domain::world::COMMANDS.iter().flat_map(|table| table.iter())
+    domain::catalogue::COMMANDS.iter().flat_map(|table| table.iter())
 }
 
 fn declared(declaration: &Declaration) -> Value {
@@ -104,7 +59,7 @@ pub(super) async fn list() -> Json<Value> {
 
 /// `GET /commands/{name}`.
 pub(super) async fn one(Path(name): Path<String>) -> Result<Json<Value>, Problem> {
-    let entry = domain::world::entry(&name).ok_or_else(|| unknown(&name))?;
+    let entry = domain::catalogue::entry(&name).ok_or_else(|| unknown(&name))?;
     let mut described = declared(entry.declaration);
     described["schema"] = vault::schema(entry);
     Ok(Json(described))
@@ -129,32 +84,20 @@ pub(super) async fn submit(
     let Query(options) =
         options.map_err(|error| Problem::query("the address", error.body_text()))?;
     let dry_run = request::yes("dry_run", options.dry_run.as_deref())?;
-    if domain::world::entry(&name).is_none() {
+    if domain::catalogue::entry(&name).is_none() {
         return Err(unknown(&name));
     }
     let clear = receive(&headers, body).await?;
-    let command_id = match request::command_id(&headers, "idempotency-key")? {
+    let command_id = match envelope::id(&headers)? {
         Some(id) => id,
         None => super::ids::command_id()
             .ok_or_else(|| Problem::own("http.internal", "no command id could be made"))?,
     };
     let json = sealed(&shared, &name, clear, (&command_id, dry_run)).await?;
     let parsed = Parsed::read(&name, &json).map_err(|refusal| faulty(&name, &json, refusal))?;
-    let actor = request::actor(&headers)?;
-    domain::react::check_outside(&actor, &command_id)?;
-    let conditional = request::expected_version(&headers)?;
-    let asked = Request {
-        actor,
-        command_id: command_id.clone(),
-        correlation_id: request::command_id(&headers, "tranche-correlation-id")?,
-        causation_id: request::command_id(&headers, "tranche-causation-id")?,
-        effective_at: request::effective_at(&headers)?,
-        evidence: request::evidence(&headers)?,
-        expected_version: conditional,
-        received_at: None,
-        dry_run,
-        parsed,
-    };
+    let envelope = envelope::read(&headers, (command_id, dry_run))?;
+    let conditional = envelope.expected_version;
+    let asked = Request { parsed, envelope, received_at: None };
     if let Some(documents) = shared.documents.get().filter(|_| !dry_run) {
         documents.keep_rules(&asked.parsed).await?;
     }
@@ -162,9 +105,9 @@ pub(super) async fn submit(
     match shared.gateway.submit(asked).await {
         Ok(receipt) if personal::ends_keys(&name) && !dry_run => {
             shared.sweep().await;
-            Ok(accepted(&command_id, &receipt, dry_run, &subject))
+            Ok(accepted(&receipt, &subject))
         }
-        Ok(receipt) => Ok(accepted(&command_id, &receipt, dry_run, &subject)),
+        Ok(receipt) => Ok(accepted(&receipt, &subject)),
         Err(SubmitError::Refused(refusal)) if refusal.kind == Kind::Malformed => {
             Err(faulty(&name, &json, refusal))
         }
@@ -225,30 +168,14 @@ async fn receive(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     })
 }
 
-fn accepted(
-    command_id: &CommandId,
-    receipt: &Receipt,
-    dry_run: bool,
-    subject: &StreamId,
-) -> Response {
-    let streams = receipt.streams.iter();
-    let body = Accepted {
-        command_id,
-        commit_id: receipt.commit_id,
-        dry_run,
-        events: &receipt.events,
-        position: receipt.position,
-        recorded_at: receipt.recorded_at,
-        replayed: receipt.replayed,
-        streams: streams.map(|(stream, version)| Written { stream, version: *version }).collect(),
-    };
-    let json = serde_json::to_vec(&body).unwrap_or_default();
+fn accepted(receipt: &Receipt, subject: &StreamId) -> Response {
+    let json = serde_json::to_vec(receipt).unwrap_or_default();
     let is_new = receipt.position.is_some() && !receipt.replayed;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
     let mut response = (status, json).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if let Ok(value) = HeaderValue::from_str(command_id.as_str()) {
+    if let Ok(value) = HeaderValue::from_str(receipt.command_id.as_str()) {
         headers.insert(IDEMPOTENCY_KEY, value);
     }
     if let Some(position) = receipt.position {
@@ -260,8 +187,8 @@ fn accepted(
     if receipt.replayed {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
-    let version = receipt.streams.iter().find(|(stream, _)| stream == subject);
-    if let Some((_, version)) = version.filter(|_| !dry_run)
+    let written = receipt.streams.iter().find(|written| written.stream == *subject);
+    if let Some(Written { version, .. }) = written.filter(|_| !receipt.dry_run)
         && let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\""))
     {
         headers.insert(ETAG, tag);

@@ -5,9 +5,12 @@ mod parts;
 mod reading;
 
 use super::BODY_BYTES_MAX;
-use domain::command::{Declaration, Entry};
+use super::envelope::PARTS;
+use crate::components::{lift, repoint};
+use domain::decide::command::{Declaration, Entry};
 use parts::header;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// The document, built once.
@@ -16,8 +19,8 @@ pub static DOCUMENT: LazyLock<String> = LazyLock::new(|| document().to_string())
 fn document() -> Value {
     let mut schemas = Map::new();
     let mut paths = Map::new();
-    for entry in domain::world::COMMANDS.iter().flat_map(|table| table.iter()) {
-        let schema = lift(entry, &mut schemas);
+    for entry in domain::catalogue::COMMANDS.iter().flat_map(|table| table.iter()) {
+        let schema = payload(entry, &mut schemas);
         let path = format!("/commands/{}", entry.declaration.name);
         paths.insert(path, json!({ "post": operation(entry.declaration, &schema) }));
     }
@@ -49,7 +52,7 @@ fn document() -> Value {
 }
 
 fn tags() -> Vec<Value> {
-    let mut tags: Vec<Value> = domain::world::CATEGORIES
+    let mut tags: Vec<Value> = domain::facts::event::CATEGORIES
         .iter()
         .map(|category| json!({ "name": category, "description": format!("Commands of a {category}.") }))
         .collect();
@@ -61,57 +64,24 @@ fn tags() -> Vec<Value> {
     tags
 }
 
-/// Moves the schema of a payload and its definitions into the components. A definition that means
+/// Puts the schema of a payload and its definitions among the components. A definition that means
 /// something else elsewhere gets the category of the command in front of its name.
-fn lift(entry: &Entry, schemas: &mut Map<String, Value>) -> String {
+fn payload(entry: &Entry, schemas: &mut Map<String, Value>) -> String {
     let name = entry.declaration.name;
     let mut root = crate::vault::schema(entry);
-    let definitions = match root.as_object_mut() {
-        Some(object) => {
-            object.remove("$schema");
-            object.remove("$defs")
-        }
-        None => None,
-    };
-    let definitions = match definitions {
-        Some(Value::Object(definitions)) => definitions,
-        _ => Map::new(),
-    };
     let category = name.split('.').next().unwrap_or(name);
-    let renamed: Map<String, Value> = definitions
-        .iter()
+    let definitions = root["$defs"].as_object().into_iter().flatten();
+    let renamed: BTreeMap<String, String> = definitions
         .map(|(key, value)| {
             let mut moved = value.clone();
-            repoint(&mut moved, &|to| to.to_owned());
+            repoint(&mut moved, &str::to_owned);
             let same = schemas.get(key).is_none_or(|known| *known == moved);
-            let to = if same { key.clone() } else { format!("{category}.{key}") };
-            (key.clone(), Value::String(to))
+            (key.clone(), if same { key.clone() } else { format!("{category}.{key}") })
         })
         .collect();
-    let to = |key: &str| renamed.get(key).and_then(Value::as_str).unwrap_or(key).to_owned();
-    for (key, mut value) in definitions {
-        repoint(&mut value, &to);
-        schemas.insert(to(&key), value);
-    }
-    repoint(&mut root, &to);
+    lift(&mut root, schemas, &|key| renamed.get(key).map_or(key, String::as_str).to_owned());
     schemas.insert(name.to_owned(), root);
     name.to_owned()
-}
-
-/// Makes references to `$defs` references to the components.
-fn repoint(value: &mut Value, to: &dyn Fn(&str) -> String) {
-    match value {
-        Value::Object(object) => {
-            if let Some(Value::String(reference)) = object.get_mut("$ref")
-                && let Some(key) = reference.strip_prefix("#/$defs/")
-            {
-                *reference = format!("#/components/schemas/{}", to(key));
-            }
-            object.values_mut().for_each(|member| repoint(member, to));
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| repoint(item, to)),
-        _ => {}
-    }
 }
 
 /// Every status that a command may answer with.
@@ -132,20 +102,7 @@ const COMMAND_PROBLEMS: &[(&str, &str)] = &[
 fn operation(declaration: &Declaration, schema: &str) -> Value {
     let roles: Vec<&str> = declaration.roles.iter().map(Into::into).collect();
     let category = declaration.name.split('.').next().unwrap_or_default();
-    let names = [
-        "IdempotencyKey",
-        "IfMatch",
-        "Actor",
-        "Role",
-        "OnBehalfOf",
-        "EffectiveAt",
-        "Source",
-        "Confidence",
-        "CorrelationId",
-        "CausationId",
-        "DryRun",
-    ];
-    let parameters: Vec<Value> = names.iter().map(|name| parameter(name)).collect();
+    let parameters: Vec<Value> = PARTS.iter().map(|part| parameter(part.key)).collect();
     let mut responses = refused(COMMAND_PROBLEMS);
     responses.insert("200".to_owned(), receipt("Decided before, true already, or a dry run."));
     responses.insert("201".to_owned(), receipt("Accepted: one commit of the log."));
@@ -201,8 +158,10 @@ fn receipt(description: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::super::problem;
+    use super::super::{envelope, problem};
     use super::*;
+    use crate::engine::Receipt;
+    use jiff::Timestamp;
 
     fn references(value: &Value, found: &mut Vec<String>) {
         match value {
@@ -230,6 +189,14 @@ mod tests {
     }
 
     #[test]
+    fn a_receipt_of_nothing_is_one_of_the_document() {
+        let receipt = Receipt::nothing("c1".parse().unwrap(), Timestamp::UNIX_EPOCH);
+        let receipt = serde_json::to_value(receipt).unwrap();
+        let written: Vec<&String> = receipt.as_object().unwrap().keys().collect();
+        assert_eq!(document()["components"]["schemas"]["Receipt"]["required"], json!(written));
+    }
+
+    #[test]
     fn every_command_is_one_path_with_its_roles_and_rule() {
         let document = document();
         for name in super::super::commands::names() {
@@ -242,30 +209,19 @@ mod tests {
 
     #[test]
     fn a_role_header_takes_every_role_that_a_command_takes() {
-        let known = parts::role_names();
-        for table in domain::world::COMMANDS {
+        let schema = envelope::role();
+        let known = schema["enum"].as_array().unwrap();
+        for table in domain::catalogue::COMMANDS {
             for role in table.iter().flat_map(|entry| entry.declaration.roles) {
-                assert!(known.contains(role), "{role}");
+                assert!(known.contains(&json!(role)), "{role}");
             }
         }
         assert!(known.len() >= 16);
     }
 
     #[test]
-    fn the_headers_of_ours_that_a_request_may_have_are_those_of_the_document() {
-        let Value::Object(parameters) = parts::parameters() else { panic!("no table") };
-        let mut documented: Vec<&str> =
-            parameters.values().filter_map(|one| one["name"].as_str()).collect();
-        documented.retain(|name| name.starts_with("Tranche-"));
-        let mut known = crate::http::request::KNOWN.to_vec();
-        known.sort_unstable();
-        documented.sort_unstable();
-        assert_eq!(known, documented);
-    }
-
-    #[test]
     fn statuses_of_the_document_are_those_of_refusals() {
-        use domain::rejection::Kind;
+        use domain::kernel::refusal::Kind;
         for kind in [Kind::Malformed, Kind::Forbidden, Kind::NotFound, Kind::Conflict, Kind::Rule] {
             let status = problem::status(kind).as_u16().to_string();
             assert!(COMMAND_PROBLEMS.iter().any(|(known, _)| *known == status), "{status}");

@@ -4,8 +4,6 @@
 use super::problem::Problem;
 use crate::moment::{Place, When};
 use axum::http::{HeaderMap, HeaderName};
-use domain::command::{Actor, Confidence, Evidence};
-use domain::ids::{ActorId, CommandId};
 use domain::{Role, World};
 use jiff::Timestamp;
 use projections::AsOf;
@@ -14,39 +12,6 @@ use std::str::FromStr;
 
 /// The longest moment in a header or an address.
 const MOMENT_CHARS_MAX: usize = 64;
-/// So much of a name that a caller made up is said again.
-const NAME_CHARS_MAX: usize = 64;
-/// The longest source.
-const SOURCE_CHARS_MAX: usize = 200;
-
-/// What our own headers begin with.
-const OURS: &str = "tranche-";
-/// The headers of ours that a request may have.
-pub const KNOWN: &[&str] = &[
-    "Tranche-Actor",
-    "Tranche-Role",
-    "Tranche-On-Behalf-Of",
-    "Tranche-Effective-At",
-    "Tranche-Source",
-    "Tranche-Confidence",
-    "Tranche-Correlation-Id",
-    "Tranche-Causation-Id",
-];
-
-/// Refuses headers that begin like ours and are none: a slip in a name would change what is recorded.
-pub fn only_known(headers: &HeaderMap) -> Result<(), Problem> {
-    let is_unknown = |name: &str| {
-        name.starts_with(OURS) && !KNOWN.iter().any(|known| known.eq_ignore_ascii_case(name))
-    };
-    match headers.keys().map(HeaderName::as_str).find(|name| is_unknown(name)) {
-        None => Ok(()),
-        Some(name) => {
-            let name: String = name.chars().take(NAME_CHARS_MAX).collect();
-            let why = format!("is no header of this program; there are {}", KNOWN.join(", "));
-            Err(Problem::header(&name, why))
-        }
-    }
-}
 
 /// A header as text, if it is there once.
 pub fn header<'a>(headers: &'a HeaderMap, name: &'static str) -> Result<Option<&'a str>, Problem> {
@@ -74,64 +39,6 @@ pub fn role(name: &str) -> Result<Role, String> {
         let name: String = name.chars().take(40).collect();
         format!("there is no role {name:?}; see /openapi.json")
     })
-}
-
-/// Who acts, as the request says.
-pub fn actor(headers: &HeaderMap) -> Result<Actor, Problem> {
-    let id: Option<ActorId> = parsed(headers, "tranche-actor")?;
-    let id = id.ok_or_else(|| Problem::header("Tranche-Actor", "is missing: say who acts"))?;
-    let role = header(headers, "tranche-role")?
-        .ok_or_else(|| Problem::header("Tranche-Role", "is missing: say in which role"))?;
-    let role = self::role(role).map_err(|what| Problem::header("Tranche-Role", what))?;
-    Ok(Actor { id, on_behalf_of: parsed(headers, "tranche-on-behalf-of")?, role })
-}
-
-/// Where the fact comes from, as the request says.
-pub fn evidence(headers: &HeaderMap) -> Result<Option<Evidence>, Problem> {
-    let confidence = header(headers, "tranche-confidence")?;
-    let Some(source) = header(headers, "tranche-source")? else {
-        return match confidence {
-            Some(_) => Err(Problem::header("Tranche-Confidence", "goes with Tranche-Source only")),
-            None => Ok(None),
-        };
-    };
-    if source.is_empty() || source.chars().count() > SOURCE_CHARS_MAX {
-        let limit = format!("is 1 to {SOURCE_CHARS_MAX} characters");
-        return Err(Problem::header("Tranche-Source", limit));
-    }
-    let confidence = match confidence {
-        None | Some("published") => Confidence::Published,
-        Some("unconfirmed") => Confidence::Unconfirmed,
-        Some("derived") => Confidence::Derived,
-        Some("fixture") => Confidence::Fixture,
-        Some(_) => {
-            let words = "is one of published, unconfirmed, derived, fixture";
-            return Err(Problem::header("Tranche-Confidence", words));
-        }
-    };
-    Ok(Some(Evidence { confidence, note: None, source: source.to_owned() }))
-}
-
-/// The command ids of a request: its own, the conversation's and the cause's.
-pub fn command_id(headers: &HeaderMap, name: &'static str) -> Result<Option<CommandId>, Problem> {
-    parsed(headers, name)
-}
-
-/// The version that the caller saw: `If-Match: "7"`.
-pub fn expected_version(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    let Some(text) = header(headers, "if-match")? else { return Ok(None) };
-    let number = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-    let number = number.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
-    let version = number.and_then(|digits| digits.parse().ok());
-    match version {
-        Some(version) => Ok(Some(version)),
-        None => Err(Problem::header("If-Match", "is one version in quotes, like \"7\"")),
-    }
-}
-
-/// When it was true, as the request says.
-pub fn effective_at(headers: &HeaderMap) -> Result<Option<Timestamp>, Problem> {
-    parsed(headers, "tranche-effective-at")
 }
 
 /// Parameters that ask for the past; where there are no others, all that may stand in the address.
@@ -178,7 +85,7 @@ pub fn zones(
             Place::Call(call.parse().map_err(|error| Problem::query("call", error))?)
         }
         (None, Some(zone)) => {
-            domain::time::zone(zone).map_err(|error| Problem::query("zone", error))?;
+            domain::kernel::time::zone(zone).map_err(|error| Problem::query("zone", error))?;
             Place::Zone(zone.to_owned())
         }
     };
@@ -211,7 +118,7 @@ fn when(name: &str, text: &str) -> Result<When, Problem> {
 /// A position or another whole number of an address, at most 2^53 - 1.
 pub fn number(name: &str, text: Option<&str>) -> Result<Option<u64>, Problem> {
     let Some(text) = text else { return Ok(None) };
-    let limit = domain::canonical::INTEGER_MAX;
+    let limit = domain::kernel::canonical::INTEGER_MAX;
     let digits =
         !text.is_empty() && text.len() <= 16 && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = if digits { text.parse().ok() } else { None };
@@ -314,22 +221,6 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_one_number_in_quotes() {
-        assert_eq!(expected_version(&headers(&[("if-match", "\"7\"")])).unwrap(), Some(7));
-        for bad in ["7", "\"\"", "\"-1\"", "\"+1\"", "W/\"7\"", "*", "\"1\", \"2\""] {
-            let mut map = HeaderMap::new();
-            map.insert("if-match", HeaderValue::from_str(bad).unwrap());
-            assert!(expected_version(&map).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_header_twice_is_refused() {
-        let twice = headers(&[("tranche-actor", "a"), ("tranche-actor", "b")]);
-        assert_eq!(actor(&twice).unwrap_err().code(), "http.bad_header");
-    }
-
-    #[test]
     fn the_media_type_is_the_one_liked_best() {
         let offered = &["application/json", "text/csv"];
         let chosen = |accept| choose(&headers(&[("accept", accept)]), offered);
@@ -339,12 +230,5 @@ mod tests {
         assert_eq!(chosen("application/json;q=0.5, text/*").unwrap(), "text/csv");
         assert_eq!(chosen("text/csv;q=0, */*;q=0.1").unwrap(), "application/json");
         assert_eq!(chosen("image/png").unwrap_err().code(), "http.not_acceptable");
-    }
-
-    #[test]
-    fn a_confidence_without_a_source_is_refused() {
-        assert!(evidence(&headers(&[("tranche-confidence", "fixture")])).is_err());
-        let both = headers(&[("tranche-source", "evertiq1"), ("tranche-confidence", "derived")]);
-        assert_eq!(evidence(&both).unwrap().unwrap().confidence, Confidence::Derived);
     }
 }

@@ -2,12 +2,11 @@
 //! limits and typed refusals as over HTTP. Who may publish there acts as anybody, so the right to it is
 //! a follower's only (ADR/0012).
 
-use crate::engine::{Engine, Receipt, Request, SubmitError};
+use crate::engine::{Engine, Envelope, Receipt, Request, SubmitError, Written};
 use async_nats::{HeaderMap, Message, Subscriber};
 use bytes::Bytes;
-use domain::command::{Actor, Evidence};
-use domain::commit::CommitId;
-use domain::ids::{CommandId, StreamId};
+use domain::facts::commit::CommitId;
+use domain::kernel::ids::StreamId;
 use domain::{Parsed, Refusal};
 use eventlog::nats::{LEASE_TURN, Wire, wire};
 use jiff::{SignedDuration, Timestamp};
@@ -34,22 +33,10 @@ pub(super) fn subject(wire: &Wire) -> String {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Forwarded {
-    actor: Actor,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    causation_id: Option<CommandId>,
+    #[serde(flatten)]
+    envelope: Envelope,
     command: String,
-    command_id: CommandId,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    correlation_id: Option<CommandId>,
     data: Box<RawValue>,
-    #[serde(default)]
-    dry_run: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    effective_at: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    evidence: Option<Evidence>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    expected_version: Option<u64>,
     /// When it reached the instance that forwards it. It counts for a cut-off, so the writer takes no
     /// more than [`FORWARD_WAIT`] of the past.
     received_at: Timestamp,
@@ -67,7 +54,8 @@ enum Answer {
     Busy,
 }
 
-/// A receipt.
+/// A receipt as it travels: who asked knows the rest of it. Instances of other versions read it, so it is
+/// a form of its own.
 #[derive(Serialize, Deserialize)]
 struct Done {
     commit_id: Option<CommitId>,
@@ -97,7 +85,7 @@ pub(super) async fn forward(
         unavailable(&format!("no answer of an instance that writes the log ({error})"))
     })?;
     match serde_json::from_slice(&answer.payload).map_err(|error| unavailable(&error))? {
-        Answer::Done(done) => Ok(done.into()),
+        Answer::Done(done) => Ok(done.receipt(request)),
         Answer::Refused(refusal) => Err(refusal.into()),
         Answer::Unavailable { reason, retry_after_ms } => Err(SubmitError::Unavailable {
             reason: reason.into(),
@@ -115,16 +103,9 @@ fn encode(request: &Request, now: Timestamp) -> Result<Bytes, serde_json::Error>
     let command = &request.parsed.command;
     let data = serde_json::from_slice(&command.payload()?)?;
     let forwarded = Forwarded {
-        actor: request.actor.clone(),
-        causation_id: request.causation_id.clone(),
+        envelope: request.envelope.clone(),
         command: command.declaration().name.to_owned(),
-        command_id: request.command_id.clone(),
-        correlation_id: request.correlation_id.clone(),
         data,
-        dry_run: request.dry_run,
-        effective_at: request.effective_at,
-        evidence: request.evidence.clone(),
-        expected_version: request.expected_version,
         received_at: request.received_at.unwrap_or(now),
         wait_ms: u64::try_from(FORWARD_WAIT.as_millis()).unwrap_or(u64::MAX),
     };
@@ -182,40 +163,43 @@ fn no_longer(reason: &str) -> Answer {
 /// Checked as everything from outside is.
 fn decode(payload: &[u8], now: Timestamp) -> Result<(Request, Duration), Refusal> {
     let malformed = |error: serde_json::Error| {
-        Refusal::from(domain::rejection::Common::Malformed(error.to_string()))
+        Refusal::from(domain::kernel::refusal::Common::Malformed(error.to_string()))
     };
     let forwarded: Forwarded = serde_json::from_slice(payload).map_err(malformed)?;
-    domain::react::check_outside(&forwarded.actor, &forwarded.command_id)?;
+    let Forwarded { envelope, command, data, received_at, wait_ms } = forwarded;
+    domain::process::react::check_outside(&envelope.actor, &envelope.command_id)?;
     let past = SignedDuration::try_from(FORWARD_WAIT).unwrap_or(SignedDuration::ZERO);
     let earliest = now.checked_sub(past).unwrap_or(now);
     let request = Request {
-        causation_id: forwarded.causation_id,
-        correlation_id: forwarded.correlation_id,
-        dry_run: forwarded.dry_run,
-        effective_at: forwarded.effective_at,
-        evidence: forwarded.evidence,
-        expected_version: forwarded.expected_version,
-        received_at: Some(forwarded.received_at.clamp(earliest, now)),
-        ..Request::new(
-            Parsed::read(&forwarded.command, forwarded.data.get().as_bytes())?,
-            forwarded.actor,
-            forwarded.command_id,
-        )
+        parsed: Parsed::read(&command, data.get().as_bytes())?,
+        envelope,
+        received_at: Some(received_at.clamp(earliest, now)),
     };
-    Ok((request, Duration::from_millis(forwarded.wait_ms).min(FORWARD_WAIT)))
+    Ok((request, Duration::from_millis(wait_ms).min(FORWARD_WAIT)))
 }
 
 impl From<Receipt> for Done {
     fn from(receipt: Receipt) -> Self {
-        let Receipt { position, commit_id, recorded_at, replayed, streams, events } = receipt;
-        Self { commit_id, events, position, recorded_at, replayed, streams }
+        let Receipt { commit_id, events, position, recorded_at, replayed, .. } = receipt;
+        let streams = receipt.streams.into_iter().map(|written| (written.stream, written.version));
+        Self { commit_id, events, position, recorded_at, replayed, streams: streams.collect() }
     }
 }
 
-impl From<Done> for Receipt {
-    fn from(done: Done) -> Self {
-        let Done { commit_id, events, position, recorded_at, replayed, streams } = done;
-        Self { position, commit_id, recorded_at, replayed, streams, events }
+impl Done {
+    fn receipt(self, request: &Request) -> Receipt {
+        let Self { commit_id, events, position, recorded_at, replayed, streams } = self;
+        let streams = streams.into_iter().map(|(stream, version)| Written { stream, version });
+        Receipt {
+            command_id: request.envelope.command_id.clone(),
+            commit_id,
+            dry_run: request.envelope.dry_run,
+            events,
+            position,
+            recorded_at,
+            replayed,
+            streams: streams.collect(),
+        }
     }
 }
 
@@ -254,6 +238,9 @@ mod tests {
             let is_required = schema["required"].as_array().unwrap().contains(&json!(name));
             assert_eq!(read(&without).is_err(), is_required, "{name}");
         }
+        let mut unknown = full.clone();
+        unknown.insert("on_condition".to_owned(), json!(true));
+        assert!(read(&unknown).is_err(), "a condition of a newer version is not overlooked");
     }
 
     #[test]

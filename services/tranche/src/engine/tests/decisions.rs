@@ -11,7 +11,7 @@ async fn an_accepted_command_is_in_the_log_and_in_the_views_when_the_receipt_com
     assert_eq!(receipt.position, Some(1));
     assert_eq!(receipt.recorded_at, start());
     assert_eq!(receipt.events, ["claim.Published"]);
-    assert_eq!(receipt.streams, [("claim-A".parse().unwrap(), 1)]);
+    assert_eq!(receipt.streams, [Written { stream: "claim-A".parse().unwrap(), version: 1 }]);
     assert_eq!(engine.now().position(), 1);
     assert_eq!(engine.now().views().position, 1);
     assert_eq!(log.head().await.unwrap(), 1);
@@ -59,17 +59,20 @@ async fn the_same_command_given_by_many_at_once_is_decided_once() {
 async fn a_decision_on_an_older_version_is_refused() {
     let (engine, _hands, _log) = memory().await;
     engine.submit(publish("c1", "A")).await.unwrap();
-    let old = Request { expected_version: Some(0), ..withdraw("c2", "A") };
+    let at = |version, mut request: Request| {
+        request.envelope.expected_version = Some(version);
+        request
+    };
+    let old = at(0, withdraw("c2", "A"));
     assert_eq!(refused(engine.submit(old).await), "command.wrong_version");
-    let new = Request { expected_version: Some(1), ..withdraw("c3", "A") };
+    let new = at(1, withdraw("c3", "A"));
     assert_eq!(engine.submit(new).await.unwrap().position, Some(2));
 }
 
 #[tokio::test]
 async fn a_rehearsal_records_nothing() {
     let (engine, _hands, log) = memory().await;
-    let rehearsal = Request { dry_run: true, ..publish("c1", "A") };
-    let receipt = engine.submit(rehearsal).await.unwrap();
+    let receipt = engine.submit(publish("c1", "A").rehearsed()).await.unwrap();
     assert_eq!((receipt.position, receipt.events), (None, vec!["claim.Published".into()]));
     assert_eq!(log.head().await.unwrap(), 0);
     assert!(!engine.submit(publish("c1", "A")).await.unwrap().replayed);

@@ -4,7 +4,6 @@ use super::*;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::World;
-use domain::command::Meta;
 use eventlog::faulty::{Faulty, Odds};
 use eventlog::{Error, Group, Position};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -122,7 +121,7 @@ async fn a_failed_append_drops_what_was_decided_on_it_and_the_engine_goes_on() {
     assert!(is_unavailable(&third) || third.is_ok());
     engine.submit(publish("c1", "A")).await.unwrap_or_else(|error| {
         assert!(matches!(error, SubmitError::Refused(_)), "{error}");
-        Receipt::nothing(start())
+        Receipt::nothing("c1".parse().unwrap(), start())
     });
     assert_eq!(engine.now().position(), 1);
     is_true_to_its_log(&engine, &plain).await;
@@ -131,16 +130,7 @@ async fn a_failed_append_drops_what_was_decided_on_it_and_the_engine_goes_on() {
 #[tokio::test]
 async fn the_entries_of_another_writer_are_taken_in() {
     let request = publish("theirs", "A");
-    let meta = Meta {
-        actor: request.actor,
-        command_id: request.command_id,
-        correlation_id: None,
-        causation_id: None,
-        received_at: start(),
-        recorded_at: start(),
-        effective_at: None,
-        evidence: request.evidence,
-    };
+    let meta = request.envelope.meta(start(), start());
     let (_, entry) = World::default().commit(&request.parsed, &meta).unwrap().unwrap();
     let (engine, _log, plain) = scripted(&[Turn::Rival(entry.into())], false).await;
     assert!(is_unavailable(&engine.submit(publish("ours", "A")).await));

@@ -2,9 +2,9 @@
 
 use super::*;
 use domain::World;
-use domain::ids::TimerId;
-use domain::react::Reaction;
-use domain::timer::Wish;
+use domain::facts::timer::Wish;
+use domain::kernel::ids::TimerId;
+use domain::process::react::Reaction;
 use eventlog::contract::Scratch;
 
 #[tokio::test]
@@ -94,21 +94,12 @@ fn too_large(id: &str, due: &str) -> Request {
     };
     let envelope = {
         let small = set(0);
-        let meta = domain::command::Meta {
-            actor: small.actor,
-            command_id: small.command_id,
-            correlation_id: None,
-            causation_id: None,
-            received_at: start(),
-            recorded_at: start(),
-            effective_at: None,
-            evidence: None,
-        };
+        let meta = small.envelope.meta(start(), start());
         let committed = World::default().commit(&small.parsed, &meta).unwrap().unwrap();
         committed.1.len()
     };
     // All but a few bytes: the firing names two streams.
-    set(domain::commit::COMMIT_BYTES_MAX - envelope - 8)
+    set(domain::facts::commit::COMMIT_BYTES_MAX - envelope - 8)
 }
 
 #[tokio::test]

@@ -1,18 +1,16 @@
 //! What the operations of the document have in common: headers, answers, parameters, shapes.
 
+use crate::components::lift;
+use crate::engine::Receipt;
 use crate::export::What;
+use crate::http::envelope::{PARTS, Part, role, token};
 use crate::http::views::ROWS_MAX;
-use domain::command::Role;
 use projections::journal::Tests;
+use schemars::schema_for;
 use serde_json::{Map, Value, json};
-use strum::{IntoEnumIterator as _, VariantNames as _};
+use strum::VariantNames as _;
 
-const POSITION_MAX: u64 = domain::canonical::INTEGER_MAX;
-
-/// The names of every role.
-pub(super) fn role_names() -> Vec<Role> {
-    Role::iter().collect()
-}
+const POSITION_MAX: u64 = domain::kernel::canonical::INTEGER_MAX;
 
 pub(super) fn header(name: &str) -> Value {
     json!({ "$ref": format!("#/components/headers/{name}") })
@@ -81,16 +79,8 @@ fn of(place: &str, name: &str, schema: &Value, required: bool, description: &str
     })
 }
 
-fn token() -> Value {
-    json!({ "type": "string", "pattern": "^[A-Za-z0-9_.-]{1,64}$" })
-}
-
 fn stream() -> Value {
     json!({ "type": "string", "pattern": "^[a-z]+-[A-Za-z0-9_-]{1,64}$" })
-}
-
-fn role() -> Value {
-    json!({ "type": "string", "enum": role_names() })
 }
 
 /// All parameters.
@@ -105,31 +95,11 @@ pub(super) fn parameters() -> Value {
 }
 
 fn of_commands() -> Value {
-    let id = json!({ "type": "string", "pattern": "^[A-Za-z0-9_./:-]{1,128}$" });
-    json!({
-        "IdempotencyKey": of("header", "Idempotency-Key", &id, false,
-            "The id of the command, for ever. The same id and content gives the stored answer, the \
-             same id and other content is refused. A UUIDv7 is made when it is absent."),
-        "IfMatch": of("header", "If-Match",
-            &json!({ "type": "string", "pattern": "^\"(0|[1-9][0-9]{0,14})\"$" }), false,
-            "The version that the stream of the command must have, in quotes."),
-        "Actor": of("header", "Tranche-Actor", &token(), true, "Who acts: an opaque id."),
-        "Role": of("header", "Tranche-Role", &role(), true, "In which role."),
-        "OnBehalfOf": of("header", "Tranche-On-Behalf-Of", &token(), false, "For whom, as a stand-in."),
-        "EffectiveAt": of("header", "Tranche-Effective-At",
-            &json!({ "type": "string", "format": "date-time" }), false,
-            "When it was true, if that was earlier than now."),
-        "Source": of("header", "Tranche-Source",
-            &json!({ "type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$" }),
-            false, "Where the fact comes from: a key of the list of sources."),
-        "Confidence": of("header", "Tranche-Confidence",
-            &json!({ "type": "string", "enum": ["published", "unconfirmed", "derived", "fixture"] }),
-            false, "How sure; only with Tranche-Source, and `published` unless said."),
-        "CorrelationId": of("header", "Tranche-Correlation-Id", &id, false, "The conversation."),
-        "CausationId": of("header", "Tranche-Causation-Id", &id, false, "What led to it."),
-        "DryRun": of("query", "dry_run", &json!({ "type": "boolean" }), false,
-            "Decide, answer what would be recorded, and record nothing.")
-    })
+    let parameter = |part: &Part| {
+        let (schema, required) = ((part.schema)(), part.is_required());
+        (part.key.to_owned(), of(part.place(), part.name, &schema, required, part.about))
+    };
+    Value::Object(PARTS.iter().map(parameter).collect())
 }
 
 fn moment() -> Value {
@@ -235,7 +205,7 @@ fn of_reading() -> Value {
         "OfStream": of("query", "stream", &stream(), false,
             "Only this stream."),
         "OfCategory": of("query", "category",
-            &json!({ "type": "string", "enum": domain::world::CATEGORIES }), false,
+            &json!({ "type": "string", "enum": domain::facts::event::CATEGORIES }), false,
             "Only streams of this category."),
         "Exported": of("path", "what",
             &json!({ "type": "string", "enum": What::VARIANTS }), true, "What is exported."),
@@ -284,9 +254,12 @@ pub(super) fn schemas() -> Map<String, Value> {
             } },
         },
     });
+    let mut receipt = schema_for!(Receipt).to_value();
+    let mut shared = Map::new();
+    lift(&mut receipt, &mut shared, &str::to_owned);
     let schemas = [
         ("Problem", problem),
-        ("Receipt", crate::http::commands::receipt_schema()),
+        ("Receipt", receipt),
         (
             "Report",
             json!({
@@ -319,7 +292,8 @@ pub(super) fn schemas() -> Map<String, Value> {
         ),
         ("Commit", commit()),
     ];
-    schemas.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+    shared.extend(schemas.into_iter().map(|(name, schema)| (name.to_owned(), schema)));
+    shared
 }
 
 fn commit() -> Value {

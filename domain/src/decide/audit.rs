@@ -1,0 +1,589 @@
+//! Decides how an audit goes: a sample that neither side can steer, findings that the auditee is heard
+//! on, corrections and follow-up, and an end only when each finding is settled. Working papers are
+//! events of their own stream; nothing that is audited changes here.
+
+pub mod population;
+pub mod refusals;
+
+pub(crate) use crate::decide::audit::refusals::Rejection;
+use crate::decide::command::Decide;
+use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::tables::commands;
+use crate::decide::texts::check_reason;
+use crate::facts::audit::Phase;
+use crate::facts::audit::{
+    Audit, Checkpoint, ErrorKind, Event, Finding, Holds, Outcome, Plan, Sample, Standing,
+};
+use crate::facts::checkpoint;
+use crate::facts::payment::Stage;
+use crate::facts::world::World;
+use crate::kernel::actor::Role;
+use crate::kernel::canonical::Sha256Hex;
+use crate::kernel::ids::{AuditId, GrantId, Key, PaymentId, StreamKey};
+use crate::kernel::law::{MGA, OURS};
+use crate::kernel::money::{Money, Rate};
+use crate::kernel::refusal::Refusal;
+use crate::kernel::sampling::{Drawn, Item, Method, NoSize, SAMPLE_MAX};
+use crate::kernel::{refusal, sampling, time};
+use jiff::{Timestamp, ToSpan};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+#[cfg(test)]
+mod tests;
+
+/// The longest time for an answer, in days.
+pub const ANSWER_DAYS_MAX: u32 = 365;
+
+/// The most findings of one engagement.
+pub const FINDINGS_MAX: usize = 500;
+
+impl Audit {
+    fn plan(&self, id: &AuditId) -> Result<&Plan, Refusal> {
+        let missing = || refusal::Common::NotFound(id.stream().to_string()).into();
+        self.plan.as_ref().ok_or_else(missing)
+    }
+
+    fn drawn(&self, item: &str) -> Result<&Drawn, Refusal> {
+        let mut items = self.sample.iter().flat_map(|sample| &sample.items);
+        let found = items.find(|drawn| drawn.item == item);
+        found.ok_or_else(|| Refusal::from(Rejection::NotInSample(item.to_owned())).at("/item"))
+    }
+
+    fn finding(&self, key: &Key, stage: Standing) -> Result<&Finding, Refusal> {
+        let missing = || Refusal::from(Rejection::NoFinding(key.clone())).at("/finding");
+        let found = self.findings.get(key).ok_or_else(missing)?;
+        if found.stage == stage {
+            Ok(found)
+        } else {
+            Err(Rejection::OtherStage { finding: key.clone(), stage: found.stage }.into())
+        }
+    }
+}
+
+impl Finding {
+    fn corrected(&self) -> Result<Money, Refusal> {
+        Ok(self.corrections.values().copied().try_fold(Money::ZERO, Money::plus)?)
+    }
+}
+
+impl Plan {
+    fn check(&self) -> Result<(), Refusal> {
+        check_reason("title", &self.title)?;
+        if !(1..=ANSWER_DAYS_MAX).contains(&self.answer_days) {
+            return Err(Refusal::from(Rejection::AnswerDays(self.answer_days)).at("/answer_days"));
+        }
+        if self.to < self.from {
+            let (from, to) = (self.from, self.to);
+            return Err(Refusal::from(Rejection::Backwards { from, to }).at("/to"));
+        }
+        self.period().map_err(|refusal| refusal.at("/zone"))?;
+        match self.method {
+            Method::MonetaryUnit { expected, materiality } => {
+                expected.in_euro()?;
+                if !materiality.in_euro()?.is_positive() || expected.is_negative() {
+                    let least = materiality.min(expected);
+                    return Err(Refusal::from(Rejection::NotPositive(least)).at("/method"));
+                }
+            }
+            Method::Attribute { tolerable, .. } if tolerable == Rate::ZERO => {
+                let refusal = Refusal::from(Rejection::NoSize(NoSize::NoMargin));
+                return Err(refusal.at("/method/tolerable"));
+            }
+            Method::Attribute { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// After the first instant and up to the second.
+    fn period(&self) -> Result<(Timestamp, Timestamp), Refusal> {
+        let before = self.from.yesterday().map_err(|_| time::TimeError::OutOfRange)?;
+        let (after, until) =
+            (time::end_of_day(before, &self.zone)?, time::end_of_day(self.to, &self.zone)?);
+        Ok((after, until))
+    }
+
+    /// Whether an item is in scope and period.
+    #[must_use]
+    pub fn covers(&self, item: &Item, grant: &GrantId) -> bool {
+        let within = |at| self.period().is_ok_and(|(after, until)| after < at && at <= until);
+        self.grant.as_ref().is_none_or(|only| only == grant) && item.at.is_none_or(within)
+    }
+
+    /// The items of the scope and period, of a population that is complete.
+    ///
+    /// # Errors
+    /// When it is not complete, or empty.
+    pub fn items(&self, world: &World) -> Result<Vec<Item>, Refusal> {
+        let mut all = self.population.complete(world)?;
+        all.retain(|(item, grant)| self.covers(item, grant));
+        if all.is_empty() {
+            return Err(Rejection::Empty.into());
+        }
+        Ok(all.into_iter().map(|(item, _)| item).collect())
+    }
+
+    /// What is drawn from, what it adds up to, and how many are drawn.
+    fn design(&self, world: &World) -> Result<(Vec<Item>, Money, usize), Refusal> {
+        let items = self.items(world)?;
+        let total = Money::new(Money::ZERO.currency(), sampling::total(&items))?;
+        let size = self.method.size(total.in_cents(), self.assurance);
+        Ok((items, total, size.map_err(Rejection::NoSize)?))
+    }
+}
+
+/// The payment that an item of a sample is, if it is one.
+fn payment_of(item: &str) -> Option<PaymentId> {
+    item.parse().ok()
+}
+
+/// Who audits a payment has done none of its steps.
+fn check_independent(world: &World, meta: &Meta, item: &str) -> Result<(), Refusal> {
+    let Some(payment) = payment_of(item) else { return Ok(()) };
+    let state = world.payments.get(&payment);
+    match state.and_then(|state| state.step_of(world, &meta.actor)) {
+        None => Ok(()),
+        Some((step, position)) => {
+            let actor = meta.actor.id.to_string();
+            Err(Rejection::ActedOn { actor, step, position, payment }.into())
+        }
+    }
+}
+
+fn first_checkpoint(world: &World, committed: u64) -> Option<(u64, Sha256Hex)> {
+    world.checkpoints.get(&checkpoint::this_log())?.first_after(committed)
+}
+
+/// The seed must rest on a checkpoint that nobody could know when the nonce was committed to, and that
+/// nobody could choose: the first that was recorded after it.
+fn check_checkpoint(world: &World, it: Checkpoint, committed: u64) -> Result<(), Refusal> {
+    let Some((size, root)) = first_checkpoint(world, committed) else {
+        return Err(Refusal::from(Rejection::NoCheckpoint { committed }).at("/checkpoint"));
+    };
+    if (it.size, it.root) == (size, root) {
+        return Ok(());
+    }
+    Err(Refusal::from(Rejection::OtherCheckpoint { size, committed, root }).at("/checkpoint"))
+}
+
+commands! {
+    |it| it.audit, Phase;
+
+    Open "audit.open" "Open an audit engagement: scope, period, materiality, assurance"
+        by [Auditor] in [new] under "ISA 530", "para. 6-8: design, size and selection of samples";
+    CommitNonce "audit.commit_nonce"
+        "Commit to a nonce by its SHA-256, before the checkpoint is there"
+        by [Auditor] in [Planned] under OURS, "neither side can steer a sample (ADR 0017)";
+    Draw "audit.draw"
+        "Draw the sample from the seed of checkpoint and nonce, if the population is complete"
+        by [Auditor] in [Bound] needs [OtherPerson]
+        under "ISA 530", "para. 6-8: design, size and selection of samples";
+    Test "audit.test" "Record what an item of the sample should have been"
+        by [Auditor] in [Drawn] needs [OtherPerson] under "ISA 530", "para. 9-13: performing tests";
+    Raise "audit.raise" "Raise a finding with amount, rule and evidence; the auditee is heard"
+        by [Auditor] in [Planned, Bound, Drawn] needs [Document, OtherPerson]
+        under MGA, "Art. 25: contradictory procedure";
+    Answer "audit.answer" "Answer a finding for the auditee"
+        by [Applicant, AuthorisingOfficer, AccountingOfficer, ProgrammeOfficer]
+        in [Planned, Bound, Drawn] needs [OtherPerson]
+        under MGA, "Art. 25: contradictory procedure";
+    Confirm "audit.confirm"
+        "Confirm a finding, with the amount that stands, once the auditee was heard"
+        by [Auditor] in [Planned, Bound, Drawn] under MGA, "Art. 25: contradictory procedure";
+    Withdraw "audit.withdraw" "Withdraw a finding that does not stand"
+        by [Auditor] in [Planned, Bound, Drawn] under MGA, "Art. 25: contradictory procedure";
+    Correct "audit.correct" "Link a confirmed finding to the recovery or payment that corrects it"
+        by [AuthorisingOfficer, AccountingOfficer] in [Planned, Bound, Drawn]
+        under "ISSAI 100", "para. 51: follow-up of findings";
+    FollowUp "audit.follow_up" "Follow a confirmed finding up: open, implemented or waived"
+        by [Auditor] in [Planned, Bound, Drawn]
+        under "ISSAI 100", "para. 51: follow-up of findings";
+    Close "audit.close" "Close an engagement whose items are tested and whose findings are settled"
+        by [Auditor] in [Planned, Bound, Drawn]
+        under "ISSAI 100", "para. 51: follow-up of findings";
+}
+
+/// Opens an engagement./// Opens an engagement.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Open {
+    /// The engagement.
+    pub audit: AuditId,
+    /// What is audited, and how surely.
+    pub plan: Plan,
+}
+
+impl Decide for Open {
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        self.plan.check().map_err(|refusal| {
+            let field = refusal.field.clone().unwrap_or_default();
+            refusal.at(format!("/plan{field}"))
+        })?;
+        if let Some(grant) = &self.plan.grant {
+            world.find(&world.grants, grant)?;
+        }
+        Ok(vec![NewEvent::on(&self.audit, Event::Opened(Box::new(self.plan.clone())))])
+    }
+}
+
+/// Binds the auditor to a nonce./// Binds the auditor to a nonce.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CommitNonce {
+    /// The engagement.
+    pub audit: AuditId,
+    /// The SHA-256 of the 32 bytes of the nonce.
+    pub commitment: Sha256Hex,
+}
+
+impl Decide for CommitNonce {
+    fn decide(&self, _: &World, _: &Meta) -> Decision {
+        let commitment = self.commitment;
+        Ok(vec![NewEvent::on(&self.audit, Event::NonceCommitted { commitment })])
+    }
+}
+
+/// Draws the sample./// Draws the sample.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Draw {
+    /// The engagement.
+    pub audit: AuditId,
+    /// The first checkpoint after the commitment.
+    pub checkpoint: Checkpoint,
+    /// The nonce, 32 bytes.
+    pub nonce: Sha256Hex,
+}
+
+impl Decide for Draw {
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+        let audit = world.find(&world.audits, &self.audit)?;
+        let (committed, place) = audit.commitment.unwrap_or((self.nonce, 0));
+        let got = Sha256Hex::of(&self.nonce.0);
+        if got != committed {
+            return Err(Refusal::from(Rejection::OtherNonce { committed, got }).at("/nonce"));
+        }
+        check_checkpoint(world, self.checkpoint, place)?;
+        let plan = audit.plan(&self.audit)?;
+        let (items, total, size) = plan.design(world)?;
+        let seed = sampling::seed(self.checkpoint.root, self.nonce);
+        let drawn = plan.method.draw(&items, size, seed);
+        if drawn.len() > SAMPLE_MAX {
+            return Err(Rejection::TooLarge(drawn.len()).into());
+        }
+        drawn.iter().try_for_each(|one| check_independent(world, meta, &one.item))?;
+        let sample = Sample {
+            checkpoint: self.checkpoint,
+            count: u64::try_from(items.len()).unwrap_or(u64::MAX),
+            items: drawn,
+            nonce: self.nonce,
+            population_sha256: sampling::digest(&items),
+            seed,
+            size: u64::try_from(size).unwrap_or(u64::MAX),
+            total,
+        };
+        Ok(vec![NewEvent::on(&self.audit, Event::SampleDrawn(Box::new(sample)))])
+    }
+}
+
+/// Records what the test of an item gave./// Records what the test of an item gave.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Test {
+    /// The engagement.
+    pub audit: AuditId,
+    /// What it should have been.
+    pub audited: Money,
+    /// Which kind of error, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorKind>,
+    /// Its name in the sample.
+    #[schemars(length(min = 1, max = 129))]
+    pub item: String,
+    /// What was looked at.
+    #[schemars(length(min = 1, max = 2000))]
+    pub note: String,
+}
+
+impl Decide for Test {
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+        check_reason("note", &self.note)?;
+        if self.audited.in_euro()?.is_negative() {
+            return Err(Refusal::from(Rejection::Negative(self.audited)).at("/audited"));
+        }
+        let audit = world.find(&world.audits, &self.audit)?;
+        let book = audit.drawn(&self.item)?.book;
+        check_independent(world, meta, &self.item)?;
+        let (audited, error) = (self.audited, self.error);
+        let (item, note) = (self.item.clone(), self.note.clone());
+        let event = Event::ItemTested { audited, book, error, item, note };
+        Ok(vec![NewEvent::on(&self.audit, event)])
+    }
+}
+
+/// Raises a finding./// Raises a finding.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Raise {
+    /// The engagement.
+    pub audit: AuditId,
+    /// Its key in this engagement.
+    pub finding: Key,
+    /// What it holds.
+    pub holds: Holds,
+}
+
+impl Decide for Raise {
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+        let Holds { amount, item, rule, what, .. } = &self.holds;
+        check_reason("rule", rule).map_err(|refusal| refusal.at("/holds/rule"))?;
+        check_reason("what", what).map_err(|refusal| refusal.at("/holds/what"))?;
+        if amount.in_euro()?.is_negative() {
+            return Err(Refusal::from(Rejection::Negative(*amount)).at("/holds/amount"));
+        }
+        let audit = world.find(&world.audits, &self.audit)?;
+        if audit.findings.contains_key(&self.finding) {
+            return Err(
+                Refusal::from(Rejection::FindingExists(self.finding.clone())).at("/finding")
+            );
+        }
+        if audit.findings.len() >= FINDINGS_MAX {
+            let (field, limit) = ("findings", FINDINGS_MAX);
+            return Err(refusal::Common::TooMany { field, limit }.into());
+        }
+        if let Some(item) = item {
+            audit.drawn(item).map_err(|refusal| refusal.at("/holds/item"))?;
+            check_independent(world, meta, item)?;
+        }
+        let days = audit.plan(&self.audit)?.answer_days;
+        let by = meta.recorded_at.checked_add((i64::from(days) * 24).hours());
+        let event = Event::FindingRaised {
+            answer_by: by.map_err(|_| time::TimeError::OutOfRange)?,
+            finding: self.finding.clone(),
+            holds: Box::new(self.holds.clone()),
+        };
+        Ok(vec![NewEvent::on(&self.audit, event)])
+    }
+}
+
+/// Answers a finding, for the auditee./// Answers a finding, for the auditee.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// The engagement.
+    pub audit: AuditId,
+    /// Whether the auditee accepts it.
+    pub accepts: bool,
+    /// What the auditee says.
+    #[schemars(length(min = 1, max = 2000))]
+    pub answer: String,
+    /// Hash of a document that goes with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<Sha256Hex>,
+    /// Which.
+    pub finding: Key,
+}
+
+impl Decide for Answer {
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+        check_reason("answer", &self.answer)?;
+        let audit = world.find(&world.audits, &self.audit)?;
+        let finding = audit.finding(&self.finding, Standing::Raised)?;
+        if finding.answered {
+            return Err(Rejection::Answered(self.finding.clone()).into());
+        }
+        if meta.actor.may_be(&finding.raised_by) {
+            return Err(Rejection::OwnFinding.into());
+        }
+        if meta.actor.role == Role::Applicant {
+            let grant = audit.grant_of(world, finding).ok_or(Rejection::NotAuditee)?;
+            world.find(&world.grants, &grant)?.check_applicant(meta)?;
+        }
+        let (accepts, document) = (self.accepts, self.document);
+        let (answer, finding) = (self.answer.clone(), self.finding.clone());
+        let event = Event::Answered { accepts, answer, document, finding };
+        Ok(vec![NewEvent::on(&self.audit, event)])
+    }
+}
+
+impl Audit {
+    /// The grant that a finding is about, if it is one grant.
+    fn grant_of(&self, world: &World, finding: &Finding) -> Option<GrantId> {
+        let of_item = finding.item.as_ref().and_then(|item| match item.split_once(':') {
+            Some((_, grant)) => grant.parse().ok(),
+            None => {
+                let payment = world.payments.get(&payment_of(item)?)?;
+                payment.order.as_ref().map(|order| order.grant.clone())
+            }
+        });
+        of_item.or_else(|| self.plan.as_ref()?.grant.clone())
+    }
+}
+
+/// Confirms a finding after the auditee was heard./// Confirms a finding after the auditee was heard.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Confirm {
+    /// The engagement.
+    pub audit: AuditId,
+    /// What it comes to.
+    pub amount: Money,
+    /// Which.
+    pub finding: Key,
+    /// Why it stands.
+    #[schemars(length(min = 1, max = 2000))]
+    pub reason: String,
+}
+
+impl Decide for Confirm {
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+        check_reason("reason", &self.reason)?;
+        if self.amount.in_euro()?.is_negative() {
+            return Err(Refusal::from(Rejection::Negative(self.amount)).at("/amount"));
+        }
+        let audit = world.find(&world.audits, &self.audit)?;
+        let found = audit.finding(&self.finding, Standing::Raised)?;
+        if !found.answered && meta.recorded_at <= found.answer_by {
+            let (finding, answer_by) = (self.finding.clone(), found.answer_by);
+            return Err(Rejection::NotHeard { finding, answer_by }.into());
+        }
+        if let Some(item) = &found.item {
+            check_independent(world, meta, item)?;
+        }
+        let (amount, finding) = (self.amount, self.finding.clone());
+        let event = Event::FindingConfirmed { amount, finding, reason: self.reason.clone() };
+        Ok(vec![NewEvent::on(&self.audit, event)])
+    }
+}
+
+/// Takes a finding back./// Takes a finding back.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Withdraw {
+    /// The engagement.
+    pub audit: AuditId,
+    /// Which.
+    pub finding: Key,
+    /// Why.
+    #[schemars(length(min = 1, max = 2000))]
+    pub reason: String,
+}
+
+impl Decide for Withdraw {
+    fn decide(&self, world: &World, meta: &Meta) -> Decision {
+        check_reason("reason", &self.reason)?;
+        let audit = world.find(&world.audits, &self.audit)?;
+        let found = audit.finding(&self.finding, Standing::Raised)?;
+        if let Some(item) = &found.item {
+            check_independent(world, meta, item)?;
+        }
+        let (finding, reason) = (self.finding.clone(), self.reason.clone());
+        Ok(vec![NewEvent::on(&self.audit, Event::FindingWithdrawn { finding, reason })])
+    }
+}
+
+/// Links a finding to the money that moved because of it./// Links a finding to the money that moved because of it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Correct {
+    /// The engagement.
+    pub audit: AuditId,
+    /// How much of it.
+    pub amount: Money,
+    /// Which.
+    pub finding: Key,
+    /// The recovery, or the payment that makes good.
+    pub payment: PaymentId,
+}
+
+impl Decide for Correct {
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        let audit = world.find(&world.audits, &self.audit)?;
+        let found = audit.finding(&self.finding, Standing::Confirmed)?;
+        let payment = world.find(&world.payments, &self.payment)?;
+        if payment.stage != Stage::Executed {
+            return Err(
+                Refusal::from(Rejection::NotCarriedOut(self.payment.clone())).at("/payment")
+            );
+        }
+        if found.item.as_deref() == Some(self.payment.as_str()) {
+            return Err(Refusal::from(Rejection::Itself(self.payment.clone())).at("/payment"));
+        }
+        let used = audit.findings.values().filter_map(|it| it.corrections.get(&self.payment));
+        let used = used.copied().try_fold(Money::ZERO, Money::plus)?;
+        let free = payment.order(&self.payment)?.amount.minus(used)?;
+        let left = found.amount.minus(found.corrected()?)?.min(free);
+        if !self.amount.in_euro()?.is_positive() || self.amount > left {
+            let rejection = Rejection::CorrectionExceeded { asked: self.amount, left };
+            return Err(Refusal::from(rejection).at("/amount"));
+        }
+        let (amount, finding) = (self.amount, self.finding.clone());
+        let event = Event::Corrected { amount, finding, payment: self.payment.clone() };
+        Ok(vec![NewEvent::on(&self.audit, event)])
+    }
+}
+
+/// Says what became of a confirmed finding./// Says what became of a confirmed finding.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FollowUp {
+    /// The engagement.
+    pub audit: AuditId,
+    /// Which.
+    pub finding: Key,
+    /// What was seen; for what is waived, who decided so.
+    #[schemars(length(min = 1, max = 2000))]
+    pub note: String,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+impl Decide for FollowUp {
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        check_reason("note", &self.note)?;
+        let audit = world.find(&world.audits, &self.audit)?;
+        let found = audit.finding(&self.finding, Standing::Confirmed)?;
+        let left = found.amount.minus(found.corrected()?)?;
+        if self.outcome == Outcome::Implemented && left.is_positive() {
+            let finding = self.finding.clone();
+            return Err(Rejection::NotCorrected { finding, left }.into());
+        }
+        let (finding, note, outcome) = (self.finding.clone(), self.note.clone(), self.outcome);
+        Ok(vec![NewEvent::on(&self.audit, Event::FollowedUp { finding, note, outcome })])
+    }
+}
+
+/// Ends an engagement./// Ends an engagement.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Close {
+    /// The engagement.
+    pub audit: AuditId,
+    /// What the auditor concludes.
+    #[schemars(length(min = 1, max = 2000))]
+    pub conclusion: String,
+}
+
+impl Decide for Close {
+    fn decide(&self, world: &World, _: &Meta) -> Decision {
+        check_reason("conclusion", &self.conclusion)?;
+        let audit = world.find(&world.audits, &self.audit)?;
+        if let (Some((_, committed)), None) = (&audit.commitment, &audit.sample)
+            && first_checkpoint(world, *committed).is_some()
+            && audit.plan(&self.audit)?.design(world).is_ok()
+        {
+            return Err(Rejection::NotDrawn { committed: *committed }.into());
+        }
+        let mut drawn = audit.sample.iter().flat_map(|sample| &sample.items);
+        if let Some(open) = drawn.find(|one| !audit.tested.contains_key(&one.item)) {
+            return Err(Rejection::NotTested(open.item.clone()).into());
+        }
+        let is_open = |it: &Finding| matches!(it.stage, Standing::Raised | Standing::Confirmed);
+        if let Some((finding, it)) = audit.findings.iter().find(|(_, it)| is_open(it)) {
+            let (finding, stage) = (finding.clone(), it.stage);
+            return Err(Rejection::NotSettled { finding, stage }.into());
+        }
+        let conclusion = self.conclusion.clone();
+        Ok(vec![NewEvent::on(&self.audit, Event::Closed { conclusion })])
+    }
+}
