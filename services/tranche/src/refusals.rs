@@ -18,6 +18,8 @@ pub const MEASURED: &str = include_str!("../assets/refused.txt");
 
 /// How many similar codes are named when a code is unknown.
 const SIMILAR_MAX: usize = 3;
+/// What stands for a figure without a name. A sentence of nothing else says nothing in general.
+const BLANK: &str = "<...>";
 /// The category of the refusals that every command shares.
 const SHARED: &str = "command";
 
@@ -93,6 +95,15 @@ pub fn resting_on(anchor: &str) -> Vec<Explained> {
     all().filter(|explained| explained.rule.as_ref().is_some_and(rests)).collect()
 }
 
+/// Names the commands that carry out a rule of our own, given by its anchor.
+#[must_use]
+pub fn carrying_out(anchor: &str) -> Vec<&'static str> {
+    let end = format!("(rules.md#{anchor})");
+    let declared = COMMANDS.iter().flat_map(|table| table.iter()).map(|entry| entry.declaration);
+    let carrying = declared.filter(|declaration| declaration.rule.clause.ends_with(&end));
+    carrying.map(|declaration| declaration.name).collect()
+}
+
 /// Finds the codes that are spelled most like this one, the most similar first.
 #[must_use]
 pub fn similar(code: &str) -> Vec<String> {
@@ -130,7 +141,7 @@ fn of_rules(code: String, about: &About) -> Explained {
         r#type: format!("/problems/{code}"),
         title: problem::title(&code),
         meaning: meaning(&code, about.kind),
-        sentence: Some(with_blanks(about.sentence)),
+        sentence: Some(with_blanks(about.sentence)).filter(|sentence| sentence != BLANK),
         rule_text: anchor.and_then(|(_, anchor)| rule_text(anchor.trim_end_matches(')'))),
         status: problem::status(about.kind).as_u16(),
         exit: Some(Exit::from(about.kind) as u8),
@@ -163,7 +174,7 @@ fn meaning(code: &str, kind: Kind) -> Cow<'static, str> {
         Kind::Forbidden => "This person, or this role, may not do it. Nothing was recorded.",
         Kind::NotFound => "There is no such thing. Nothing was recorded.",
         Kind::Conflict => {
-            "It does not fit to what was recorded before: a state, a version or an id. Nothing was \
+            "It does not fit what was recorded before: a state, a version or an id. Nothing was \
              recorded."
         }
         Kind::Rule => match code.split_once('.') {
@@ -187,7 +198,7 @@ fn with_blanks(sentence: &str) -> String {
         let name = place.split([':', ',']).next().unwrap_or_default().trim();
         let has_name = name.starts_with(|first: char| first.is_ascii_alphabetic());
         shown += before;
-        shown += &if has_name { format!("<{name}>") } else { "<...>".to_owned() };
+        shown += &if has_name { format!("<{name}>") } else { BLANK.to_owned() };
         rest = behind;
     }
     shown + rest

@@ -25,6 +25,10 @@ pub fn explain(args: &ExplainArgs, json: bool) -> Result<(), Failure> {
             .ok_or_else(|| Failure::NotFound(format!("no rule of Tranche is called {asked:?}")))?;
         if !json {
             paragraph(&mut out, "", &text)?;
+            let commands = refusals::carrying_out(anchor);
+            if !commands.is_empty() {
+                paragraph(&mut out, "Carried out by ", &commands.join(", "))?;
+            }
         }
         list(&mut out, refusals::resting_on(anchor), json)?;
         return out.finish();
