@@ -104,8 +104,10 @@ fn in_whole_lives_every_figure_of_the_books_is_the_sum_of_what_changed_it_and_no
         let middle = &commits[commits.len() / 2];
         let as_of = Some(middle.recorded_at);
         for moment in [AsOf::NOW, AsOf { as_of, ..AsOf::NOW }] {
-            held += hold::<projections::budget::Budget>(&commits, moment, (&history, &index));
-            held += hold::<projections::ledger::Ledger>(&commits, moment, (&history, &index));
+            held +=
+                hold::<projections::views::budget::Budget>(&commits, moment, (&history, &index));
+            held +=
+                hold::<projections::folds::ledger::Ledger>(&commits, moment, (&history, &index));
         }
     }
     assert!(held > 500, "{held}");

@@ -8,7 +8,7 @@
     reason = "a measurement needs a clock"
 )]
 
-#[path = "../src/sample.rs"]
+#[path = "../src/testing/sample.rs"]
 #[expect(dead_code, reason = "the tests use the rest of it")]
 mod sample;
 
@@ -96,6 +96,8 @@ fn main() {
 }
 
 fn each_view(commits: &[Arc<Commit>], events: u64) {
+    use projections::folds::ledger;
+    use projections::views::*;
     use projections::*;
     fn one<P: Projection>(commits: &[Arc<Commit>], events: u64) {
         let clock = Instant::now();

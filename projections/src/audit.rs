@@ -9,7 +9,8 @@ pub use domain::facts::audit::Population as Kind;
 pub use postings::Lines;
 pub use workbench::{Incomplete, Row, Stratum, Workbench};
 
-use crate::projection::{LARGE, Projection, Query};
+use crate::projection::{LARGE, Projection};
+use crate::query::Query;
 use crate::report::{Cell, Kind as Column, Report, Table};
 use domain::facts::audit::{Audit as State, Standing};
 use domain::facts::commit::Recorded;

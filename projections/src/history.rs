@@ -6,9 +6,10 @@
 //! of every [`GRAIN`] commits the range of their instants is kept, so that those which cannot
 //! contribute are not read; the newest commits stay in memory.
 
-use crate::projection::{AsOf, Projection, Query};
+use crate::projection::Projection;
+use crate::query::{AsOf, Query};
 use crate::report::Report;
-use crate::{AllKept, Views};
+use crate::set::{Views, answer};
 use domain::Commit;
 use imbl::Vector;
 use jiff::Timestamp;
@@ -371,18 +372,72 @@ impl History {
     }
 }
 
-/// The report of a view, with the moment it speaks of.
-pub(crate) fn answer<P: Projection>(
-    view: &P,
-    query: &Query,
-    head: u64,
-    recorded_at: Timestamp,
-) -> Report {
-    let instant =
-        query.instant().or((head > 0 && query.moment.position != Some(0)).then_some(recorded_at));
-    let query = Query { now: instant, ..query.clone() };
-    let mut report = view.report(&query);
-    report.as_of = query.moment;
-    report.position = query.moment.position.map_or(head, |limit| limit.min(head));
-    report
+/// Makes the kept clones, and the answers about the past, of the table of views.
+macro_rules! make_history {
+    ($($field:ident: $type:ty;)*) => {
+        /// The kept clones of every view.
+        #[derive(Clone, Debug, Default)]
+        pub struct AllKept {
+            $($field: Kept<$type>,)*
+        }
+
+        impl AllKept {
+            fn keep(&mut self, views: &Views) {
+                $(self.$field.keep(&views.$field, views);)*
+            }
+
+            #[cfg(test)]
+            fn scale(&mut self, every: u64, clones_max: usize) {
+                $(self.$field.scale(every, clones_max);)*
+            }
+
+            fn push(&mut self, views: &Views) {
+                $(self.$field.push(&views.$field, views);)*
+            }
+        }
+
+        $(impl InViews for $type {
+            fn of(views: &Views) -> &Self {
+                &views.$field
+            }
+
+            fn kept(kept: &AllKept) -> &Kept<Self> {
+                &kept.$field
+            }
+        })*
+
+        impl History {
+            /// What a view answers about the past; `None` when there is no such view.
+            ///
+            /// # Errors
+            /// When the log cannot be read.
+            pub fn report(
+                &self,
+                name: &str,
+                query: &Query,
+                source: &dyn CommitSource,
+            ) -> Result<Option<Report>, SourceError> {
+                $(if name == <$type as Projection>::NAME {
+                    return self.answer::<$type>(query, source).map(Some);
+                })*
+                Ok(None)
+            }
+        }
+
+        /// The digest of every view as of a moment.
+        #[cfg(test)]
+        pub(crate) fn digests_as_of(
+            history: &History,
+            moment: &AsOf,
+            source: &dyn CommitSource,
+        ) -> std::collections::BTreeMap<&'static str, domain::kernel::canonical::Sha256Hex> {
+            let digest = "a view has a digest";
+            std::collections::BTreeMap::from([$((
+                <$type as Projection>::NAME,
+                history.as_of::<$type>(moment, source).expect("in memory").digest().expect(digest),
+            )),*])
+        }
+    };
 }
+
+crate::views::table!(make_history);

@@ -19,7 +19,8 @@ pub use figure::{Figure, PointerError};
 pub use index::Index;
 
 use crate::history::{CommitSource, History, InViews, SourceError};
-use crate::projection::{AsOf, Query};
+use crate::projection::Projection;
+use crate::query::{AsOf, Query};
 use crate::report::Cell;
 use domain::Commit;
 use std::sync::Arc;
@@ -271,3 +272,45 @@ impl Lineage {
         std::iter::once(opening).chain(amounts).flatten().reduce(figure::sum)
     }
 }
+
+/// Makes the questions after the why of a figure, and after what changed, of the table of views.
+macro_rules! make_lineage {
+    ($($field:ident: $type:ty;)*) => {
+        impl History {
+            /// Where a figure of a view comes from (see [`crate::lineage`]); `None` when there is no such view.
+            ///
+            /// # Errors
+            /// When the log cannot be read, or the pointer leads nowhere.
+            pub fn why(
+                &self,
+                name: &str,
+                asked: (&Query, &str),
+                candidates: Candidates<'_>,
+                source: &dyn CommitSource,
+            ) -> Result<Option<Lineage>, WhyError> {
+                $(if name == <$type as Projection>::NAME {
+                    return self.lineage::<$type>(asked, candidates, source).map(Some);
+                })*
+                Ok(None)
+            }
+
+            /// What changed in a view between two moments; `None` when there is no such view.
+            ///
+            /// # Errors
+            /// When the log cannot be read.
+            pub fn diff(
+                &self,
+                name: &str,
+                moments: (&Query, &Query),
+                source: &dyn CommitSource,
+            ) -> Result<Option<Diff>, SourceError> {
+                $(if name == <$type as Projection>::NAME {
+                    return self.difference::<$type>(moments, source).map(Some);
+                })*
+                Ok(None)
+            }
+        }
+    };
+}
+
+crate::views::table!(make_lineage);

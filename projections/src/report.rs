@@ -5,7 +5,7 @@
 
 mod render;
 
-use crate::projection::AsOf;
+use crate::query::AsOf;
 use domain::kernel::actor::Confidence;
 use domain::kernel::compute::ComputeTime;
 use domain::kernel::money::{Money, MoneyError, Rate};

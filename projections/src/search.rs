@@ -156,7 +156,7 @@ impl Searching {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::given::{Line, commits};
+    use crate::testing::given::{Line, commits};
 
     const LINES: [Line<'_>; 6] = [
         (

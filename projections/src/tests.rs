@@ -1,7 +1,8 @@
 //! What holds for every view.
 
-use crate::sample::{self, Pick, TEMPLATES};
-use crate::{AsOf, History, Query, Views, digests_as_of, fold, names};
+use crate::history::digests_as_of;
+use crate::testing::sample::{self, Pick, TEMPLATES};
+use crate::{AsOf, History, Query, Views, fold, names};
 use domain::Commit;
 use domain::kernel::money::Money;
 use jiff::{Timestamp, ToSpan};

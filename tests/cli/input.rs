@@ -2,6 +2,7 @@
 //! not understood changes nothing.
 
 use super::program::{Scratch, command, directory, tranche};
+use projections::query::journal::Tests;
 use proptest::prelude::*;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
@@ -57,6 +58,33 @@ fn is_refused(output: &Output, code: i32) {
     assert_eq!(output.status.code(), Some(code), "{stderr}");
     assert!(!stderr.is_empty() && !stderr.contains("panicked"), "{stderr}");
     assert!(output.stdout.is_empty(), "{output:?}");
+}
+
+#[test]
+fn the_journal_refuses_on_the_command_line_what_it_refuses_everywhere_with_the_same_words() {
+    let scratch = start();
+    let ask = |flag: &str, text: &str| {
+        let option = format!("--{flag}={text}");
+        tranche(scratch.path(), &["audit", "journal", "--data", "log", &option])
+    };
+    for (name, text) in [
+        ("account_days", "five"),
+        ("office_from", "99"),
+        ("office_to", "25"),
+        ("office_zone", "Mars/Base"),
+        ("round", "PLN 100000"),
+        ("thresholds", "EUR 1.00,EUR -5.00"),
+    ] {
+        let said = Tests::default().set(name, text).expect_err(name);
+        let output = ask(&name.replace('_', "-"), text);
+        is_refused(&output, 2);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.contains(&said), "{said}: {stderr}");
+    }
+    let output = ask("thresholds", "EUR 5.10,EUR 6.00");
+    assert!(output.status.success(), "{output:?}");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("below EUR 5.10"), "{told}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The postings of commits as a journal that hledger reads, and which accounts they tell all of.
 
-use crate::ledger::{Ledger, Transfer};
+use crate::folds::ledger::{Ledger, Transfer};
 use crate::projection::Projection;
 use domain::Commit;
 use domain::facts::commit::Recorded;

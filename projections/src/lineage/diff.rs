@@ -2,7 +2,7 @@
 
 use super::figure::{Figure, difference};
 use crate::history::{CommitSource, History, InViews, SourceError};
-use crate::projection::{AsOf, Query};
+use crate::query::{AsOf, Query};
 use crate::report::{Cell, Report};
 use domain::Commit;
 use std::collections::{BTreeMap, BTreeSet};

@@ -4,7 +4,8 @@
 //! number from 0, or `totals`. The long form is the place in the JSON of the report:
 //! `/tables/0/rows/0/committed`, `/tables/0/totals/committed`.
 
-use crate::projection::{Projection, Query};
+use crate::projection::Projection;
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use std::collections::BTreeMap;
 use std::fmt;

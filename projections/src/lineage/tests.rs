@@ -1,13 +1,13 @@
 //! The lineage of every figure against the slow and simple way: the whole log, one event after another.
 
 use super::{Figure, Fold, Index, Lineage};
-use crate::budget::Budget;
-use crate::given;
+use crate::folds::ledger::Ledger;
 use crate::history::{History, InViews};
-use crate::ledger::Ledger;
-use crate::projection::{AsOf, Query};
+use crate::query::{AsOf, Query};
 use crate::report::Cell;
+use crate::testing::given;
 use crate::tests::{history, hour, moment, small};
+use crate::views::budget::Budget;
 use crate::{Projection, Views};
 use domain::Commit;
 use proptest::prelude::*;

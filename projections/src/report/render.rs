@@ -257,7 +257,7 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::projection::AsOf;
+    use crate::query::AsOf;
     use domain::kernel::compute::{ComputeTime, Unit};
     use domain::kernel::money::Money;
     use expect_test::{Expect, expect};

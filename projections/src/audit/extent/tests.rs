@@ -1,5 +1,5 @@
 use super::*;
-use crate::given::{Line, commits};
+use crate::testing::given::{Line, commits};
 use std::sync::Arc;
 
 const DRAFT: &str = r#"{"applicant":"a","call":"C","content":{"acronym":"P","country":"FI","experimental":false,"partners":[],"title":"T","type":"new"}}"#;

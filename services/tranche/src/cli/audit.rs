@@ -2,6 +2,7 @@
 //! fold of the log up to a moment, read from its first commit, with no cache in between.
 
 mod export;
+mod journal;
 mod moment;
 mod pack;
 mod sample;
@@ -15,9 +16,8 @@ use super::times::MomentArgs;
 use clap::{Args, Subcommand};
 use domain::facts::commit::Recorded;
 use domain::kernel::ids::AuditId;
-use domain::kernel::money::Money;
 use domain::{Commit, World};
-use projections::journal::{Journal, Tests};
+use projections::views::journal::Journal;
 use projections::{AsOf, Projection};
 
 /// Holds the arguments of `tranche audit`.
@@ -56,38 +56,8 @@ pub struct ProjectArgs {
 pub struct JournalArgs {
     #[command(flatten)]
     question: Question,
-    /// Tells of an account that changed at most this many days before a payment to it
-    #[arg(long, value_name = "DAYS", default_value_t = Tests::default().account_days)]
-    account_days: u32,
-    /// Tells of what was recorded more than this many days after it was true
-    #[arg(long, value_name = "DAYS", default_value_t = Tests::default().back_dated_days)]
-    back_dated_days: u32,
-    /// Tells of amounts that are below a threshold by at most this many thousandths of it
-    #[arg(long, value_name = "N", default_value_t = Tests::default().below_permille)]
-    below_permille: u32,
-    /// Takes these thresholds, with commas between them
-    #[arg(
-        long,
-        value_name = "EUR",
-        value_delimiter = ',',
-        default_value = "EUR 60000,EUR 325000,EUR 430000"
-    )]
-    thresholds: Vec<Money>,
-    /// Tells of what was recorded before this hour of the day
-    #[arg(long, value_name = "HOUR", default_value_t = Tests::default().office_from)]
-    office_from: i8,
-    /// Tells of what was recorded from this hour of the day on
-    #[arg(long, value_name = "HOUR", default_value_t = Tests::default().office_to)]
-    office_to: i8,
-    /// Takes office hours in this zone, by its IANA name; by default in that of each call
-    #[arg(long, value_name = "NAME")]
-    office_zone: Option<String>,
-    /// Tells of what was undone within this many days
-    #[arg(long, value_name = "DAYS", default_value_t = Tests::default().reversed_days)]
-    reversed_days: u32,
-    /// Tells of amounts that are a multiple of this one
-    #[arg(long, value_name = "EUR", default_value_t = Tests::default().round)]
-    round: Money,
+    #[command(flatten)]
+    tests: journal::TestArgs,
 }
 
 /// Does it.
@@ -96,7 +66,7 @@ pub async fn audit(source: &Source, task: &AuditTask, json: bool) -> Result<(), 
         AuditTask::Sample(args) => sample::sample(source, args, json).await,
         AuditTask::Check(args) => sample::check(source, &args.audit).await,
         AuditTask::Project(args) => project(source, args, json).await,
-        AuditTask::Journal(args) => journal(source, args, json).await,
+        AuditTask::Journal(args) => ask_journal(source, args, json).await,
         AuditTask::Pack(args) => pack::pack(source, args).await,
         AuditTask::Export(args) => export::write(source, args).await,
     }
@@ -111,25 +81,11 @@ async fn project(source: &Source, args: &ProjectArgs, json: bool) -> Result<(), 
     out.finish()
 }
 
-async fn journal(source: &Source, args: &JournalArgs, json: bool) -> Result<(), Failure> {
-    if let Some(zone) = &args.office_zone {
-        domain::kernel::time::zone(zone).map_err(|error| Failure::Usage(error.to_string()))?;
-    }
-    let tests = Tests {
-        account_days: args.account_days,
-        back_dated_days: args.back_dated_days,
-        below_permille: args.below_permille,
-        thresholds: args.thresholds.clone(),
-        office_from: args.office_from,
-        office_to: args.office_to,
-        reversed_days: args.reversed_days,
-        round: args.round,
-        zone: args.office_zone.clone(),
-    };
+async fn ask_journal(source: &Source, args: &JournalArgs, json: bool) -> Result<(), Failure> {
     let mut journal = Journal::default();
     let asked = args.question.moment();
     let moment = fold(source, asked, |commit, event| journal.apply(commit, event)).await?;
-    let mut report = journal.asked(&tests, &args.question.about(moment));
+    let mut report = journal.asked(args.tests.tests(), &args.question.about(moment));
     report.as_of = moment;
     report.position = moment.position.unwrap_or(0);
     let mut out = Out::stdout();

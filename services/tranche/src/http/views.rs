@@ -16,9 +16,11 @@ use domain::World;
 use domain::kernel::canonical::Sha256Hex;
 use domain::kernel::ids::StreamId;
 use projections::Projection;
-use projections::journal::{Journal, Tests};
+use projections::query::journal::{PARAMETERS, Tests};
+use projections::views::journal::Journal;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// At most so many rows, unless the request says otherwise.
@@ -41,18 +43,31 @@ pub(super) struct Asked {
     limit: Option<String>,
     role: Option<String>,
     stream: Option<String>,
-    account_days: Option<String>,
-    back_dated_days: Option<String>,
-    below_permille: Option<String>,
-    office_from: Option<String>,
-    office_to: Option<String>,
-    office_zone: Option<String>,
-    reversed_days: Option<String>,
-    round: Option<String>,
-    thresholds: Option<String>,
+    /// What the journal is asked, by the name of the parameter.
+    #[serde(skip)]
+    tests: BTreeMap<&'static str, String>,
 }
 
 impl Asked {
+    /// Reads what stands in the address. What the journal is asked is known by its list.
+    fn read(pairs: Vec<(String, String)>) -> Result<Self, Problem> {
+        let (mut tests, mut others) = (BTreeMap::new(), Map::new());
+        for (name, text) in pairs {
+            let of_journal = PARAMETERS.iter().find(|parameter| parameter.name == name);
+            let is_repeated = match of_journal {
+                Some(parameter) => tests.insert(parameter.name, text).is_some(),
+                None => others.insert(name.clone(), text.into()).is_some(),
+            };
+            if is_repeated {
+                let name: String = name.chars().take(40).collect();
+                return Err(Problem::query(&name, "is given more than once"));
+            }
+        }
+        let asked: Result<Self, _> = serde_json::from_value(Value::Object(others));
+        let asked = asked.map_err(|error| Problem::query("the address", error.to_string()))?;
+        Ok(Self { tests, ..asked })
+    }
+
     fn moment(&self) -> Moment {
         Moment {
             as_of: self.as_of.clone(),
@@ -65,20 +80,8 @@ impl Asked {
 
     /// What the journal is asked. No other view takes that.
     fn tests(&self, view: &str) -> Result<Option<Tests>, Problem> {
-        let asked = [
-            ("account_days", &self.account_days),
-            ("back_dated_days", &self.back_dated_days),
-            ("below_permille", &self.below_permille),
-            ("office_from", &self.office_from),
-            ("office_to", &self.office_to),
-            ("office_zone", &self.office_zone),
-            ("reversed_days", &self.reversed_days),
-            ("round", &self.round),
-            ("thresholds", &self.thresholds),
-        ];
         let mut tests = None;
-        for (name, text) in asked {
-            let Some(text) = text else { continue };
+        for (name, text) in &self.tests {
             if view != Journal::NAME {
                 return Err(Problem::query(name, "only the view journal takes it"));
             }
@@ -134,10 +137,11 @@ pub(super) async fn list() -> Json<Value> {
 pub(super) async fn one(
     State(shared): State<Arc<Shared>>,
     Path(view): Path<String>,
-    asked: Result<Query<Asked>, QueryRejection>,
+    asked: Result<Query<Vec<(String, String)>>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let Query(asked) = asked.map_err(|error| Problem::query("the address", error.body_text()))?;
+    let asked = Asked::read(asked)?;
     known(&view)?;
     let media = request::choose(&headers, &["application/json", "text/csv"])?;
     wait(&shared, asked.wait_for.as_deref()).await?;

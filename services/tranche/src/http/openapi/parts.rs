@@ -5,7 +5,7 @@ use crate::engine::Receipt;
 use crate::export::What;
 use crate::http::envelope::{PARTS, Part, role, token};
 use crate::http::views::ROWS_MAX;
-use projections::journal::Tests;
+use projections::query::journal::{PARAMETERS, Parameter};
 use schemars::schema_for;
 use serde_json::{Map, Value, json};
 use strum::VariantNames as _;
@@ -147,31 +147,31 @@ fn of_asking() -> Value {
     })
 }
 
-/// What the journal can be asked.
-const OF_JOURNAL: [&str; 9] = [
-    "AccountDays",
-    "BackDatedDays",
-    "BelowPermille",
-    "OfficeFrom",
-    "OfficeTo",
-    "OfficeZone",
-    "ReversedDays",
-    "Round",
-    "Thresholds",
-];
+/// Stands in the list of an operation for all that the journal can be asked.
+pub(super) const OF_JOURNAL: &str = "(the parameters of the journal)";
+
+/// Gives the names of the parameters that a name in the list of an operation stands for.
+pub(super) fn named(name: &str) -> Vec<String> {
+    match name {
+        OF_JOURNAL => PARAMETERS.iter().map(component).collect(),
+        _ => vec![name.to_owned()],
+    }
+}
+
+/// Names a parameter of the journal among the components: `AccountDays`.
+fn component(parameter: &Parameter) -> String {
+    let words = parameter.name.split('_').filter_map(|word| {
+        let (first, rest) = word.split_at_checked(1)?;
+        Some(first.to_uppercase() + rest)
+    });
+    words.collect()
+}
 
 fn of_journal() -> Value {
-    let number = json!({ "type": "integer", "minimum": 0, "maximum": u32::MAX });
-    let hour = json!({ "type": "integer", "minimum": 0, "maximum": 24 });
-    let text = json!({ "type": "string", "maxLength": 256 });
-    let parameters = OF_JOURNAL.iter().zip(Tests::PARAMETERS).map(|(key, (name, what))| {
-        let schema = match name {
-            "office_from" | "office_to" => &hour,
-            "office_zone" | "round" | "thresholds" => &text,
-            _ => &number,
-        };
-        let what = format!("Of the journal alone. {what}");
-        ((*key).to_owned(), of("query", name, schema, false, &what))
+    let parameters = PARAMETERS.iter().map(|parameter| {
+        let what = format!("Of the journal alone. {}.", parameter.text);
+        let (name, schema) = (parameter.name, parameter.schema());
+        (component(parameter), of("query", name, &schema, false, &what))
     });
     Value::Object(parameters.collect())
 }

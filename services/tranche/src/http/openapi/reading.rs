@@ -1,6 +1,6 @@
 //! Everything that is read, path by path.
 
-use super::parts::header;
+use super::parts::{OF_JOURNAL, header, named};
 use super::{parameter, refused, schema};
 use crate::documents::DOCUMENT_BYTES_MAX;
 use serde_json::{Map, Value, json};
@@ -53,15 +53,7 @@ const GETS: &[Get] = &[
             "OfStream",
             "OfCategory",
             "Rows",
-            "AccountDays",
-            "BackDatedDays",
-            "BelowPermille",
-            "OfficeFrom",
-            "OfficeTo",
-            "OfficeZone",
-            "ReversedDays",
-            "Round",
-            "Thresholds",
+            OF_JOURNAL,
         ],
         media: &[(JSON, Some("Report")), ("text/csv", None)],
         problems: &[BAD, MISSING, ("406", "NotAcceptable"), NOT_READY, ("504", "Timeout")],
@@ -344,11 +336,13 @@ impl Get {
             let unchanged = json!({ "description": "It is as If-None-Match says." });
             responses.insert("304".to_owned(), unchanged);
         }
+        let parameters = self.parameters.iter().flat_map(|name| named(name));
+        let parameters: Vec<Value> = parameters.map(|name| parameter(&name)).collect();
         json!({
             "operationId": self.id,
             "tags": [self.tag],
             "summary": self.summary,
-            "parameters": self.parameters.iter().map(|name| parameter(name)).collect::<Vec<_>>(),
+            "parameters": parameters,
             "responses": responses,
         })
     }

@@ -1,9 +1,10 @@
 //! What is due when: cut-offs, pending timers, and whatever waits with a date. Late is what is due
 //! before the moment asked for.
 
-use crate::projection::{LARGE, Projection, Query, confidence};
+use crate::folds::tasks::{Due, Tasks};
+use crate::projection::{LARGE, Projection, confidence};
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
-use crate::tasks::{Due, Tasks};
 use domain::facts::commit::Recorded;
 use domain::facts::{call, timer};
 use domain::kernel::actor::Confidence;
@@ -165,7 +166,7 @@ impl Deadlines {
 
 #[cfg(test)]
 mod tests {
-    use crate::given::{Line, report, rows};
+    use crate::testing::given::{Line, report, rows};
 
     const OPENED: Line<'_> = (
         "2024-09-10",

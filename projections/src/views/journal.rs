@@ -3,7 +3,9 @@
 
 mod benford;
 
-use crate::projection::{LARGE, Projection, Query};
+use crate::projection::{LARGE, Projection};
+use crate::query::Query;
+use crate::query::journal::{Tests, ZONE};
 use crate::report::{Cell, Kind, Report, Table};
 use domain::facts::commit::Recorded;
 use domain::facts::{call, fund, grant, payment, pledge};
@@ -17,12 +19,8 @@ use jiff::civil::Weekday;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
-use std::str::FromStr;
 use std::sync::Arc;
 
-/// The zone of office hours and of the books where the calls do not say one.
-pub(crate) const ZONE: &str = "Europe/Luxembourg";
 const CONFIRMED: &str = "grant.AccountConfirmed";
 
 /// Every entry about money, in the order of the log.
@@ -82,48 +80,6 @@ enum Replaces {
     Account(AccountKey),
     /// Orders of before named none.
     Unknown,
-}
-
-/// What is asked of the entries: each test by its parameter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tests {
-    /// `account_changed`: a payment asked for within so many days after its bank account took the place of
-    /// another. Both days are those of recording, by the clock of the writer.
-    pub account_days: u32,
-    /// `back_dated`: recorded more than so many days after it was true.
-    pub back_dated_days: u32,
-    /// `below_threshold`: less than a threshold, by at most so many thousandths of it.
-    pub below_permille: u32,
-    /// The thresholds of `below_threshold`: those of record keeping (Reg. 2024/2509, Art. 133) and of audit
-    /// certificates (Digital Europe, Horizon Europe).
-    pub thresholds: Vec<Money>,
-    /// `after_hours`: recorded before this hour of the day, or
-    pub office_from: i8,
-    /// from this hour on, or on a Saturday or Sunday.
-    pub office_to: i8,
-    /// `reversed`: undone within so many days.
-    pub reversed_days: u32,
-    /// `round`: a multiple of this.
-    pub round: Money,
-    /// The zone of office hours, instead of that of each call.
-    pub zone: Option<String>,
-}
-
-impl Default for Tests {
-    fn default() -> Self {
-        Self {
-            account_days: 30,
-            back_dated_days: 30,
-            below_permille: 50,
-            thresholds: [60_000, 325_000, 430_000].map(Money::euro).to_vec(),
-            office_from: 7,
-            office_to: 20,
-            reversed_days: 30,
-            round: Money::euro(100_000),
-            zone: None,
-        }
-    }
 }
 
 /// One entry that a test picks.
@@ -402,7 +358,8 @@ impl Journal {
         let mut hits = Vec::new();
         for (entry, amount) in self.told() {
             let cents = i128::from(amount.in_cents());
-            for threshold in &tests.thresholds {
+            let is_comparable = |other: &&Money| other.currency() == amount.currency();
+            for threshold in tests.thresholds.iter().filter(is_comparable) {
                 let limit = i128::from(threshold.in_cents());
                 let gap = limit - cents;
                 if gap > 0 && gap * 1_000 <= limit * i128::from(tests.below_permille) {
@@ -410,7 +367,8 @@ impl Journal {
                     hits.push(Hit { test: "below_threshold", entry, with: None, figure });
                 }
             }
-            let round = i128::from(tests.round.in_cents());
+            let round = Some(&tests.round).filter(is_comparable);
+            let round = round.map_or(0, |round| i128::from(round.in_cents()));
             if round > 0 && cents > 0 && cents % round == 0 {
                 let figure = format!("{} times {}", cents / round, tests.round);
                 hits.push(Hit { test: "round", entry, with: None, figure });
@@ -423,7 +381,7 @@ impl Journal {
     fn after_hours(&self, tests: &Tests) -> Vec<Hit<'_>> {
         let (mut hits, mut seen) = (Vec::new(), BTreeSet::new());
         for entry in self.entries.iter().filter(|entry| entry.actor.role != Role::System) {
-            let zone = tests.zone.as_deref().or(entry.zone.as_deref()).unwrap_or(ZONE);
+            let zone = tests.office_zone.as_deref().or(entry.zone.as_deref()).unwrap_or(ZONE);
             let Ok(place) = time::zone(zone) else { continue };
             let local = entry.recorded_at.to_zoned(place);
             let weekend = matches!(local.weekday(), Weekday::Saturday | Weekday::Sunday);
@@ -473,76 +431,6 @@ impl Account {
             recorded_at: commit.recorded_at,
             replaces: before.or_else(|| self.had_none.then_some(Replaces::Unknown)),
         }));
-    }
-}
-
-impl Tests {
-    /// The names of the parameters, each with what it is.
-    pub const PARAMETERS: [(&'static str, &'static str); 9] = [
-        ("account_days", "Account changed: at most so many days before a payment was asked for."),
-        ("back_dated_days", "Back-dated: recorded more than so many days after it was true."),
-        ("below_permille", "Below a threshold: by at most so many thousandths of it."),
-        ("office_from", "After hours: before this hour of the day."),
-        ("office_to", "After hours: from this hour of the day on."),
-        ("office_zone", "The zone of office hours, by IANA name; that of each call unless said."),
-        ("reversed_days", "Reversed: undone within so many days."),
-        ("round", "Round: a multiple of this amount."),
-        ("thresholds", "The thresholds, with commas between them."),
-    ];
-
-    /// Sets a parameter by its name.
-    ///
-    /// # Errors
-    /// When there is no such parameter, or this is no value of it.
-    pub fn set(&mut self, name: &str, text: &str) -> Result<(), String> {
-        fn read<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
-            text.parse().map_err(|error: T::Err| error.to_string())
-        }
-        let hour = |text: &str| match read::<i8>(text)? {
-            hour @ 0..=24 => Ok(hour),
-            other => Err(format!("{other} is no hour of a day")),
-        };
-        let euro = |text: &str| match read::<Money>(text)? {
-            amount if amount.in_euro().is_ok() && !amount.is_negative() => Ok(amount),
-            other => Err(format!("{other} is no amount in euro from 0 on")),
-        };
-        match name {
-            "account_days" => self.account_days = read(text)?,
-            "back_dated_days" => self.back_dated_days = read(text)?,
-            "below_permille" => self.below_permille = read(text)?,
-            "office_from" => self.office_from = hour(text)?,
-            "office_to" => self.office_to = hour(text)?,
-            "office_zone" => {
-                time::zone(text).map_err(|error| error.to_string())?;
-                self.zone = Some(text.to_owned());
-            }
-            "reversed_days" => self.reversed_days = read(text)?,
-            "round" => self.round = euro(text)?,
-            "thresholds" => {
-                self.thresholds = text.split(',').map(euro).collect::<Result<_, _>>()?;
-            }
-            _ => return Err("the journal has no such parameter".to_owned()),
-        }
-        Ok(())
-    }
-
-    fn words(&self) -> String {
-        let thresholds: Vec<String> = self.thresholds.iter().map(ToString::to_string).collect();
-        format!(
-            "Back-dated: by more than {} days. Below a threshold: by at most {} thousandths of {}. After \
-             hours: outside {}:00 to {}:00, or at a weekend, in {}. Reversed: within {} days. Round: multiples of \
-             {}. Account changed: at most {} days before the payment was asked for. Account shared: with a grant \
-             of another applicant.",
-            self.back_dated_days,
-            self.below_permille,
-            thresholds.join(", "),
-            self.office_from,
-            self.office_to,
-            self.zone.as_deref().unwrap_or("the zone of each call"),
-            self.reversed_days,
-            self.round,
-            self.account_days
-        )
     }
 }
 

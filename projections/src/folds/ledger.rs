@@ -10,7 +10,8 @@
 //!
 //! No journal is kept: [`Ledger::transfers`] tells it again from the commits.
 
-use crate::projection::{LARGE, Projection, Query};
+use crate::projection::{LARGE, Projection};
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::facts::commit::Recorded;
 use domain::facts::{fund, payment, pledge};

@@ -1,8 +1,9 @@
 //! Union and national money side by side, by round, grant and state: how far each has come. Regional
 //! money and money of the Recovery and Resilience Facility are listed apart and never counted.
 
-use crate::books::{Books, Pledge, Purpose, Steps, Sums};
-use crate::projection::{Projection, Query};
+use crate::folds::books::{Books, Pledge, Purpose, Steps, Sums};
+use crate::projection::Projection;
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::Commit;
 use domain::facts::commit::Recorded;
@@ -237,7 +238,7 @@ fn table(key: &'static str, title: &str, names: &[(&'static str, &'static str)])
 
 #[cfg(test)]
 mod tests {
-    use crate::given::{Line, report, rows};
+    use crate::testing::given::{Line, report, rows};
 
     const DAY: &str = "2025-01-01";
 

@@ -1,7 +1,8 @@
 //! Where calls and proposals are: the calendar of each call, its rounds, and its proposals by state.
 
-use crate::projection::{LARGE, Projection, Query, confidence};
-use crate::proposals::Proposals;
+use crate::folds::proposals::Proposals;
+use crate::projection::{LARGE, Projection, confidence};
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::facts::call;
 use domain::facts::commit::Recorded;
@@ -329,7 +330,7 @@ fn local(at: &LocalTime) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::given::{report, rows};
+    use crate::testing::given::{report, rows};
 
     #[test]
     fn a_call_shows_its_calendar_and_its_proposals_by_state() {

@@ -1,6 +1,7 @@
 //! Everything that was recorded, in order: who did what to which stream, and from which source.
 
-use crate::projection::{AsOf, Projection, Query};
+use crate::projection::Projection;
+use crate::query::{AsOf, Query};
 use crate::report::{Cell, Kind, Report, Table};
 use domain::facts::commit::Recorded;
 use domain::kernel::actor::Confidence;

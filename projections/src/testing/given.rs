@@ -1,6 +1,6 @@
 //! Histories for the tests of views, one event per line.
 
-use crate::sample::RULES;
+use crate::testing::sample::RULES;
 use crate::{AsOf, CommitSource, History, Query, Report};
 use domain::Commit;
 use jiff::{Timestamp, ToSpan};

@@ -1,7 +1,8 @@
 //! Where money goes: the bank accounts of grants, by key, with who named and who confirmed each, and the
 //! orders to pay them.
 
-use crate::projection::{LARGE, Projection, Query};
+use crate::projection::{LARGE, Projection};
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::facts::commit::Recorded;
 use domain::facts::{grant, payment};
@@ -239,7 +240,7 @@ fn orders() -> Table {
 
 #[cfg(test)]
 mod tests {
-    use crate::given::{report, rows};
+    use crate::testing::given::{report, rows};
 
     const DAY: &str = "2025-01-01";
 

@@ -1,7 +1,8 @@
 //! The ranking of each evaluation: places, totals, what decided between equals, and the outcome.
 //! Scores are never public; those of a demonstration are marked as fixtures.
 
-use crate::projection::{Projection, Query};
+use crate::projection::Projection;
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::facts::commit::Recorded;
 use domain::facts::evaluation::{Place, Score, Tie};
@@ -263,7 +264,7 @@ fn comparator(comparator: &Comparator) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::given::{Line, report, rows};
+    use crate::testing::given::{Line, report, rows};
 
     const DAY: &str = "2024-12-01";
 

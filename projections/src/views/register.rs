@@ -1,8 +1,9 @@
 //! The published awards: which proposal of which country, in which round, when, how much, from which
 //! source (Reg. (EU, Euratom) 2024/2509, Art. 38).
 
-use crate::projection::{LARGE, Projection, Query};
-use crate::proposals::Proposals;
+use crate::folds::proposals::Proposals;
+use crate::projection::{LARGE, Projection};
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::Commit;
 use domain::facts::commit::Recorded;
@@ -80,7 +81,7 @@ impl Projection for Register {
 
 #[cfg(test)]
 mod tests {
-    use crate::given::{report, rows};
+    use crate::testing::given::{report, rows};
 
     #[test]
     fn an_award_is_listed_with_its_source_and_an_unknown_amount_stays_unknown() {

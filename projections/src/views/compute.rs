@@ -1,7 +1,8 @@
 //! Compute time: offered, awarded, used and left, by offer, partition and access mode. Seconds of
 //! different units or partitions are never added.
 
-use crate::projection::{Projection, Query};
+use crate::projection::Projection;
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::facts::allocation;
 use domain::facts::allocation::{Phase, Place};
@@ -428,7 +429,7 @@ fn time(partition: &Key, unit: Unit, seconds: i64) -> Cell {
 
 #[cfg(test)]
 mod tests {
-    use crate::given::{Line, report, rows};
+    use crate::testing::given::{Line, report, rows};
 
     const DAY: &str = "2025-06-01";
 

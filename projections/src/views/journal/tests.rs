@@ -1,5 +1,5 @@
 use super::*;
-use crate::sample::RULES;
+use crate::testing::sample::RULES;
 use domain::kernel::canonical::Sha256Hex;
 
 /// Commits of (position, recorded, effective, actor, stream, type, data).
@@ -197,7 +197,7 @@ fn office_hours_are_those_of_the_call() {
             "after_hours|5|b||Sunday 13:00 Europe/Luxembourg"
         ]
     );
-    let utc = Tests { zone: Some("UTC".to_owned()), ..tests };
+    let utc = Tests { office_zone: Some("UTC".to_owned()), ..tests };
     assert_eq!(only(&utc), ["after_hours|5|b||Sunday 12:00 UTC"]);
 }
 
@@ -216,25 +216,22 @@ fn a_payment_that_comes_back_soon_is_reversed() {
 }
 
 #[test]
-fn every_parameter_can_be_set_by_its_name() {
-    let mut tests = Tests::default();
-    for (name, _) in Tests::PARAMETERS {
-        let text = match name {
-            "office_zone" => "Europe/Helsinki",
-            "round" | "thresholds" => "EUR 7.00",
-            _ => "8",
-        };
-        let before = tests.clone();
-        assert_eq!(tests.set(name, text), Ok(()), "{name}");
-        assert!(tests != before, "{name}");
-        assert!(tests.set(name, "Mars/Base").is_err(), "{name}");
-    }
-    let wrong =
-        [("minutes", "7"), ("office_from", "-5"), ("office_to", "25"), ("round", "SEK 7.00")];
-    for (name, text) in wrong.into_iter().chain([("thresholds", "EUR -5.00")]) {
-        assert!(tests.set(name, text).is_err(), "{name} {text}");
-    }
+fn an_amount_of_another_currency_is_neither_round_nor_just_below_a_threshold_in_euro() {
+    let pledged =
+        |amount: &str| format!(r#"{{"amount":"{amount}","call":"C","kind":"cash","round":"1"}}"#);
+    let [round, below, euro] = ["PLN 300000", "PLN 57000", "EUR 300000"].map(pledged);
+    let journal = fold(&[
+        (MONDAY, MONDAY, "a", "pledge-P", "Made", &round),
+        (MONDAY, MONDAY, "a", "pledge-Q", "Made", &below),
+        (MONDAY, MONDAY, "a", "pledge-R", "Made", &euro),
+    ]);
+    assert_eq!(hits(&journal, &Tests::default()), ["round|3|a||3 times EUR 100000.00"]);
+}
+
+#[test]
+fn a_query_asks_with_its_own_parameters() {
     let journal = fold(&[(MONDAY, MONDAY, "a", "payment-P", "Initiated", ORDER)]);
+    let tests = Tests { account_days: 8, ..Tests::default() };
     let report = journal.report(&Query { tests: Some(tests), ..Query::default() });
     assert!(report.notes.iter().any(|note| note.contains("Account changed: at most 8 days")));
 }

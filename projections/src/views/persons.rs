@@ -1,7 +1,8 @@
 //! What is kept about people, by opaque id: what is sealed, and what was erased lawfully, when and why. It
 //! shows no personal data, since the log holds none in clear.
 
-use crate::projection::{LARGE, Projection, Query};
+use crate::projection::{LARGE, Projection};
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::Commit;
 use domain::facts::commit::Recorded;
@@ -113,7 +114,7 @@ impl Projection for Persons {
 
 #[cfg(test)]
 mod tests {
-    use crate::given::{report, rows};
+    use crate::testing::given::{report, rows};
 
     #[test]
     fn what_was_erased_lawfully_is_shown_with_its_date_and_its_basis() {

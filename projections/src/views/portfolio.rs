@@ -1,7 +1,8 @@
 //! What was funded, by country, type and sector: is the portfolio balanced, and whom does it leave out?
 
-use crate::projection::{LARGE, Projection, Query};
-use crate::proposals::Proposals;
+use crate::folds::proposals::Proposals;
+use crate::projection::{LARGE, Projection};
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::Commit;
 use domain::facts::commit::Recorded;
@@ -146,7 +147,7 @@ impl Portfolio {
 
 #[cfg(test)]
 mod tests {
-    use crate::given::{report, rows};
+    use crate::testing::given::{report, rows};
 
     fn draft(number: usize, content: &str) -> [String; 4] {
         let data = format!(

@@ -1,8 +1,9 @@
 //! What waits for whom, since when and until when.
 
-use crate::projection::{LARGE, Projection, Query};
+use crate::folds::tasks::{Due, Task, Tasks, roles};
+use crate::projection::{LARGE, Projection};
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
-use crate::tasks::{Due, Task, Tasks, roles};
 use domain::facts::commit::Recorded;
 use domain::{Commit, Role};
 use serde::{Deserialize, Serialize};
@@ -87,7 +88,7 @@ impl From<Due> for Cell {
 
 #[cfg(test)]
 mod tests {
-    use crate::given::{Line, commits, report, rows};
+    use crate::testing::given::{Line, commits, report, rows};
     use crate::{Query, fold};
     use domain::Role;
 

@@ -145,7 +145,7 @@ impl Claim {
 
 #[cfg(test)]
 mod tests {
-    use crate::given::{Line, report, rows};
+    use crate::testing::given::{Line, report, rows};
 
     #[test]
     fn of_two_claims_the_latest_published_is_shown_with_its_source() {

@@ -1,7 +1,8 @@
 //! The signed checkpoints of the log that the log itself holds, the keys that sign, and whether one is
 //! due.
 
-use crate::projection::{LARGE, Projection, Query};
+use crate::projection::{LARGE, Projection};
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::facts::commit::Recorded;
 use domain::facts::{audit, checkpoint};

@@ -1,9 +1,10 @@
 //! Where public money stands: appropriations, commitments and payments by line and source, what each
 //! round of each call has, and what was published about it.
 
-use crate::books::{Books, Global, Purpose, Steps, SumKnown, Sums};
-use crate::projection::{Projection, Query};
-use crate::published::Claims;
+use crate::folds::books::{Books, Global, Purpose, Steps, SumKnown, Sums};
+use crate::folds::claims::Claims;
+use crate::projection::Projection;
+use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::facts::commit::Recorded;
 use domain::kernel::actor::Confidence;
@@ -339,7 +340,7 @@ impl Budget {
 }
 #[cfg(test)]
 mod tests {
-    use crate::given::{Line, report, rows};
+    use crate::testing::given::{Line, report, rows};
 
     const VOTED: Line<'_> = (
         "2024-01-01",

@@ -2,7 +2,7 @@
 
 use super::Ledger;
 use crate::Projection;
-use crate::given::{Line, commits, report, rows};
+use crate::testing::given::{Line, commits, report, rows};
 
 const VOTED: Line<'_> =
     fund("2024-01-01", "AppropriationVoted", r#"{"amount":"EUR 2000","line":"L","source":"DEP"}"#);

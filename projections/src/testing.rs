@@ -1,0 +1,4 @@
+//! Histories for tests.
+
+pub(crate) mod given;
+pub(crate) mod sample;
