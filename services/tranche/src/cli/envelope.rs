@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use tranche::engine::Envelope;
 use tranche::moment::{Place as Zone, When};
 
-/// What comes with a command beside its payload.
+/// Holds what comes with a command beside its payload.
 #[derive(Args, Debug)]
 pub struct EnvelopeArgs {
     /// Acts as this person: an opaque id, never a name

@@ -25,6 +25,10 @@ pub fn explain(args: &ExplainArgs, json: bool) -> Result<(), Failure> {
             .ok_or_else(|| Failure::NotFound(format!("no rule of Tranche is called {asked:?}")))?;
         if !json {
             paragraph(&mut out, "", &text)?;
+            let commands = refusals::carrying_out(anchor);
+            if !commands.is_empty() {
+                paragraph(&mut out, "Carried out by ", &commands.join(", "))?;
+            }
         }
         list(&mut out, refusals::resting_on(anchor), json)?;
         return out.finish();
@@ -68,14 +72,8 @@ fn tell(out: &mut Out, found: &Explained) -> Result<(), Failure> {
     if let Some(text) = &found.rule_text {
         paragraph(out, "            ", text)?;
     }
-    let ends = [
-        found.status.map(|status| format!("HTTP status {status}")),
-        found.exit.map(|exit| format!("exit code {exit}")),
-    ];
-    let ends: Vec<String> = ends.into_iter().flatten().collect();
-    if !ends.is_empty() {
-        paragraph(out, "  Ends with ", &ends.join(", "))?;
-    }
+    let exit = found.exit.map(|exit| format!(", exit code {exit}")).unwrap_or_default();
+    paragraph(out, "  Ends with ", &format!("HTTP status {}{exit}", found.status))?;
     let names = found.commands.join(", ");
     match found.commands_are {
         None => Ok(()),

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub struct Envelope {
     /// Who gives it.
     pub actor: Actor,
-    /// What led to it.
+    /// Names the command or commit that led to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub causation_id: Option<CommandId>,
     /// Names the command for ever: the same id never decides twice.

@@ -17,7 +17,7 @@ use std::time::Duration;
 pub struct Request {
     /// The command.
     pub parsed: Parsed,
-    /// What comes with it.
+    /// Holds what comes with it.
     pub envelope: Envelope,
     /// When it reached us; the moment of submission when `None`.
     pub received_at: Option<Timestamp>,
@@ -47,7 +47,7 @@ pub struct Receipt {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(default, with = "String")]
     pub commit_id: Option<CommitId>,
-    /// Whether it was only a rehearsal.
+    /// True if it was only a rehearsal.
     pub dry_run: bool,
     /// The types of the events, in order.
     pub events: Vec<Cow<'static, str>>,
@@ -57,7 +57,7 @@ pub struct Receipt {
     pub position: Option<u64>,
     /// When it was decided.
     pub recorded_at: Timestamp,
-    /// Whether the command was known: this is the answer of the first time.
+    /// True if the command was known: this is the answer of the first time.
     pub replayed: bool,
     /// The streams that were written.
     pub streams: Vec<Written>,

@@ -52,7 +52,7 @@ fn shown(found: &Explained) -> Markup {
             }
             p.lead {
                 "Code " code { (found.code) }
-                @if let Some(status) = found.status { ", status " code { (status) } }
+                ", status " code { (found.status) }
                 @if let Some(exit) = found.exit { ", exit code " code { (exit) } }
             }
         }

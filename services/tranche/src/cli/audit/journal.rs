@@ -4,7 +4,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
 use projections::query::journal::{PARAMETERS, Parameter, Tests};
 
-/// What the journal is asked.
+/// Holds what the journal is asked.
 #[derive(Clone, Debug, Default)]
 pub struct TestArgs(Tests);
 
