@@ -14,7 +14,6 @@ use domain::decide::command::{COMMAND_BYTES_MAX, Declaration, Entry};
 use domain::kernel::ids::CommandId;
 use domain::process::react::check_outside;
 use domain::{Actor, Parsed};
-use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::fs::File;
 use std::io::{self, Read};
