@@ -2,7 +2,7 @@
 //! commitment by a cent, which moves the budget and checks the commitments' sums.
 
 use crate::engine::Request;
-use domain::command::{Actor, Confidence, Evidence, Role};
+use domain::kernel::actor::{Actor, Confidence, Evidence, Role};
 use domain::{Commit, Parsed, Refusal, World};
 use jiff::{Timestamp, ToSpan};
 

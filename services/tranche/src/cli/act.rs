@@ -10,9 +10,9 @@ use super::schema;
 use super::source::{Place, Source};
 use super::words::{counted, say};
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
-use domain::command::{COMMAND_BYTES_MAX, Declaration, Entry};
-use domain::ids::{CommandId, IdError};
-use domain::react::check_outside;
+use domain::decide::command::{COMMAND_BYTES_MAX, Declaration, Entry};
+use domain::kernel::ids::{CommandId, IdError};
+use domain::process::react::check_outside;
 use domain::{Actor, Parsed};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -81,14 +81,14 @@ impl Args for DoArgs {
 /// Completes one sub-command when it is needed, since there are many and their help is long.
 fn describe(command: clap::Command) -> clap::Command {
     let command = Given::augment_args(command);
-    let Some(entry) = domain::world::entry(command.get_name()) else { return command };
+    let Some(entry) = domain::catalogue::entry(command.get_name()) else { return command };
     command.about(entry.declaration.summary).after_help(catalogue::help(entry))
 }
 
 impl FromArgMatches for DoArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let Some((name, matches)) = matches.subcommand() else { return Ok(Self::List) };
-        let entry = domain::world::entry(name)
+        let entry = domain::catalogue::entry(name)
             .ok_or_else(|| clap::Error::new(clap::error::ErrorKind::InvalidSubcommand))?;
         Ok(Self::Give(entry, Box::new(Given::from_arg_matches(matches)?)))
     }

@@ -1,8 +1,8 @@
 //! What comes with a command beside its payload, by whatever way it comes.
 
 use domain::Meta;
-use domain::command::{Actor, Evidence};
-use domain::ids::CommandId;
+use domain::kernel::actor::{Actor, Evidence};
+use domain::kernel::ids::CommandId;
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,9 +1,9 @@
 //! What is asked of the engine, and what it answers.
 
 use super::envelope::Envelope;
-use domain::command::Actor;
-use domain::commit::{Commit, CommitId};
-use domain::ids::{CommandId, StreamId};
+use domain::facts::commit::{Commit, CommitId};
+use domain::kernel::actor::Actor;
+use domain::kernel::ids::{CommandId, StreamId};
 use domain::{Parsed, Refusal};
 use jiff::Timestamp;
 use schemars::JsonSchema;

@@ -8,11 +8,12 @@
 
 use super::envelope::Envelope;
 use super::writer::Writer;
-use domain::command::{Meta, Parsed};
-use domain::ids::{CommandId, IdError, ProcessId, StreamKey, TimerId};
-use domain::process::Park;
-use domain::rejection::{Common, Refusal};
-use domain::timer::{Fire, Wish};
+use domain::decide::command::{Meta, Parsed};
+use domain::decide::process::Park;
+use domain::decide::timer::Fire;
+use domain::facts::timer::Wish;
+use domain::kernel::ids::{CommandId, IdError, ProcessId, StreamKey, TimerId};
+use domain::kernel::refusal::{Common, Refusal};
 use jiff::Timestamp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

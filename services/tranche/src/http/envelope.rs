@@ -6,8 +6,8 @@ use super::request::{self, header, parsed};
 use crate::engine::Envelope;
 use axum::http::{HeaderMap, HeaderName};
 use domain::Role;
-use domain::command::{Actor, Confidence, Evidence};
-use domain::ids::{ActorId, CommandId};
+use domain::kernel::actor::{Actor, Confidence, Evidence};
+use domain::kernel::ids::{ActorId, CommandId};
 use serde_json::{Value, json};
 use strum::IntoEnumIterator as _;
 
@@ -160,7 +160,7 @@ pub fn read(
     (command_id, dry_run): (CommandId, bool),
 ) -> Result<Envelope, Problem> {
     let actor = actor(headers)?;
-    domain::react::check_outside(&actor, &command_id)?;
+    domain::process::react::check_outside(&actor, &command_id)?;
     Ok(Envelope {
         expected_version: expected_version(headers)?,
         correlation_id: parsed(headers, "tranche-correlation-id")?,

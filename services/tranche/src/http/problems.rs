@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 #[must_use]
 pub fn codes() -> Vec<String> {
     let own = OWN.iter().map(|(code, ..)| (*code).to_owned());
-    domain::world::refusal_codes().into_iter().chain(own).collect()
+    domain::catalogue::refusal_codes().into_iter().chain(own).collect()
 }
 
 fn described(code: &str) -> Option<Value> {

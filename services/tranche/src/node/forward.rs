@@ -5,8 +5,8 @@
 use crate::engine::{Engine, Envelope, Receipt, Request, SubmitError, Written};
 use async_nats::{HeaderMap, Message, Subscriber};
 use bytes::Bytes;
-use domain::commit::CommitId;
-use domain::ids::StreamId;
+use domain::facts::commit::CommitId;
+use domain::kernel::ids::StreamId;
 use domain::{Parsed, Refusal};
 use eventlog::nats::{LEASE_TURN, Wire, wire};
 use jiff::{SignedDuration, Timestamp};
@@ -163,11 +163,11 @@ fn no_longer(reason: &str) -> Answer {
 /// Checked as everything from outside is.
 fn decode(payload: &[u8], now: Timestamp) -> Result<(Request, Duration), Refusal> {
     let malformed = |error: serde_json::Error| {
-        Refusal::from(domain::rejection::Common::Malformed(error.to_string()))
+        Refusal::from(domain::kernel::refusal::Common::Malformed(error.to_string()))
     };
     let forwarded: Forwarded = serde_json::from_slice(payload).map_err(malformed)?;
     let Forwarded { envelope, command, data, received_at, wait_ms } = forwarded;
-    domain::react::check_outside(&envelope.actor, &envelope.command_id)?;
+    domain::process::react::check_outside(&envelope.actor, &envelope.command_id)?;
     let past = SignedDuration::try_from(FORWARD_WAIT).unwrap_or(SignedDuration::ZERO);
     let earliest = now.checked_sub(past).unwrap_or(now);
     let request = Request {

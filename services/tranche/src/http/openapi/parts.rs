@@ -10,7 +10,7 @@ use schemars::schema_for;
 use serde_json::{Map, Value, json};
 use strum::VariantNames as _;
 
-const POSITION_MAX: u64 = domain::canonical::INTEGER_MAX;
+const POSITION_MAX: u64 = domain::kernel::canonical::INTEGER_MAX;
 
 pub(super) fn header(name: &str) -> Value {
     json!({ "$ref": format!("#/components/headers/{name}") })
@@ -205,7 +205,7 @@ fn of_reading() -> Value {
         "OfStream": of("query", "stream", &stream(), false,
             "Only this stream."),
         "OfCategory": of("query", "category",
-            &json!({ "type": "string", "enum": domain::world::CATEGORIES }), false,
+            &json!({ "type": "string", "enum": domain::facts::event::CATEGORIES }), false,
             "Only streams of this category."),
         "Exported": of("path", "what",
             &json!({ "type": "string", "enum": What::VARIANTS }), true, "What is exported."),
