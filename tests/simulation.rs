@@ -291,7 +291,7 @@ impl Simulation {
         self.restarts += 1;
         let id: CommandId = format!("stale/{}", self.restarts).parse().expect("an id");
         let mut wish = request(&own_step("stale"), &id).expect("a command");
-        wish.expected_version = Some(u64::MAX);
+        wish.envelope.expected_version = Some(u64::MAX);
         match self.engine.submit(wish).await {
             Err(SubmitError::Refused(refusal)) if refusal.code == "command.wrong_version" => Ok(()),
             Err(SubmitError::Unavailable { .. }) => Ok(()),

@@ -39,7 +39,7 @@ async fn give(engine: &Engine, id: &str, role: Role, command: &str, data: &Value
     let parsed = Parsed::read(command, data.to_string().as_bytes()).expect(command);
     let actor = Actor { id: "fixture".parse().unwrap(), on_behalf_of: None, role };
     let mut request = Request::new(parsed, actor, id.parse().unwrap());
-    request.evidence = Some(Evidence {
+    request.envelope.evidence = Some(Evidence {
         confidence: Confidence::Fixture,
         note: None,
         source: "fixture".to_owned(),

@@ -6,11 +6,13 @@ pub mod clock;
 mod components;
 pub mod cqrs;
 pub mod demo;
+pub mod desk;
+mod digits;
 pub mod documents;
 pub mod engine;
 pub mod export;
-pub mod faults;
-pub mod gateway;
+pub mod field_errors;
+
 pub mod http;
 pub mod moment;
 #[cfg(feature = "nats")]
