@@ -9,7 +9,7 @@ use std::{fs, io};
 const SOURCES: [&str; 5] = [
     "../../domain/src",
     "../../projections/src",
-    "src/engine/ledger.rs",
+    "src/engine/receipts.rs",
     "src/engine/snapshot.rs",
     "src/engine/state.rs",
 ];

@@ -18,12 +18,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::{Error, Log, Position};
+use crate::{Error, Log, Position, READ_BYTES};
 
 /// How often a commit is tried again because others moved the head of the log meanwhile.
 const HEAD_CONFLICTS_MAX: u32 = 64;
-/// How much is read at once while the log is folded, in bytes.
-const READ_BYTES: usize = 1 << 20;
 
 /// An entry: the events of one command, on one aggregate.
 #[derive(Serialize, Deserialize)]

@@ -27,7 +27,7 @@ pub use faulty::Faulty;
 pub use kurrent::Kurrent;
 pub use log::{
     Damage, ENTRY_BYTES_MAX, Error, GROUP_BYTES_MAX, GROUP_ENTRIES_MAX, Group, Log, Place,
-    Position, Setting, body_bytes,
+    Position, READ_BYTES, Setting, body_bytes,
 };
 pub use memory::Memory;
 #[cfg(feature = "nats")]

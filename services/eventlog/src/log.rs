@@ -54,6 +54,9 @@ impl Group {
     }
 }
 
+/// How much one read asks for, in bytes, by whoever reads on to the end: few calls, and little memory.
+pub const READ_BYTES: usize = 1 << 20;
+
 /// A totally ordered list of commit groups with compare-and-append.
 ///
 /// Promises of every adapter, checked by the contract suite (`contract::run`):

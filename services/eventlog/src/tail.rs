@@ -7,10 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
-use crate::{Error, Group, Log, Position};
-
-/// How much one read of a tail asks for, in bytes.
-const READ_BYTES: usize = 1 << 20;
+use crate::{Error, Group, Log, Position, READ_BYTES};
 
 type Reading = Pin<Box<dyn Future<Output = Result<Vec<Group>, Error>> + Send>>;
 

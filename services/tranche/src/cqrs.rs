@@ -129,7 +129,7 @@ pub enum Denied {
 /// What decisions of an aggregate need beside its own state: the rest of the world, who asks, and
 /// what time it is.
 #[derive(Clone)]
-pub struct Desk {
+pub struct Surroundings {
     /// Who asks.
     pub actor: Actor,
     /// Where the facts come from.
@@ -144,7 +144,7 @@ enum Source {
     Engine(Engine),
 }
 
-impl Desk {
+impl Surroundings {
     /// Decides in the world of an engine, and by its clock.
     #[must_use]
     pub fn of(engine: &Engine, actor: Actor) -> Self {
@@ -240,7 +240,7 @@ impl<D: Adaptable> AsAggregate<D> {
     fn decide(
         &self,
         parsed: &Parsed,
-        desk: &Desk,
+        surroundings: &Surroundings,
         id: Option<&CommandId>,
     ) -> Result<Vec<Happened<D::Event>>, Denied> {
         let command = parsed.command.declaration().name;
@@ -248,8 +248,8 @@ impl<D: Adaptable> AsAggregate<D> {
         let own = D::Id::of_stream(&subject)
             .filter(|_| self.stream.as_ref().is_none_or(|stream| *stream == subject));
         let Some(own) = own else { return Err(Denied::OtherAggregate { command, subject }) };
-        let world = self.place(desk.world(), own);
-        let meta = desk.meta(&world, id);
+        let world = self.place(surroundings.world(), own);
+        let meta = surroundings.meta(&world, id);
         let take = |NewEvent { stream, event, effective_at }: NewEvent| {
             let own = D::event(&event).filter(|_| stream == subject).cloned();
             let own = own.ok_or(Denied::SeveralStreams { command, other: stream })?;
@@ -264,21 +264,21 @@ impl<D: Adaptable> Aggregate for AsAggregate<D> {
     type Command = Command;
     type Event = Happened<D::Event>;
     type Error = Denied;
-    type Services = Desk;
+    type Services = Surroundings;
 
     async fn handle(
         &mut self,
         command: Command,
-        desk: &Desk,
+        surroundings: &Surroundings,
         sink: &EventSink<Self>,
     ) -> Result<(), Denied> {
         let Command { name, payload, id } = command;
         let parsed = Parsed::read(&name, payload.as_bytes())?;
-        let events = match self.decide(&parsed, desk, id.as_ref()) {
+        let events = match self.decide(&parsed, surroundings, id.as_ref()) {
             Ok(events) => events,
             Err(denied) => {
                 if let Some(id) = &id
-                    && desk.is_recorded(parsed, id).await
+                    && surroundings.is_recorded(parsed, id).await
                 {
                     return Ok(());
                 }
@@ -288,7 +288,7 @@ impl<D: Adaptable> Aggregate for AsAggregate<D> {
         for event in events {
             sink.write(event, self).await;
         }
-        let (actor, evidence) = (desk.actor.clone(), desk.evidence.clone());
+        let (actor, evidence) = (surroundings.actor.clone(), surroundings.evidence.clone());
         self.asked = Some(Asked { parsed, id, actor, evidence });
         Ok(())
     }

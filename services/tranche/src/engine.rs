@@ -13,11 +13,11 @@ mod appender;
 mod envelope;
 mod follower;
 mod inbox;
-mod ledger;
 mod metrics;
 mod publisher;
 mod reactions;
 mod reader;
+mod receipts;
 mod replay;
 mod request;
 mod shown;
@@ -34,7 +34,7 @@ pub use follower::Follower;
 #[cfg(feature = "nats")]
 pub(crate) use follower::follow;
 pub use metrics::Metrics;
-pub use reader::{Digests, Published, ReadError, Reader, Stored};
+pub use reader::{Digests, Published, ReadError, Reader, Stored, decode};
 pub use replay::{
     OnProgress, OpenError, Progress, ReplayReport, check_snapshots, replay, replay_to,
 };
@@ -51,9 +51,9 @@ use appender::{Appender, Batch, RETRY_AFTER_OUTAGE};
 use eventlog::{GROUP_BYTES_MAX, GROUP_ENTRIES_MAX, Log, Rehearsal};
 use inbox::{Inbox, Wish};
 use jiff::Timestamp;
-use ledger::Line;
 use projections::{AsOf, Query, Report};
 use publisher::Publisher;
+use receipts::Line;
 use replay::Loaded;
 use request::Answer;
 #[cfg(not(feature = "nats"))]
@@ -332,7 +332,7 @@ impl Parts {
         let Self { log, clock, runtime, inbox, metrics, snapshots } = self;
         let reader = shown.reader(&log, &runtime);
         let Shown { loaded, readers: shown, index } = shown;
-        let Loaded { state, ledger, history, lines, .. } = loaded;
+        let Loaded { state, receipts, history, lines, .. } = loaded;
         metrics.durable(state.world.position);
         metrics.shown(state.world.position);
         let (to_appender, batches) = mpsc::channel::<Batch>();
@@ -345,7 +345,7 @@ impl Parts {
             (clock.clone(), limits, metrics.clone()),
             Arc::clone(&inbox),
             to_appender,
-            (state.clone(), ledger),
+            (state.clone(), receipts),
         );
         let appender = Appender {
             log: Arc::clone(&log),

@@ -23,9 +23,9 @@ mod sankey;
 mod views;
 mod why;
 
+use crate::desk::Desk;
 use crate::documents::Documents;
 use crate::engine::Reader;
-use crate::gateway::Gateway;
 use crate::ids;
 use crate::proof::{Keeping, Prover};
 use crate::vault::{self, Vault};
@@ -79,7 +79,7 @@ const ALWAYS: &[(&str, &str)] = &[
 
 /// What all requests share.
 struct Shared {
-    gateway: Gateway,
+    desk: Desk,
     reader: Reader,
     registry: Registry,
     lag: IntGaugeVec,
@@ -132,18 +132,18 @@ impl Server {
     ///
     /// # Errors
     /// When the address cannot be had.
-    pub async fn bind(gateway: impl Into<Gateway>, address: SocketAddr) -> std::io::Result<Self> {
-        Self::on(TcpListener::bind(address).await?, gateway)
+    pub async fn bind(desk: impl Into<Desk>, address: SocketAddr) -> std::io::Result<Self> {
+        Self::on(TcpListener::bind(address).await?, desk)
     }
 
     /// Serves on an address that has been taken.
     ///
     /// # Errors
     /// When the operating system does not say which.
-    pub fn on(listener: TcpListener, gateway: impl Into<Gateway>) -> std::io::Result<Self> {
+    pub fn on(listener: TcpListener, desk: impl Into<Desk>) -> std::io::Result<Self> {
         let is_loopback = listener.local_addr()?.ip().is_loopback();
         let (stop, stopping) = watch::channel(false);
-        let shared = Shared::new(gateway.into(), Stopping(stopping), is_loopback)
+        let shared = Shared::new(desk.into(), Stopping(stopping), is_loopback)
             .map_err(std::io::Error::other)?;
         Ok(Self {
             listener,
@@ -219,8 +219,8 @@ impl Server {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
         let Self { listener, shared, stop, others, is_for_operators, limits, keeping } = self;
-        let gateway = shared.gateway.clone();
-        let kept = keeping.map(|keeping| keeping.start(&gateway, &shared.registry));
+        let desk = shared.desk.clone();
+        let kept = keeping.map(|keeping| keeping.start(&desk, &shared.registry));
         let kept = kept.transpose().map_err(std::io::Error::other)?;
         let (stopping, connections) = (shared.stopping.clone(), shared.connections.clone());
         let ours = if is_for_operators { operators(Router::new()) } else { everything() };
@@ -228,7 +228,7 @@ impl Server {
         let server = connections::serve(listener, router, limits, connections, stopping);
         drained(server, shutdown, stop).await;
         drop(kept);
-        gateway.stop().await;
+        desk.stop().await;
         Ok(())
     }
 }
@@ -288,13 +288,9 @@ pub fn openapi() -> &'static str {
 }
 
 impl Shared {
-    fn new(
-        gateway: Gateway,
-        stopping: Stopping,
-        is_loopback: bool,
-    ) -> Result<Self, prometheus::Error> {
+    fn new(desk: Desk, stopping: Stopping, is_loopback: bool) -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
-        gateway.register(&registry)?;
+        desk.register(&registry)?;
         let buckets = exponential_buckets(0.000_25, 2.0, 16)?;
         let options =
             HistogramOpts::new("tranche_http_request_seconds", "Time to answer a request");
@@ -311,8 +307,8 @@ impl Shared {
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(uptime.clone()))?;
         Ok(Self {
-            reader: gateway.reader(),
-            gateway,
+            reader: desk.reader(),
+            desk,
             lag,
             connections: connections::Figures::new(&registry)?,
             registry,
@@ -342,10 +338,10 @@ impl Shared {
     /// All views are folded together, so one number is that of each; it is told for each, so that an
     /// alarm can name one and goes on to work when they are not.
     fn observe_lag(&self) {
-        self.gateway.observe();
+        self.desk.observe();
         let shown = self.reader.now().position();
-        let lag = i64::try_from(self.gateway.known_head().saturating_sub(shown));
-        let is_here = self.gateway.writer().is_some_and(|writer| writer == "here");
+        let lag = i64::try_from(self.desk.known_head().saturating_sub(shown));
+        let is_here = self.desk.writer().is_some_and(|writer| writer == "here");
         let (role, other) = if is_here { ("writer", "web") } else { ("web", "writer") };
         for view in projections::names() {
             self.lag.with_label_values(&[role, view]).set(lag.unwrap_or(i64::MAX));

@@ -6,12 +6,14 @@ pub mod clock;
 mod components;
 pub mod cqrs;
 pub mod demo;
+pub mod desk;
+mod digits;
 pub mod documents;
 pub mod engine;
 pub mod exit;
 pub mod export;
-pub mod faults;
-pub mod gateway;
+pub mod field_errors;
+
 pub mod http;
 pub mod ids;
 pub mod moment;

@@ -25,7 +25,7 @@ use bytes::Bytes;
 use eventlog::tlog::note::{Note, NoteSignature, Signer, Verifier};
 use eventlog::tlog::tile::{self, Kind, Tile, Tiles, WIDTH};
 use eventlog::tlog::{self, Builder, Checkpoint, Hash, Proof, Tree};
-use eventlog::{Log, Position};
+use eventlog::{Log, Position, READ_BYTES};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::runtime::Handle;
@@ -37,8 +37,6 @@ const COSIGNED: &str = "cosigned";
 /// After so many leaves the open tiles above them are kept: then at most 16 of their hashes must be made
 /// again when the tree is opened.
 const KEPT_OPEN_EVERY: u64 = 16 * WIDTH;
-/// How much is read from the log at once, in bytes.
-const READ_BYTES: usize = 1 << 20;
 
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]

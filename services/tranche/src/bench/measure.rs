@@ -1,5 +1,6 @@
 //! Counting and timing, in integers: rates per second, medians, ratios in percent.
 
+use crate::digits;
 use std::time::{Duration, Instant};
 
 /// What one contender did in its turn.
@@ -69,15 +70,7 @@ pub fn percent(part: &[u64], whole: &[u64]) -> u64 {
 /// A number in groups of three, as people read it.
 #[must_use]
 pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(' ');
-        }
-        text.push(digit);
-    }
-    text
+    digits::grouped(number, ' ')
 }
 
 /// A length of time in the unit that leaves few digits.

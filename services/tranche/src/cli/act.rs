@@ -20,8 +20,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tranche::clock::Clock;
+use tranche::desk::Desk;
 use tranche::engine::{Receipt, Request, Stored, Written};
-use tranche::gateway::Gateway;
 use tranche::ids;
 use tranche::roles::Roles;
 use tranche::vault::{self, Keep, Vault};
@@ -168,19 +168,19 @@ async fn carry_out(
 ) -> Result<(), Failure> {
     let actor = given.envelope.actor(parsed.command.declaration())?;
     if given.envelope.dry_run {
-        let gateway = source.rehearse(clock.clone()).await?;
-        let result = given.submit((parsed, id), actor, &gateway).await;
-        gateway.stop().await;
+        let desk = source.rehearse(clock.clone()).await?;
+        let result = given.submit((parsed, id), actor, &desk).await;
+        desk.stop().await;
         return show_rehearsal(&result?, json);
     }
     let place = source.required()?;
     if let Some(documents) = given.documents.open().await? {
         documents.keep_rules(&parsed).await?;
     }
-    let gateway = open_in_turn(&place, clock).await?;
-    let result = given.submit((parsed, id), actor, &gateway).await;
-    let swept = vault.map_or(Ok(0), |vault| vault.sweep(gateway.reader().now().world()));
-    gateway.stop().await;
+    let desk = open_in_turn(&place, clock).await?;
+    let result = given.submit((parsed, id), actor, &desk).await;
+    let swept = vault.map_or(Ok(0), |vault| vault.sweep(desk.reader().now().world()));
+    desk.stop().await;
     let (receipt, stored) = result?;
     let mut out = Out::stdout();
     if json {
@@ -234,11 +234,11 @@ pub fn told_of_keys(swept: Result<usize, vault::Error>) -> Result<(), Failure> {
 
 /// Opens the log to write, when whoever writes it is done soon: commands that are given at once, by
 /// scripts or by several people, come one after the other.
-async fn open_in_turn(place: &Place, clock: &Clock) -> Result<Gateway, Failure> {
+async fn open_in_turn(place: &Place, clock: &Clock) -> Result<Desk, Failure> {
     let start = Instant::now();
     let mut is_told = false;
     loop {
-        match place.gateway(clock.clone(), &Roles::writing()).await {
+        match place.desk(clock.clone(), &Roles::writing()).await {
             Err(Failure::Log(error @ eventlog::Error::Locked { .. }))
                 if start.elapsed() < LOCK_WAIT_MAX =>
             {
@@ -283,18 +283,18 @@ impl Given {
         &self,
         (parsed, command_id): (Parsed, CommandId),
         actor: Actor,
-        gateway: &Gateway,
+        desk: &Desk,
     ) -> Result<(Receipt, Option<Stored>), Failure> {
         check_outside(&actor, &command_id)?;
-        gateway.ready().await;
-        let shown = gateway.reader().now();
+        desk.ready().await;
+        let shown = desk.reader().now();
         let envelope = self.envelope.read((actor, command_id), shown.world())?;
         let request = Request { parsed, envelope, received_at: None };
-        let receipt = gateway.submit(request).await?;
+        let receipt = desk.submit(request).await?;
         // What follows from it is recorded before the program ends.
-        gateway.settle().await?;
+        desk.settle().await?;
         let stored = match receipt.position {
-            Some(position) => gateway.reader().read_commit(position).await?,
+            Some(position) => desk.reader().read_commit(position).await?,
             None => None,
         };
         Ok((receipt, stored))

@@ -11,7 +11,7 @@ mod scope;
 use super::failure::Failure;
 use super::out::Out;
 use super::show::{Question, print_view};
-use super::source::{Source, decode, each_entry};
+use super::source::{Source, each_entry};
 use super::times::MomentArgs;
 use clap::{Args, Subcommand};
 use domain::facts::commit::Recorded;
@@ -19,6 +19,7 @@ use domain::kernel::ids::AuditId;
 use domain::{Commit, World};
 use projections::views::journal::Journal;
 use projections::{AsOf, Projection};
+use tranche::engine::decode;
 
 /// Holds the arguments of `tranche audit`.
 #[derive(Subcommand)]

@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::out::{Out, progress};
-use super::source::{Source, decode, each_entry};
+use super::source::{Source, each_entry};
 use super::words::counted;
 use clap::{Args, Subcommand};
 use domain::facts::documents;
@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use tranche::clock::Clock;
 use tranche::documents::check::{Census, DAYS_MIN, Orphan, Stays};
 use tranche::documents::{DOCUMENT_BYTES_MAX, Documents, Put};
+use tranche::engine::decode;
 
 /// Where documents are kept.
 #[derive(Args, Clone, Debug)]

@@ -11,7 +11,7 @@ use std::path::Path;
 use tranche::demo::DemoError;
 use tranche::documents;
 use tranche::engine::{OpenError, ReadError, SubmitError};
-use tranche::faults::{self, FieldError};
+use tranche::field_errors::{self, FieldError};
 use tranche::vault;
 
 pub use tranche::exit::Exit;
@@ -154,7 +154,7 @@ impl Failure {
     /// With all that is wrong with a payload that was refused.
     pub fn of_payload(self, command: &str, payload: &[u8]) -> Self {
         let Self::Refused(refusal) = self else { return self };
-        let (refusal, errors) = faults::all(command, payload, refusal);
+        let (refusal, errors) = field_errors::all(command, payload, refusal);
         if errors.is_empty() { Self::Refused(refusal) } else { Self::Faulty(refusal, errors) }
     }
 

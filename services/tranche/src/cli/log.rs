@@ -4,18 +4,16 @@ mod copy;
 
 use super::failure::Failure;
 use super::out::Out;
-use super::source::{Source, decode};
+use super::source::Source;
 use super::words::word;
 use clap::{Args, Subcommand};
 use domain::kernel::ids::{ActorId, CallId, GrantId, StreamId, StreamKey};
 use domain::{Commit, Role};
-use eventlog::{Group, Position, tail};
+use eventlog::{Group, Position, READ_BYTES, tail};
 use projections::search::{Search, Searching};
 use std::fmt;
+use tranche::engine::decode;
 use tranche::moment::When;
-
-/// How much is read from the log at once, in bytes.
-const READ_BYTES: usize = 1 << 20;
 
 /// Holds the arguments of `tranche log`.
 #[derive(Args, Debug)]

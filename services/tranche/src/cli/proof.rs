@@ -14,7 +14,7 @@ use eventlog::tlog::{self, Proof};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tranche::clock::Clock;
-use tranche::gateway::Gateway;
+use tranche::desk::Desk;
 use tranche::proof::{self, NotRecorded, Prover, keys};
 use tranche::witness::{self, Asked};
 
@@ -98,9 +98,9 @@ pub async fn proof(
             told(json, note.trim_end(), as_json)
         }
         ProofTask::Record(tree) => {
-            let (gateway, _engine) = source.required()?.engine_alone(clock).await?;
-            let recorded = record(source, tree, &gateway).await;
-            gateway.stop().await;
+            let (desk, _engine) = source.required()?.engine_alone(clock).await?;
+            let recorded = record(source, tree, &desk).await;
+            desk.stop().await;
             let size = recorded?;
             told(
                 json,
@@ -154,9 +154,9 @@ async fn prove(prover: &Arc<Prover>, position: Position) -> Result<String, Failu
     Err(Failure::NotFound(format!("position {position}: {why}")))
 }
 
-async fn record(source: &Source, tree: &TreeArgs, gateway: &Gateway) -> Result<u64, Failure> {
+async fn record(source: &Source, tree: &TreeArgs, desk: &Desk) -> Result<u64, Failure> {
     let prover = Arc::new(tree.open(source).await?);
-    match proof::record(&prover, gateway).await {
+    match proof::record(&prover, desk).await {
         Ok(size) => Ok(size),
         Err(NotRecorded::Proof(error)) => Err(error.into()),
         Err(NotRecorded::Command(refusal)) => Err(refusal.into()),

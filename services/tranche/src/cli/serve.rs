@@ -15,9 +15,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tranche::clock::Clock;
 use tranche::demo::{self, Milestone};
+use tranche::desk::Desk;
 use tranche::documents::Documents;
 use tranche::engine::Engine;
-use tranche::gateway::Gateway;
 use tranche::http::{Server, told_to_stop};
 use tranche::proof::{Keeping, OpenAgain};
 use tranche::roles::{Role, Roles};
@@ -146,24 +146,24 @@ pub async fn serve(
     let vault = source.vault()?.map(Arc::new);
     let documents = args.documents.open().await?;
     let listener = args.listen.take_address().await?;
-    let gateway = place.gateway(clock, &args.roles).await?;
+    let desk = place.desk(clock, &args.roles).await?;
     if let Some(vault) = &vault {
-        tokio::spawn(vault::keep_swept(Arc::clone(vault), gateway.reader()));
+        tokio::spawn(vault::keep_swept(Arc::clone(vault), desk.reader()));
     }
     if args.roles.has(Role::Writer) {
         // Whoever comes first need not be told that nobody decides yet.
-        gateway.ready().await;
+        desk.ready().await;
     }
     // Before anybody is answered: a log that is not what was signed is not served.
     let keeping = match args.proof.keeping(source).await {
         Ok(keeping) => keeping,
         Err(failure) => {
-            gateway.stop().await;
+            desk.stop().await;
             return Err(failure);
         }
     };
     let beside = Beside { documents, keeping: Some(keeping), roles: &args.roles, vault };
-    listen(gateway, listener, args.listen.listen, beside, json).await
+    listen(desk, listener, args.listen.listen, beside, json).await
 }
 
 /// What a server has beside the log.
@@ -175,7 +175,7 @@ struct Beside<'a> {
 }
 
 async fn listen(
-    gateway: Gateway,
+    desk: Desk,
     listener: TcpListener,
     address: SocketAddr,
     Beside { documents, keeping, roles, vault }: Beside<'_>,
@@ -183,7 +183,7 @@ async fn listen(
 ) -> Result<(), Failure> {
     let failure = |error| Failure::File { what: address.to_string(), error };
     let stop = told_to_stop().map_err(failure)?;
-    let server = Server::on(listener, gateway).map_err(failure)?.with_vault(vault);
+    let server = Server::on(listener, desk).map_err(failure)?.with_vault(vault);
     let server = if roles.has(Role::Web) { server } else { server.for_operators_only() };
     let server = match keeping {
         Some(keeping) => server.keeping(keeping),
@@ -211,7 +211,7 @@ pub async fn play(source: &Source, args: &DemoArgs, json: bool) -> Result<(), Fa
     let documents = args.documents.open().await?;
     let place = source.place()?.unwrap_or_else(|| Place::Directory(DEMO_DIRECTORY.into()));
     let (clock, _hands) = Clock::manual(demo::begins());
-    let (gateway, engine) = place.engine_alone(clock).await?;
+    let (desk, engine) = place.engine_alone(clock).await?;
     let played = demo::play(&engine).await;
     let shown = match played {
         Ok(milestones) => match keep_documents(&engine, documents.as_ref()).await {
@@ -220,15 +220,15 @@ pub async fn play(source: &Source, args: &DemoArgs, json: bool) -> Result<(), Fa
         },
         Err(error) => Err(error.into()),
     };
-    gateway.stop().await;
-    drop((gateway, engine));
+    desk.stop().await;
+    drop((desk, engine));
     shown?;
     let Some(listener) = listener else { return Ok(()) };
     // From here on the time is that of the machine.
     let roles = Roles::default();
-    let gateway = place.gateway(Clock::system(), &roles).await?;
+    let desk = place.desk(Clock::system(), &roles).await?;
     let beside = Beside { documents, keeping: None, roles: &roles, vault: None };
-    listen(gateway, listener, args.listen.listen, beside, json).await
+    listen(desk, listener, args.listen.listen, beside, json).await
 }
 
 /// Keeps the documents that the story names.

@@ -3,22 +3,18 @@
 use super::failure::Failure;
 use super::out::progress;
 use clap::Args;
-use domain::Commit;
-use eventlog::{Log, Memory, Position, Sqlite};
+use eventlog::{Log, Memory, Position, READ_BYTES, Sqlite};
 use jiff::Timestamp;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tranche::clock::Clock;
+use tranche::desk::Desk;
 use tranche::engine::{Engine, Follower, OnProgress, Options};
-use tranche::gateway::Gateway;
 #[cfg(feature = "nats")]
 use tranche::node::{self, Node};
 use tranche::proof::{self, Shelf};
 use tranche::roles::{Role, Roles};
 use tranche::vault::Vault;
-
-/// How much one read of the log asks for, in bytes.
-const READ_BYTES: usize = 1 << 20;
 
 /// The heading in the help of every sub-command.
 const HEADING: &str = "Log and keys";
@@ -151,22 +147,22 @@ impl Source {
 
     /// Takes commands as they would be decided now, and records nothing: beside the log's writer or
     /// without one.
-    pub async fn rehearse(&self, clock: Clock) -> Result<Gateway, Failure> {
+    pub async fn rehearse(&self, clock: Clock) -> Result<Desk, Failure> {
         let options = self.required()?.options();
         let engine = Engine::rehearse(self.open_to_read().await?, clock, options).await?;
-        Ok(Gateway::Alone(engine))
+        Ok(Desk::Alone(engine))
     }
 }
 
 impl Place {
     /// Takes commands for the log, which is made if it is missing: decides them here, or hands them to
     /// the instance that writes.
-    pub async fn gateway(&self, clock: Clock, roles: &Roles) -> Result<Gateway, Failure> {
+    pub async fn desk(&self, clock: Clock, roles: &Roles) -> Result<Desk, Failure> {
         match self {
             #[cfg(feature = "nats")]
-            Self::Nats { stream, .. } => self.node(stream, clock, roles).await.map(Gateway::Node),
+            Self::Nats { stream, .. } => self.node(stream, clock, roles).await.map(Desk::Node),
             _ if roles.has(Role::Writer) && !roles.has(Role::Relay) => {
-                self.engine(clock).await.map(Gateway::Alone)
+                self.engine(clock).await.map(Desk::Alone)
             }
             _ => {
                 let what =
@@ -177,13 +173,13 @@ impl Place {
     }
 
     /// Decides commands for the log here, and nowhere else.
-    pub async fn engine_alone(&self, clock: Clock) -> Result<(Gateway, Engine), Failure> {
+    pub async fn engine_alone(&self, clock: Clock) -> Result<(Desk, Engine), Failure> {
         match self {
             #[cfg(feature = "nats")]
             Self::Nats { stream, .. } => {
                 let node = self.node(stream, clock, &Roles::writing()).await?;
                 match node.writing(eventlog::nats::LEASE * 2).await {
-                    Some(engine) => Ok((Gateway::Node(node), engine)),
+                    Some(engine) => Ok((Desk::Node(node), engine)),
                     None => {
                         let writer = node.writer().unwrap_or_else(|| "nobody".to_owned());
                         node.stop().await;
@@ -194,7 +190,7 @@ impl Place {
             }
             _ => {
                 let engine = self.engine(clock).await?;
-                Ok((Gateway::Alone(engine.clone()), engine))
+                Ok((Desk::Alone(engine.clone()), engine))
             }
         }
     }
@@ -376,11 +372,6 @@ pub async fn each_entry(
         next = last + 1;
     }
     Ok(())
-}
-
-/// The commit in an entry.
-pub fn decode(position: Position, entry: &[u8]) -> Result<Commit, Failure> {
-    Commit::decode(entry).map_err(|error| Failure::Corrupt(format!("position {position}: {error}")))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use super::act::told_of_keys;
 use super::failure::Failure;
 use super::out::Out;
-use super::source::{Source, clock as clock_at, decode, each_entry};
+use super::source::{Source, clock as clock_at, each_entry};
 use super::words::{counted, word};
 use clap::{Args, Subcommand};
 use domain::facts::personal;
@@ -15,7 +15,7 @@ use domain::process::react::check_outside;
 use domain::{Actor, Commit, Parsed, Role, World};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tranche::engine::Request;
+use tranche::engine::{Request, decode};
 use tranche::roles::Roles;
 use tranche::vault::{self, Vault};
 
@@ -136,11 +136,11 @@ async fn open(
     };
     let id = args.id.clone().map_or_else(usual, Ok)?;
     check_outside(&actor, &id)?;
-    let gateway = source.required()?.gateway(clock_at(clock), &Roles::writing()).await?;
-    gateway.ready().await;
-    let done = gateway.submit(Request::new(parsed, actor, id)).await;
-    let purposes = personal::opened(gateway.reader().now().world(), &args.subject, opening);
-    gateway.stop().await;
+    let desk = source.required()?.desk(clock_at(clock), &Roles::writing()).await?;
+    desk.ready().await;
+    let done = desk.submit(Request::new(parsed, actor, id)).await;
+    let purposes = personal::opened(desk.reader().now().world(), &args.subject, opening);
+    desk.stop().await;
     done?;
     Ok(purposes)
 }

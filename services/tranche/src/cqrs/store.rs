@@ -1,4 +1,4 @@
-//! The engine as an event store of `cqrs-es`: one writer, one ledger, whoever asks.
+//! The engine as an event store of `cqrs-es`: one writer, one list of receipts, whoever asks.
 
 use super::{Adaptable, AsAggregate, Asked, Denied, Happened};
 use crate::engine::{Engine, Envelope, Receipt, Request, SubmitError};

@@ -27,16 +27,16 @@ fn clock() -> Clock {
     Clock::manual("2024-09-10T08:00:00Z".parse().unwrap()).0
 }
 
-fn with_source(desk: Desk) -> Desk {
+fn with_source(surroundings: Surroundings) -> Surroundings {
     let source = "test".to_owned();
-    Desk {
+    Surroundings {
         evidence: Some(Evidence { confidence: Confidence::Fixture, note: None, source }),
-        ..desk
+        ..surroundings
     }
 }
 
-fn desk() -> Desk {
-    with_source(Desk::fixed(World::default(), clock(), auditor()))
+fn surroundings() -> Surroundings {
+    with_source(Surroundings::fixed(World::default(), clock(), auditor()))
 }
 
 fn publish(claim: &str, id: Option<&str>) -> Command {
@@ -62,20 +62,20 @@ fn withdrawn() -> claim::Event {
 
 #[test]
 fn given_nothing_when_a_figure_is_published_then_it_is() {
-    TestFramework::<AsClaim>::with(desk())
+    TestFramework::<AsClaim>::with(surroundings())
         .given_no_previous_events()
         .when(publish("A", None))
-        .then_expect_events(vec![desk().happened(published())]);
+        .then_expect_events(vec![surroundings().happened(published())]);
 }
 
 #[test]
 fn given_a_published_figure_when_it_is_taken_back_then_it_is_and_only_once() {
-    TestFramework::<AsClaim>::with(desk())
-        .given(vec![desk().happened(published())])
+    TestFramework::<AsClaim>::with(surroundings())
+        .given(vec![surroundings().happened(published())])
         .when(withdraw("A"))
-        .then_expect_events(vec![desk().happened(withdrawn())]);
-    let again = TestFramework::<AsClaim>::with(desk())
-        .given(vec![desk().happened(published()), desk().happened(withdrawn())])
+        .then_expect_events(vec![surroundings().happened(withdrawn())]);
+    let again = TestFramework::<AsClaim>::with(surroundings())
+        .given(vec![surroundings().happened(published()), surroundings().happened(withdrawn())])
         .when(withdraw("A"))
         .inspect_result();
     let Err(Denied::Refused(refusal)) = again else { panic!("not refused: {again:?}") };
@@ -87,8 +87,12 @@ fn a_decision_over_several_streams_is_for_the_engine() {
     let commit = |world: &mut World, name: &str, payload: &str, now: &str| {
         let parsed = Parsed::read(name, payload.as_bytes()).unwrap();
         let at: Timestamp = now.parse().unwrap();
-        let meta =
-            Meta { actor: system(), received_at: at, recorded_at: at, ..desk().meta(world, None) };
+        let meta = Meta {
+            actor: system(),
+            received_at: at,
+            recorded_at: at,
+            ..surroundings().meta(world, None)
+        };
         let (commit, _) = world.commit(&parsed, &meta).unwrap().unwrap();
         world.apply(&commit);
     };
@@ -97,7 +101,7 @@ fn a_decision_over_several_streams_is_for_the_engine() {
     commit(&mut world, "timer.set", due, "2024-09-08T08:00:00Z");
     let fire =
         Command { name: "timer.fire".to_owned(), payload: r#"{"timer":"T"}"#.to_owned(), id: None };
-    TestFramework::<AsAggregate<Timer>>::with(Desk::fixed(world, clock(), system()))
+    TestFramework::<AsAggregate<Timer>>::with(Surroundings::fixed(world, clock(), system()))
         .given_no_previous_events()
         .when(fire)
         .then_expect_error(Denied::SeveralStreams {
@@ -138,8 +142,8 @@ struct Bench {
 async fn bench(log: Arc<dyn Log>) -> Bench {
     let engine = Engine::open(log, clock(), Options::default()).await.unwrap();
     let seen = Seen::default();
-    let desk = with_source(Desk::of(&engine, auditor()));
-    let cqrs = CqrsFramework::new(engine.clone(), vec![Box::new(seen.clone())], desk);
+    let surroundings = with_source(Surroundings::of(&engine, auditor()));
+    let cqrs = CqrsFramework::new(engine.clone(), vec![Box::new(seen.clone())], surroundings);
     Bench { engine, cqrs, seen }
 }
 
@@ -194,7 +198,7 @@ async fn a_decision_on_an_old_copy_is_a_conflict() {
     cqrs.execute("A", withdraw("A")).await.unwrap();
     let sink = EventSink::default();
     let copy = cqrs_es::AggregateContext::aggregate(&mut old);
-    let fixed = Desk::fixed(World::default(), clock(), auditor());
+    let fixed = Surroundings::fixed(World::default(), clock(), auditor());
     let payload = r#"{"claim":"A","reason":"another"}"#.to_owned();
     copy.handle(Command { payload, ..withdraw("A") }, &fixed, &sink).await.unwrap();
     let result = engine.commit(sink.collect().await, old, HashMap::new()).await;

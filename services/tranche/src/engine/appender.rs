@@ -5,13 +5,14 @@
 //! answer at all, requests are answered `Unavailable` at once, and we go on asking it.
 
 use super::inbox::{CloseAtEnd, Inbox, Reply};
-use super::ledger::Line;
 use super::metrics::Metrics;
+use super::reader::decode;
+use super::receipts::Line;
 use super::request::{Answer, SubmitError};
 use super::state::State;
 use bytes::Bytes;
 use domain::Commit;
-use eventlog::Log;
+use eventlog::{Log, READ_BYTES};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
@@ -25,8 +26,6 @@ const WAIT_MAX: Duration = Duration::from_secs(2);
 pub(crate) const RETRY_AFTER_LOSS: Duration = Duration::from_millis(100);
 /// When to come back while the log does not answer.
 pub(crate) const RETRY_AFTER_OUTAGE: Duration = Duration::from_secs(2);
-/// How much is read back at once, in bytes.
-const READ_BYTES: usize = 1 << 20;
 
 /// Decisions that become durable together, and the answers that wait for it.
 #[derive(Default)]
@@ -207,12 +206,8 @@ impl Appender {
 
     fn decode(&self, entries: &[Bytes]) -> Result<Vec<Commit>, String> {
         let positions = self.head() + 1..;
-        let decode = |(position, entry): (u64, &Bytes)| match Commit::decode(entry) {
-            Ok(commit) if commit.position == position => Ok(commit),
-            Ok(commit) => Err(format!("position {position} holds commit {}", commit.position)),
-            Err(error) => Err(format!("position {position}: {error}")),
-        };
-        positions.zip(entries).map(decode).collect()
+        let decoded = positions.zip(entries).map(|(position, entry)| decode(position, entry));
+        decoded.collect::<Result<_, _>>().map_err(|error| error.to_string())
     }
 
     fn wait_for_log(&self) -> Option<Vec<Commit>> {

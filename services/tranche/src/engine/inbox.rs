@@ -1,7 +1,7 @@
 //! The way to the deciding thread: a bounded queue of requests, and reports that overtake them.
 
 use super::appender::Report;
-use super::ledger::Line;
+use super::receipts::Line;
 use super::request::{Answer, Request, SubmitError};
 use jiff::Timestamp;
 use std::collections::VecDeque;

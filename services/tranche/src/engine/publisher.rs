@@ -3,9 +3,9 @@
 
 use super::appender::Batch;
 use super::inbox::{CloseAtEnd, Inbox};
-use super::ledger::Line;
 use super::metrics::Metrics;
 use super::reader::Published;
+use super::receipts::Line;
 use super::replay::Loaded;
 use super::shown::Shown;
 use super::snapshot::{Content, Snapshots};
@@ -48,8 +48,8 @@ impl Publisher {
         }
         let from_snapshot = self.snapshots.as_ref().map_or(0, Snapshots::last);
         let state = self.shown.borrow().state.clone();
-        let (ledger, history, lines) = (content.ledger(), self.history, content.lines);
-        let loaded = Loaded { state, ledger, history, lines, from_snapshot };
+        let (receipts, history, lines) = (content.receipts(), self.history, content.lines);
+        let loaded = Loaded { state, receipts, history, lines, from_snapshot };
         Shown { loaded, readers: self.shown, index: self.index }
     }
 

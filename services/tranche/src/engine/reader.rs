@@ -7,7 +7,7 @@ use domain::facts::stored::DecodeError;
 use domain::kernel::canonical;
 use domain::kernel::canonical::Sha256Hex;
 use domain::{Commit, World};
-use eventlog::Log;
+use eventlog::{Log, READ_BYTES};
 use jiff::Timestamp;
 use projections::{AsOf, CommitSource, History, Query, Report, SourceError, Views};
 use std::collections::BTreeMap;
@@ -15,8 +15,6 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-/// How much is read from the log at once, in bytes.
-const READ_BYTES: usize = 1 << 20;
 /// Positions at most so far apart, on average, are read in one stretch.
 const CLOSE: u64 = 32;
 
@@ -110,7 +108,11 @@ pub enum ReadError {
     Source(#[from] SourceError),
 }
 
-pub(crate) fn decode(position: u64, entry: &[u8]) -> Result<Commit, ReadError> {
+/// Reads the commit that is stored at a position.
+///
+/// # Errors
+/// When it is no commit that this program knows, or that of another position.
+pub fn decode(position: u64, entry: &[u8]) -> Result<Commit, ReadError> {
     let commit = Commit::decode(entry).map_err(|error| ReadError::Decode { position, error })?;
     if commit.position == position { Ok(commit) } else { Err(ReadError::Misplaced(position)) }
 }

@@ -1,16 +1,16 @@
 //! Reading history: one thread reads, others decode, and one folds. Decoding costs the most, so
 //! that the folds come nearly for free on two cores.
 
-use super::ledger::{Ledger, Line};
 use super::reader::{Digests, Published, ReadError, decode};
+use super::receipts::{Line, Receipts};
 use super::snapshot::{Content, Shelf, SnapshotCheck, TailLost, check};
 use super::state::{Managers, State};
 use crate::proof::Check;
 use bytes::Bytes;
 use domain::Commit;
 use domain::kernel::canonical;
-use eventlog::Log;
 use eventlog::tlog::Hash;
+use eventlog::{Log, READ_BYTES};
 use imbl::Vector;
 use projections::{History, Views};
 use std::ops::Range;
@@ -20,8 +20,6 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use tokio::runtime::Handle;
 
-/// How much is read and decoded at a time, in bytes.
-const CHUNK_BYTES: usize = 1 << 20;
 /// How many chunks wait for each decoding thread.
 const CHUNKS_WAITING_MAX: usize = 4;
 
@@ -69,7 +67,7 @@ pub type OnProgress = Arc<dyn Fn(Progress) + Send + Sync>;
 /// The folds at the end of the log.
 pub(crate) struct Loaded {
     pub state: State,
-    pub ledger: Ledger,
+    pub receipts: Receipts,
     pub history: History,
     pub lines: Vector<Line>,
     /// The position of the snapshot that it began with.
@@ -81,14 +79,14 @@ impl Loaded {
         let Some(content) = content else {
             return Self {
                 state: State::new(managers),
-                ledger: Ledger::default(),
+                receipts: Receipts::default(),
                 history: History::default(),
                 lines: Vector::new(),
                 from_snapshot: 0,
             };
         };
         Self {
-            ledger: content.ledger(),
+            receipts: content.receipts(),
             from_snapshot: content.world.position,
             state: State::resume(content.world, content.reactions, managers),
             history: History::resume(content.views),
@@ -103,7 +101,7 @@ impl Loaded {
     pub fn take(&mut self, Decoded { commit, line }: Decoded) {
         self.state.take(&commit);
         self.history.apply(&commit);
-        self.ledger.add(line, commit.position);
+        self.receipts.add(line, commit.position);
         self.lines.push_back(line);
     }
 }
@@ -331,7 +329,7 @@ async fn read_all(
         if next > range.end {
             break;
         }
-        let groups = log.read(next, CHUNK_BYTES).await?;
+        let groups = log.read(next, READ_BYTES).await?;
         let first = next;
         let mut entries: Vec<Bytes> = groups.into_iter().flat_map(|group| group.entries).collect();
         entries

@@ -10,10 +10,6 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-/// How much one read of the log asks for, in bytes.
-#[cfg(feature = "nats")]
-const READ_BYTES: usize = 1 << 20;
-
 /// The folds, and the channel of their readers.
 pub(crate) struct Shown {
     pub loaded: Loaded,
@@ -59,7 +55,7 @@ impl Shown {
     #[cfg(feature = "nats")]
     pub async fn catch_up(&mut self, log: &dyn Log, head: u64) -> Result<(), ReadError> {
         while self.position() < head {
-            let groups = log.read(self.position() + 1, READ_BYTES).await?;
+            let groups = log.read(self.position() + 1, eventlog::READ_BYTES).await?;
             if groups.is_empty() {
                 let what = format!("the log ends at {}, and was {head} long", self.position());
                 return Err(eventlog::Error::Unavailable(what).into());

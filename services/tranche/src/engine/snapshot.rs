@@ -3,14 +3,14 @@
 //! the folds are made again. But one that is whole and holds more than the log has seen it: then the log
 //! has lost its end, and nothing is decided on what is left before a person has looked.
 //!
-//! A file is a line of JSON (the header), the folds as JSON, and the ledger in 32 bytes a command.
+//! A file is a line of JSON (the header), the folds as JSON, and the receipts in 32 bytes a command.
 
 mod check;
 
 pub use check::SnapshotCheck;
 pub(crate) use check::check;
 
-use super::ledger::{LINE_BYTES, Ledger, Line};
+use super::receipts::{LINE_BYTES, Line, Receipts};
 use super::state::Reactions;
 use domain::World;
 use domain::kernel::canonical::Sha256Hex;
@@ -40,10 +40,10 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    pub fn ledger(&self) -> Ledger {
-        let mut ledger = Ledger::default();
-        (1..).zip(&self.lines).for_each(|(position, line)| ledger.add(*line, position));
-        ledger
+    pub fn receipts(&self) -> Receipts {
+        let mut receipts = Receipts::default();
+        (1..).zip(&self.lines).for_each(|(position, line)| receipts.add(*line, position));
+        receipts
     }
 }
 

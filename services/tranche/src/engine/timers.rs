@@ -66,7 +66,7 @@ impl Writer {
         self.parked();
         let park_id: CommandId =
             format!("{id}/park").parse().map_err(|error: IdError| malformed(&error))?;
-        if self.ledger.contains(&park_id) {
+        if self.receipts.contains(&park_id) {
             return Ok(());
         }
         let process: ProcessId = PROCESS.parse().map_err(|error: IdError| malformed(&error))?;
@@ -89,7 +89,7 @@ impl Writer {
     /// Names this firing for ever: also on the second instance that tries.
     fn fire_id(&self, due: Timestamp, timer: &TimerId) -> Result<CommandId, IdError> {
         let id: CommandId = format!("timer/{timer}/{}", due.as_microsecond()).parse()?;
-        if !self.ledger.contains(&id) {
+        if !self.receipts.contains(&id) {
             return Ok(id);
         }
         // It was set to the same instant once more after it had fired.

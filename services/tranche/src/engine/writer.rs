@@ -6,8 +6,8 @@
 
 use super::appender::{Batch, Lost, RETRY_AFTER_LOSS, RETRY_AFTER_OUTAGE, Report};
 use super::inbox::{CloseAtEnd, Inbox, Item, Reply, Wish};
-use super::ledger::{Found, Ledger, Line};
 use super::metrics::Metrics;
+use super::receipts::{Found, Line, Receipts};
 use super::request::{Answer, Receipt, Request, SubmitError};
 use super::state::State;
 use crate::clock::Clock;
@@ -43,7 +43,7 @@ pub(crate) struct Writer {
     limits: Limits,
     pub(super) actor: Actor,
     pub(super) state: State,
-    pub(super) ledger: Ledger,
+    pub(super) receipts: Receipts,
     /// The state before the open batch.
     base: State,
     open: Batch,
@@ -59,7 +59,7 @@ impl Writer {
         (clock, limits, metrics): (Clock, Limits, Metrics),
         inbox: Arc<Inbox>,
         appender: Sender<Batch>,
-        (state, ledger): (State, Ledger),
+        (state, receipts): (State, Receipts),
     ) -> Self {
         let actor = Actor {
             id: domain::process::react::ENGINE.parse().expect("a literal id"),
@@ -75,7 +75,7 @@ impl Writer {
             actor,
             base: state.clone(),
             state,
-            ledger,
+            receipts,
             open: Batch::default(),
             in_flight: None,
             queue: VecDeque::new(),
@@ -217,7 +217,7 @@ impl Writer {
     fn decide(&mut self, request: Request, line: Line, queued_at: Timestamp) -> Answer {
         let Request { parsed, envelope, received_at } = request;
         let refuse = |refusal: Common| Answer::Not(SubmitError::Refused(refusal.into()));
-        match self.ledger.find(line) {
+        match self.receipts.find(line) {
             Found::At(position) => return Answer::Known(position),
             Found::Other => return refuse(Common::IdReused(envelope.command_id.to_string())),
             Found::New => {}
@@ -242,7 +242,7 @@ impl Writer {
     /// Decides a command of the engine's own. True: it was recorded; false: it was true already.
     pub(super) fn decide_own(&mut self, parsed: &Parsed, meta: &Meta) -> Result<bool, Refusal> {
         let line = Line::new(&meta.command_id, &parsed.hash, &meta.actor);
-        if self.ledger.find(line) != Found::New {
+        if self.receipts.find(line) != Found::New {
             return Err(Common::IdReused(meta.command_id.to_string()).into());
         }
         let Some((commit, bytes)) = self.state.world.commit(parsed, meta)? else {
@@ -255,7 +255,7 @@ impl Writer {
     fn record(&mut self, commit: Commit, bytes: Vec<u8>, line: Line) -> Arc<Commit> {
         let commit = Arc::new(commit);
         self.state.take(&commit);
-        self.ledger.add(line, commit.position);
+        self.receipts.add(line, commit.position);
         self.open.push(Arc::clone(&commit), bytes, line);
         commit
     }
@@ -278,13 +278,13 @@ impl Writer {
 
     fn drop_all(&mut self, reason: &Arc<str>, retry_after: Duration) {
         self.drop_open(reason, retry_after);
-        self.ledger.forget(&self.in_flight.take().unwrap_or_default());
+        self.receipts.forget(&self.in_flight.take().unwrap_or_default());
     }
 
     /// Drops what has not been handed over.
     fn drop_open(&mut self, reason: &Arc<str>, retry_after: Duration) {
         let open = std::mem::take(&mut self.open);
-        self.ledger.forget(&open.lines);
+        self.receipts.forget(&open.lines);
         open.fail(reason, retry_after);
         self.state = self.base.clone();
     }
@@ -292,7 +292,7 @@ impl Writer {
     fn go_on_from(&mut self, lost: Lost) {
         self.drop_all(&lost.reason, RETRY_AFTER_LOSS);
         for (line, position) in lost.lines {
-            self.ledger.add(line, position);
+            self.receipts.add(line, position);
         }
         self.base = lost.state.clone();
         self.state = lost.state;

@@ -51,8 +51,7 @@ pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
             Err(_) => Err(format!("no answer in {} s", CHECK_MAX.as_secs())),
         }
     };
-    let writer =
-        async { tokio::time::timeout(CHECK_MAX, shared.gateway.settle()).await.ok()?.ok() };
+    let writer = async { tokio::time::timeout(CHECK_MAX, shared.desk.settle()).await.ok()?.ok() };
     let (head, writer) = tokio::join!(head, writer);
     let shown = shared.reader.now().position();
     let lag = head.as_ref().ok().map(|head| head.saturating_sub(shown));
@@ -68,7 +67,7 @@ pub(super) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
         );
         return Problem::own("http.not_ready", detail).into_response();
     }
-    let writer = shared.gateway.writer();
+    let writer = shared.desk.writer();
     let ready = json!({
         "status": "ready", "log_head": head.ok(), "shown": shown, "lag": lag, "writer": writer,
     });

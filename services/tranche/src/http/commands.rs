@@ -3,7 +3,7 @@
 use super::problem::Problem;
 use super::{BODY_BYTES_MAX, BODY_MAX, Shared, envelope, request};
 use crate::engine::{Receipt, Request, SubmitError, Written};
-use crate::faults;
+use crate::field_errors;
 use crate::vault::{self, Keep};
 use axum::Json;
 use axum::body::{Body, Bytes};
@@ -102,7 +102,7 @@ pub(super) async fn submit(
         documents.keep_rules(&asked.parsed).await?;
     }
     let subject = asked.parsed.command.subject();
-    match shared.gateway.submit(asked).await {
+    match shared.desk.submit(asked).await {
         Ok(receipt) if personal::ends_keys(&name) && !dry_run => {
             shared.sweep().await;
             Ok(accepted(&receipt, &subject))
@@ -140,7 +140,7 @@ async fn sealed(
 }
 
 fn faulty(name: &str, payload: &[u8], refusal: Refusal) -> Problem {
-    let (refusal, errors) = faults::all(name, payload, refusal);
+    let (refusal, errors) = field_errors::all(name, payload, refusal);
     Problem::refused(refusal, errors)
 }
 

@@ -1,5 +1,6 @@
 //! How figures are written for people: thousands apart by a narrow space that does not break.
 
+use crate::digits;
 use domain::kernel::money::{Currency, Money};
 use jiff::civil::Date;
 
@@ -10,15 +11,7 @@ const MILLION_CENTS: i64 = 100_000_000;
 /// Digits in groups of three.
 #[must_use]
 pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() * 2);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(THIN);
-        }
-        text.push(digit);
-    }
-    text
+    digits::grouped(number, THIN)
 }
 
 /// Euro to the cent: `EUR 1 485 000 000.00`.

@@ -1,7 +1,7 @@
 //! Saying no over HTTP: every refusal is an RFC 9457 problem with a code that has a page of its own
 //! (`/problems/<code>`), the rule it rests on, and the fields at fault.
 
-use crate::faults::FieldError;
+use crate::field_errors::FieldError;
 use axum::body::Body;
 use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};

@@ -1,4 +1,4 @@
-//! Commands between instances, as requests and answers on `STREAM.command`: the same command, ledger,
+//! Commands between instances, as requests and answers on `STREAM.command`: the same command, receipts,
 //! limits and typed refusals as over HTTP. Who may publish there acts as anybody, so the right to it is
 //! a follower's only (ADR/0012).
 

@@ -2,10 +2,10 @@
 //! when one is due, and everything that is stored is read again and again and held against what it was.
 
 use super::{Check, Prover, Shelf, ended};
+use crate::desk::Desk;
 use crate::engine::{
     OpenError, Published, ReadError, Reader, Request, SubmitError, replay_checked,
 };
-use crate::gateway::Gateway;
 use domain::decide::checkpoint::Record;
 use domain::decide::command::Parsed;
 use domain::kernel::actor::Actor;
@@ -57,19 +57,14 @@ impl Keeping {
     ///
     /// # Errors
     /// When the figures cannot be made.
-    pub fn start(
-        self,
-        gateway: &Gateway,
-        registry: &Registry,
-    ) -> Result<JoinSet<()>, prometheus::Error> {
+    pub fn start(self, desk: &Desk, registry: &Registry) -> Result<JoinSet<()>, prometheus::Error> {
         let figures = Figures::new(registry)?;
         let mut tasks = JoinSet::new();
         if let Some(prover) = self.prover.clone() {
-            tasks.spawn(keep(prover, gateway.clone(), figures.clone()));
+            tasks.spawn(keep(prover, desk.clone(), figures.clone()));
         }
         if let Some(every) = self.every {
-            let (reader, known) =
-                (gateway.reader(), Known { prover: self.prover, kept: self.kept });
+            let (reader, known) = (desk.reader(), Known { prover: self.prover, kept: self.kept });
             tasks.spawn(verify_again_and_again(self.open, reader, known, every, figures));
         }
         Ok(tasks)
@@ -128,13 +123,13 @@ pub enum NotRecorded {
 }
 
 /// Lets a tree follow the log, and records checkpoints, until it is dropped.
-async fn keep(prover: Arc<Prover>, gateway: Gateway, figures: Figures) {
+async fn keep(prover: Arc<Prover>, desk: Desk, figures: Figures) {
     let mut kept_at = Instant::now();
     loop {
         let next = prover.size() + 1;
         let waited = timeout(LOOK_EVERY, prover.log.wait_for(next)).await;
         // What is shown before the tree catches up is in it afterwards, however fast the log grows.
-        let shown = gateway.reader().now();
+        let shown = desk.reader().now();
         match waited {
             Ok(Err(error)) => {
                 tracing::warn!(%error, "the tree does not follow the log");
@@ -158,9 +153,9 @@ async fn keep(prover: Arc<Prover>, gateway: Gateway, figures: Figures) {
         if let Some((_, size)) = shown.views().checkpoints.newest() {
             figures.signed.set(i64::try_from(size).unwrap_or(i64::MAX));
         }
-        let is_writer = gateway.writer().is_some_and(|writer| writer == "here");
-        if is_writer && is_due(&shown, prover.size(), gateway.clock().now()) {
-            match record(&prover, &gateway).await {
+        let is_writer = desk.writer().is_some_and(|writer| writer == "here");
+        if is_writer && is_due(&shown, prover.size(), desk.clock().now()) {
+            match record(&prover, &desk).await {
                 Ok(size) => tracing::info!(size, "a checkpoint was recorded"),
                 Err(error) => {
                     tracing::error!(%error, "a checkpoint is due and was not recorded");
@@ -194,12 +189,12 @@ fn is_due(shown: &Published, size: u64, now: Timestamp) -> bool {
 ///
 /// # Errors
 /// When it cannot be signed, or the log does not take it.
-pub async fn record(prover: &Arc<Prover>, gateway: &Gateway) -> Result<u64, NotRecorded> {
+pub async fn record(prover: &Arc<Prover>, desk: &Desk) -> Result<u64, NotRecorded> {
     let signing = Arc::clone(prover);
     let signed = tokio::task::spawn_blocking(move || signing.checkpoint()).await;
     let (head, note) = signed.map_err(|error| ended(&error))??;
     let request = recording(prover, head.size, head.root.0, note.to_string())?;
-    gateway.submit(request).await?;
+    desk.submit(request).await?;
     Ok(head.size)
 }
 

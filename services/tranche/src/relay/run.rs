@@ -5,12 +5,9 @@ use super::publish::{Published, publish};
 use super::{BATCH_EVENTS_MAX, Error, Metrics, PAUSE_MAX, PAUSE_MIN, YIELD_PAUSE, stream};
 use domain::Commit;
 use eventlog::nats::wire::Wire;
-use eventlog::{Log, Position};
+use eventlog::{Log, Position, READ_BYTES};
 use std::sync::Arc;
 use tokio::time::sleep;
-
-/// How much one read of the log asks for, in bytes.
-const READ_BYTES: usize = 1 << 20;
 
 /// A relay from a log to the stream `STREAM-events`.
 pub struct Relay {

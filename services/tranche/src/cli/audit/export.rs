@@ -5,7 +5,7 @@ use super::moment::moment;
 use super::scope::{Asked, extent};
 use crate::cli::failure::Failure;
 use crate::cli::out::Out;
-use crate::cli::source::{Source, decode, each_entry};
+use crate::cli::source::{Source, each_entry};
 use crate::cli::times::MomentArgs;
 use crate::cli::tree::open_proving;
 use crate::cli::words::{counted, say};
@@ -15,6 +15,7 @@ use eventlog::tlog::{Proof, Tree};
 use projections::audit::extent::Scope;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
+use tranche::engine::decode;
 use tranche::export::{self, Export, NoLines};
 
 const EXPORT_HELP: &str = "\

@@ -2,12 +2,13 @@
 
 use super::moment::Moment;
 use crate::cli::failure::Failure;
-use crate::cli::source::{Source, decode, each_entry};
+use crate::cli::source::{Source, each_entry};
 use crate::cli::times::{MomentArgs, instant_in};
 use domain::World;
 use jiff::Timestamp;
 use projections::audit::extent::{Extent, Links, NoExtent, Scope};
 use std::str::FromStr;
+use tranche::engine::decode;
 use tranche::moment::When;
 use tranche::pack::figures::People;
 

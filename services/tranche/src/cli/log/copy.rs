@@ -10,14 +10,11 @@ use crate::cli::words::counted;
 use bytes::Bytes;
 use clap::Args;
 use domain::kernel::canonical::Sha256Hex;
-use eventlog::{Error, Group, Log, Position};
+use eventlog::{Error, Group, Log, Position, READ_BYTES};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::fmt;
-
-/// How much one read of a log asks for, in bytes. No more than two reads are in memory.
-const READ_BYTES: usize = 1 << 20;
 
 /// Holds the arguments of `tranche log copy`.
 #[derive(Args, Debug)]

@@ -120,7 +120,7 @@ impl Contents<'_> {
         // The whole log is as long as the checkpoint says: its root is made of all of it.
         let last = if self.extent.is_all() { size } else { self.moment.position };
         each_entry(&*log, 1, last, |position, entry| {
-            let commit = crate::cli::source::decode(position, entry)?;
+            let commit = tranche::engine::decode(position, entry)?;
             let is_told = |at| position <= self.moment.position && asked.was_true(at);
             let is_true = commit.events.iter().any(|event| is_told(event.effective_at));
             let belongs = is_true && self.extent.holds(&commit);

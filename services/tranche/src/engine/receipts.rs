@@ -1,4 +1,4 @@
-//! The command ledger: which commands are recorded, and where. It lasts as long as the log.
+//! The receipts: which commands are recorded, and where. It lasts as long as the log.
 
 use domain::kernel::canonical::Sha256Hex;
 use domain::kernel::ids::CommandId;
@@ -53,7 +53,7 @@ fn half(digest: &Sha256Hex) -> u128 {
     u128::from_be_bytes(bytes)
 }
 
-/// What the ledger knows of a command.
+/// What the receipts say of a command.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Found {
     /// Nothing.
@@ -66,11 +66,11 @@ pub(crate) enum Found {
 
 /// Every recorded command by id.
 #[derive(Default)]
-pub(crate) struct Ledger {
+pub(crate) struct Receipts {
     places: HashMap<u128, (u128, u64), BuildHasherDefault<AsItIs>>,
 }
 
-impl Ledger {
+impl Receipts {
     pub fn find(&self, line: Line) -> Found {
         match self.places.get(&line.id) {
             None => Found::New,
@@ -134,15 +134,15 @@ mod tests {
 
     #[test]
     fn the_same_id_with_other_content_is_told_apart() {
-        let mut ledger = Ledger::default();
-        assert_eq!(ledger.find(line("a", "x")), Found::New);
-        ledger.add(line("a", "x"), 7);
-        assert_eq!(ledger.find(line("a", "x")), Found::At(7));
-        assert_eq!(ledger.find(line("a", "y")), Found::Other);
-        assert_eq!(ledger.find(by("another", "a", "x")), Found::Other);
-        assert!(ledger.contains(&"a".parse().unwrap()));
-        ledger.forget(&[line("a", "x")]);
-        assert_eq!(ledger.find(line("a", "x")), Found::New);
+        let mut receipts = Receipts::default();
+        assert_eq!(receipts.find(line("a", "x")), Found::New);
+        receipts.add(line("a", "x"), 7);
+        assert_eq!(receipts.find(line("a", "x")), Found::At(7));
+        assert_eq!(receipts.find(line("a", "y")), Found::Other);
+        assert_eq!(receipts.find(by("another", "a", "x")), Found::Other);
+        assert!(receipts.contains(&"a".parse().unwrap()));
+        receipts.forget(&[line("a", "x")]);
+        assert_eq!(receipts.find(line("a", "x")), Found::New);
     }
 
     #[test]

@@ -5,9 +5,9 @@ use crate::engine::{Engine, Reader, Receipt, Request, SubmitError};
 #[cfg(feature = "nats")]
 use crate::node::Node;
 
-/// Takes commands, and shows what is recorded. Clones are one gateway.
+/// Takes commands, and shows what is recorded. Clones are one desk.
 #[derive(Clone)]
-pub enum Gateway {
+pub enum Desk {
     /// This process has the log to itself.
     Alone(Engine),
     /// One of several instances on one log.
@@ -15,20 +15,20 @@ pub enum Gateway {
     Node(Node),
 }
 
-impl From<Engine> for Gateway {
+impl From<Engine> for Desk {
     fn from(engine: Engine) -> Self {
         Self::Alone(engine)
     }
 }
 
 #[cfg(feature = "nats")]
-impl From<Node> for Gateway {
+impl From<Node> for Desk {
     fn from(node: Node) -> Self {
         Self::Node(node)
     }
 }
 
-impl Gateway {
+impl Desk {
     /// Gives a command, and waits until it is durable and shown.
     ///
     /// # Errors
