@@ -430,7 +430,7 @@ macro_rules! make_history {
             history: &History,
             moment: &AsOf,
             source: &dyn CommitSource,
-        ) -> std::collections::BTreeMap<&'static str, domain::canonical::Sha256Hex> {
+        ) -> std::collections::BTreeMap<&'static str, domain::kernel::canonical::Sha256Hex> {
             let digest = "a view has a digest";
             std::collections::BTreeMap::from([$((
                 <$type as Projection>::NAME,

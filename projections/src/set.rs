@@ -4,7 +4,7 @@ use crate::projection::Projection;
 use crate::query::Query;
 use crate::report::Report;
 use domain::Commit;
-use domain::canonical::Sha256Hex;
+use domain::kernel::canonical::Sha256Hex;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -4,7 +4,7 @@ use crate::folds::tasks::{Due, Task, Tasks, roles};
 use crate::projection::{LARGE, Projection};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
-use domain::commit::Recorded;
+use domain::facts::commit::Recorded;
 use domain::{Commit, Role};
 use serde::{Deserialize, Serialize};
 
@@ -55,7 +55,7 @@ impl Projection for Inbox {
                 Cell::maybe(task.due),
                 Cell::maybe(late.then_some("late")),
                 roles.join(" or ").into(),
-                Cell::maybe(task.person.as_ref().map(domain::ids::ActorId::as_str)),
+                Cell::maybe(task.person.as_ref().map(domain::kernel::ids::ActorId::as_str)),
                 Cell::text(&task.command),
                 Cell::text(&task.stream),
                 task.about.as_str().into(),
