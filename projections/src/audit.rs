@@ -24,6 +24,9 @@ use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
+/// The tables that say what the errors of a sample mean for the whole.
+pub const PROJECTED: [&str; 2] = ["results", "items"];
+
 /// Every engagement, as its decider has it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Audit {
@@ -149,6 +152,7 @@ fn engagements() -> Table {
             ("seed", "Seed", Column::Text),
         ],
     )
+    .named_by(&["audit"])
 }
 
 fn engage(table: &mut Table, id: &AuditId, audit: &State) {
@@ -194,6 +198,7 @@ fn results() -> Table {
             ("within", "Within what is tolerable", Column::Text),
         ],
     )
+    .named_by(&["audit"])
 }
 
 /// An amount of cents; what is beyond the largest amount is not known.
@@ -253,6 +258,7 @@ fn items() -> Table {
             ("error", "Error", Column::Money),
         ],
     )
+    .named_by(&["audit", "item"])
 }
 
 fn test(table: &mut Table, id: &AuditId, audit: &State) {
@@ -285,6 +291,7 @@ fn findings() -> Table {
             ("raised_by", "Raised by", Column::Text),
         ],
     )
+    .named_by(&["audit", "finding"])
 }
 
 fn find(table: &mut Table, id: &AuditId, audit: &State) {

@@ -111,7 +111,8 @@ impl Claims {
                 ("source", "Source", Kind::Text),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
+        )
+        .named_by(&["about", "what"]);
         for claim in self.latest.values().filter_map(|id| self.all.get(id)) {
             let figures = &claim.figures;
             table.push([

@@ -347,7 +347,8 @@ impl Ledger {
                 ("credit", "Credit", Kind::Money),
                 ("difference", "Difference", Kind::Money),
             ],
-        );
+        )
+        .named_by(&["ledger"]);
         for (name, Sides { debit, credit }) in self.sides() {
             table.push([name.into(), euro(debit), euro(credit), euro(debit - credit)]);
         }
@@ -371,7 +372,8 @@ impl Ledger {
                 ("paid", "Paid", Kind::Money),
                 ("open", "Open (RAL)", Kind::Money),
             ],
-        );
+        )
+        .named_by(&["fund", "line", "source"]);
         let mut lines: BTreeMap<(&str, &str, &str), Rungs> = BTreeMap::new();
         for (account, balance) in &self.balances {
             if let Some((line, source)) = self.place(account) {
@@ -411,7 +413,8 @@ impl Ledger {
                 ("certified", "Certified", Kind::Money),
                 ("counted", "Counted", Kind::Money),
             ],
-        );
+        )
+        .named_by(&["pledge"]);
         let mut pledges: BTreeMap<&str, [Money; STEPS.len()]> = BTreeMap::new();
         for (account, balance) in self.balances() {
             let account = account.strip_prefix("National:").and_then(|rest| rest.split_once(':'));
@@ -438,7 +441,8 @@ impl Ledger {
                 ("debit", "Debit", Kind::Money),
                 ("credit", "Credit", Kind::Money),
             ],
-        );
+        )
+        .named_by(&["account"]);
         let all = only.is_none().then(|| self.balances()).into_iter().flatten();
         let one = only.map(|account| (account, self.balance(account)));
         for (account, balance) in all.chain(one.filter(|(_, balance)| *balance != Money::ZERO)) {

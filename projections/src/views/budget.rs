@@ -139,7 +139,8 @@ impl Budget {
                 ("joint", "Joint", Kind::Money),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
+        )
+        .named_by(&["call"]);
         let rounds = self.rounds();
         let mut ids: Vec<&CallId> = rounds.keys().map(|(call, _)| call).collect();
         ids.extend(self.books.calls.keys());
@@ -188,7 +189,8 @@ impl Budget {
                 ("joint", "Joint", Kind::Money),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
+        )
+        .named_by(&["call", "round"]);
         for ((call, round), figures) in &self.rounds() {
             table.push([
                 Cell::text(call),
@@ -221,7 +223,8 @@ impl Budget {
                 ("left", "Left", Kind::Money),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
+        )
+        .named_by(&["fund", "line", "source"]);
         for (id, fund) in &self.books.funds {
             let by_line = fund.sums_by_line();
             for ((line, source), voted) in fund.all_lines() {
@@ -267,7 +270,8 @@ impl Budget {
                 ("open", "Open (RAL)", Kind::Money),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
+        )
+        .named_by(&["fund", "commitment"]);
         for (id, fund) in &self.books.funds {
             let drawn = fund.drawn();
             for (key, global) in &fund.commitments {
@@ -315,7 +319,8 @@ impl Budget {
                 ("unpaid", "Unpaid", Kind::Money),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
+        )
+        .named_by(&["fund", "grant"]);
         for (id, fund) in &self.books.funds {
             for (grant, individual) in &fund.grants {
                 let mut unpaid = individual.amount;

@@ -94,7 +94,8 @@ impl Projection for Checkpoints {
                 ("size", "Commits", Kind::Count),
                 ("root", "Root", Kind::Text),
             ],
-        );
+        )
+        .named_by(&["position"]);
         for Row { position, recorded_at, root, size } in &self.recorded {
             recorded.push([
                 Cell::Count(*position),
@@ -112,7 +113,8 @@ impl Projection for Checkpoints {
                 ("retired", "Retired", Kind::Count),
                 ("reason", "Reason", Kind::Text),
             ],
-        );
+        )
+        .named_by(&["key"]);
         for (key, KeyRow { since, retired }) in &self.keys {
             let (at, reason) = retired.clone().unzip();
             keys.push([

@@ -274,7 +274,8 @@ impl Compute {
                 ("awarded", "Awarded", Kind::Compute),
                 ("left", "Left", Kind::Compute),
             ],
-        );
+        )
+        .named_by(&["system", "country", "partition", "offer"]);
         for (id, system) in &self.systems {
             for (partition, offers) in &system.offers {
                 for (key, offer) in offers {
@@ -300,16 +301,18 @@ impl Compute {
 
     fn partitions(&self) -> Table {
         let columns = [("system", "System", Kind::Text)];
-        self.sums("partitions", "By partition", &columns, |it| vec![it.system()])
+        let table = self.sums("partitions", "By partition", &columns, |it| vec![it.system()]);
+        table.named_by(&["system", "partition"])
     }
 
     fn modes(&self) -> Table {
         let columns = [("call", "Call", Kind::Text), ("mode", "Mode", Kind::Text)];
-        self.sums("modes", "By call and access mode", &columns, |it| {
+        let table = self.sums("modes", "By call and access mode", &columns, |it| {
             let direct = || "granted directly".to_owned();
             let call = it.call.as_ref().map(ToString::to_string).unwrap_or_default();
             vec![call, it.mode.as_ref().map_or_else(direct, ToString::to_string)]
-        })
+        });
+        table.named_by(&["call", "mode", "partition"])
     }
 
     fn sums(
@@ -368,7 +371,8 @@ impl Compute {
                 ("ends", "Ends", Kind::Date),
                 ("overrun", "Overrun", Kind::Text),
             ],
-        );
+        )
+        .named_by(&["allocation"]);
         for (id, it) in &self.allocations {
             let state: &'static str = it.phase.into();
             let partition = it.awarded.as_ref().or(it.requested.as_ref()).map(|it| &it.partition);
@@ -402,7 +406,8 @@ impl Compute {
                 ("awarded", "Awarded", Kind::Compute),
                 ("extra", "From another pool", Kind::Compute),
             ],
-        );
+        )
+        .named_by(&["prize", "contestant"]);
         for (id, prize) in &self.prizes {
             table.push([Cell::text(id), Cell::Empty, Cell::maybe(prize.offered.clone())]);
             let contestants: std::collections::BTreeSet<&Key> =

@@ -66,7 +66,8 @@ impl Projection for Deadlines {
                 ("about", "About", Kind::Text),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
+        )
+        .named_by(&["what", "stream", "about"]);
         let mut lines = self.lines();
         lines.retain(|line| {
             query.stream.as_ref().is_none_or(|stream| *stream == line.stream)

@@ -39,7 +39,8 @@ impl Projection for Inbox {
                 ("since", "Since", Kind::Instant),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
+        )
+        .named_by(&["command", "stream", "about", "person", "roles"]);
         let mut tasks: Vec<(&Task, Vec<Role>)> = self
             .tasks
             .iter()

@@ -62,7 +62,8 @@ impl Projection for Match {
 
 impl Match {
     fn rounds(&self) -> Table {
-        let mut table = table("rounds", "By round", &[("call", "Call"), ("round", "Round")]);
+        let mut table = table("rounds", "By round", &[("call", "Call"), ("round", "Round")])
+            .named_by(&["call", "round"]);
         let mut rounds: BTreeMap<(CallId, Option<Key>), Sides> = BTreeMap::new();
         for key in self.books.rounds() {
             let at = |purpose: &Purpose| purpose.call == key.0 && purpose.round == key.1;
@@ -83,7 +84,8 @@ impl Match {
     }
 
     fn grants(&self) -> Table {
-        let mut table = table("grants", "By grant", &[("grant", "Grant"), ("state", "State")]);
+        let mut table = table("grants", "By grant", &[("grant", "Grant"), ("state", "State")])
+            .named_by(&["grant"]);
         let mut grants: BTreeMap<&GrantId, Sides> = BTreeMap::new();
         for (grant, sums) in self.individual() {
             grants.entry(grant).or_default().commit(&sums);
@@ -113,7 +115,7 @@ impl Match {
     }
 
     fn states(&self) -> Table {
-        let mut table = table("states", "By state", &[("state", "State")]);
+        let mut table = table("states", "By state", &[("state", "State")]).named_by(&["state"]);
         let mut states: BTreeMap<Option<Country>, Sides> = BTreeMap::new();
         for (grant, sums) in self.individual() {
             states.entry(self.state_of(grant)).or_default().commit(&sums);
@@ -153,7 +155,8 @@ impl Match {
                 ("promised", "Promised", Kind::Money),
                 ("signed", "Signed", Kind::Money),
             ],
-        );
+        )
+        .named_by(&["pledge"]);
         for (id, pledge) in self.books.pledges.iter().filter(|(_, it)| !it.matches()) {
             let Some(promise) = pledge.promise.as_ref().filter(|_| !pledge.withdrawn) else {
                 continue;

@@ -218,6 +218,7 @@ fn accounts() -> Table {
             ("document", "Form", Kind::Text),
         ],
     )
+    .named_by(&["grant", "account", "named_at"])
 }
 
 fn orders() -> Table {
@@ -235,6 +236,7 @@ fn orders() -> Table {
             ("net", "Net", Kind::Money),
         ],
     )
+    .named_by(&["payment"])
 }
 
 #[cfg(test)]

@@ -91,7 +91,8 @@ impl Projection for Persons {
                 ("case", "Case", Kind::Text),
                 ("holds", "Holds", Kind::Count),
             ],
-        );
+        )
+        .named_by(&["person", "purpose"]);
         for (id, person) in &self.0 {
             for (purpose, Kept { since, erased }) in &person.kept {
                 let state = if erased.is_some() { personal::ERASED } else { "sealed" };

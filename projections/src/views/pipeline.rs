@@ -184,7 +184,8 @@ impl Pipeline {
                 ("proposals", "Proposals", Kind::Count),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
+        )
+        .named_by(&["call"]);
         let mut proposals: BTreeMap<&CallId, (u64, Option<Confidence>)> = BTreeMap::new();
         for it in self.proposals.0.values() {
             if let Some(call) = &it.call {
@@ -229,7 +230,8 @@ impl Pipeline {
                 ("rejected", "Rejected", Kind::Count),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
+        )
+        .named_by(&["call", "cut_off"]);
         for (id, call) in &self.calls {
             let instant = |at: &LocalTime| at.instant().ok();
             let mut cut_offs: Vec<_> = call.cut_offs.iter().collect();
@@ -264,7 +266,8 @@ impl Pipeline {
         columns.extend(PHASES.map(|(_, key, title)| (key, title, Kind::Count)));
         columns.push(("total", "Total", Kind::Count));
         columns.push(("confidence", "", Kind::Confidence));
-        let mut table = Table::new("states", "Proposals by state", &columns);
+        let mut table =
+            Table::new("states", "Proposals by state", &columns).named_by(&["call", "round"]);
         type Counts = ([u64; PHASES.len()], Option<Confidence>);
         let mut counts: BTreeMap<(Option<&CallId>, Option<&Key>), Counts> = BTreeMap::new();
         for it in self.proposals.0.values() {
@@ -301,7 +304,8 @@ impl Pipeline {
                 ("requested", "Requested", Kind::Money),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
+        )
+        .named_by(&["proposal"]);
         for (id, it) in &self.proposals.0 {
             let content = it.content.as_ref();
             let country = content.and_then(|content| content.country);

@@ -89,7 +89,8 @@ impl Portfolio {
                 ("experimental", "Experimental", Kind::Count),
                 ("country_unknown", "Country unknown", Kind::Count),
             ],
-        );
+        )
+        .named_by(&["call"]);
         let mut calls: BTreeMap<&Option<CallId>, Vec<Option<&Profile>>> = BTreeMap::new();
         for (call, profile) in self.funded() {
             calls.entry(call).or_default().push(profile);
@@ -133,7 +134,7 @@ impl Portfolio {
             ("name", what, Kind::Text),
             ("funded", "Funded", Kind::Count),
         ];
-        let mut table = Table::new(key, title, &columns);
+        let mut table = Table::new(key, title, &columns).named_by(&["call", "name"]);
         for ((call, name), count) in counts {
             table.push([
                 call.map_or(Cell::Unknown, Cell::text),

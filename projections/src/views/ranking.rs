@@ -158,7 +158,8 @@ impl Ranking {
                 ("outcome", "Outcome", Kind::Text),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
+        )
+        .named_by(&["evaluation", "proposal"]);
         for (id, evaluation, ranked) in self.ranked() {
             for place in &ranked.places {
                 let tie = ranked.ties.iter().find(|tie| tie.winner == place.proposal);
@@ -196,7 +197,8 @@ impl Ranking {
                 ("comparator", "Decided by", Kind::Text),
                 ("evidence", "It saw", Kind::Text),
             ],
-        );
+        )
+        .named_by(&["evaluation", "winner", "among"]);
         for (id, _, ranked) in self.ranked() {
             for tie in &ranked.ties {
                 let among: Vec<&str> = tie.group.iter().map(ProposalId::as_str).collect();
@@ -223,7 +225,8 @@ impl Ranking {
                 ("score", "Score", Kind::Decimal),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
+        )
+        .named_by(&["evaluation", "proposal", "criterion"]);
         for (id, evaluation) in &self.evaluations {
             for (proposal, consensus) in &evaluation.consensus {
                 for (criterion, score) in &consensus.scores {

@@ -54,7 +54,8 @@ impl Projection for Register {
                 ("source", "Source", Kind::Text),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
+        )
+        .named_by(&["call", "round", "proposal"]);
         let awarded =
             self.proposals.0.iter().filter_map(|(id, it)| Some((id, it, it.award.as_ref()?)));
         let mut awarded: Vec<_> = awarded.collect();
