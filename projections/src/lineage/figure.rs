@@ -4,9 +4,9 @@
 //! number from 0, or `totals`. The long form is the place in the JSON of the report:
 //! `/tables/0/rows/0/committed`, `/tables/0/totals/committed`.
 
-use crate::projection::Projection;
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
+use crate::view::View;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -55,8 +55,8 @@ impl Figure {
     ///
     /// # Errors
     /// [`PointerError`] names the part that leads nowhere.
-    pub fn find<P: Projection>(
-        view: &P,
+    pub fn find<V: View>(
+        facts: &V::Facts,
         query: &Query,
         pointer: &str,
     ) -> Result<(Self, Cell), PointerError> {
@@ -74,9 +74,9 @@ impl Figure {
             [table, row, column] => (table, Row::Name(row), column),
             _ => return Err(form()),
         };
-        let table = match view.table(table, query, None) {
+        let table = match V::table(facts, table, query, None) {
             Some(table) => table,
-            None => by_number(view.report(query), table)?,
+            None => by_number(V::report(facts, query), table)?,
         };
         Self::of_table(&table, row, column)
     }

@@ -2,20 +2,20 @@
 //! money and money of the Recovery and Resilience Facility are listed apart and never counted.
 
 use crate::folds::books::{Books, Pledge, Purpose, Steps, Sums};
-use crate::projection::Projection;
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
-use domain::Commit;
-use domain::commit::Recorded;
+use crate::view::View;
 use domain::ids::{CallId, Country, GrantId, Key};
 use domain::money::Money;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// The view.
+#[derive(Clone, Copy, Debug)]
+pub struct Match;
+
 /// The books, seen from both sides.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Match {
-    books: Books,
+struct Sheet<'a> {
+    books: &'a Books,
 }
 
 /// Both sides of one row.
@@ -38,21 +38,20 @@ const SIDES: [(&str, &str, Kind); 9] = [
     ("difference", "Promised - committed", Kind::Money),
 ];
 
-impl Projection for Match {
+impl View for Match {
+    type Facts = Books;
+
     const NAME: &'static str = "match";
     const SUMMARY: &'static str =
         "Union and national money side by side, by round, grant and state";
 
-    fn apply(&mut self, commit: &Commit, event: &Recorded) {
-        self.books.apply(commit, event);
-    }
-
-    fn report(&self, _: &Query) -> Report {
+    fn report(books: &Books, _: &Query) -> Report {
+        let sheet = Sheet { books };
         Report::new(Self::NAME, "Union and national money")
-            .with(self.rounds())
-            .with(self.grants())
-            .with(self.states())
-            .with(self.apart())
+            .with(sheet.rounds())
+            .with(sheet.grants())
+            .with(sheet.states())
+            .with(sheet.apart())
             .note("Committed, legal, paid: the Union. Promised to counted: the states.")
             .note("Committed to a grant or a state: individually; to a round: globally.")
             .note("An umbrella and its parts are the same money: the larger of the two is shown.")
@@ -60,7 +59,7 @@ impl Projection for Match {
     }
 }
 
-impl Match {
+impl Sheet<'_> {
     fn rounds(&self) -> Table {
         let mut table = table("rounds", "By round", &[("call", "Call"), ("round", "Round")])
             .named_by(&["call", "round"]);

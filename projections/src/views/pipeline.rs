@@ -1,79 +1,26 @@
 //! Where calls and proposals are: the calendar of each call, its rounds, and its proposals by state.
 
+use crate::folds::calls::{Call, Calls, CutOffState, State};
 use crate::folds::proposals::Proposals;
-use crate::projection::{LARGE, Projection, confidence};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
+use crate::view::View;
 use domain::command::Confidence;
-use domain::commit::Recorded;
-use domain::ids::{CallId, Country, Key, StreamKey};
-use domain::money::Money;
-use domain::proposal::{Content, Phase};
+use domain::ids::{CallId, Key};
+use domain::proposal::Phase;
 use domain::time::LocalTime;
-use domain::{Commit, Event, call};
 use imbl::OrdMap;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// The view.
+#[derive(Clone, Copy, Debug)]
+pub struct Pipeline;
+
 /// The calls and the proposals.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Pipeline {
-    calls: OrdMap<CallId, Arc<Call>>,
-    proposals: Proposals<Listed>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Listed {
-    acronym: String,
-    country: Option<Country>,
-    requested: Option<Money>,
-}
-
-impl From<&Content> for Listed {
-    fn from(content: &Content) -> Self {
-        let Content { country, requested, .. } = *content;
-        Self { acronym: content.acronym.clone(), country, requested }
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Call {
-    confidence: Option<Confidence>,
-    cut_offs: OrdMap<Key, CutOff>,
-    opens_until: Option<LocalTime>,
-    state: State,
-    title: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    #[default]
-    Open,
-    Exhausted,
-    Closed,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct CutOff {
-    admitted: u64,
-    at: Option<LocalTime>,
-    confidence: Option<Confidence>,
-    funded: u64,
-    rejected: u64,
-    reserve: u64,
-    state: CutOffState,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum CutOffState {
-    #[default]
-    Open,
-    Cancelled,
-    Closed,
-    Decided,
+struct Sheet<'a> {
+    calls: &'a OrdMap<CallId, Arc<Call>>,
+    proposals: &'a Proposals,
 }
 
 /// The states of a proposal, in the order of its life.
@@ -90,87 +37,22 @@ const PHASES: [(Phase, &str, &str); 10] = [
     (Phase::Withdrawn, "withdrawn", "Withdrawn"),
 ];
 
-impl Projection for Pipeline {
+impl View for Pipeline {
+    type Facts = (Calls, Proposals);
     const NAME: &'static str = "pipeline";
     const SUMMARY: &'static str = "Calls, cut-offs, and proposals by state";
-    const EVERY: u64 = LARGE;
 
-    fn apply(&mut self, commit: &Commit, event: &Recorded) {
-        match &event.event {
-            Event::Call(inner) => {
-                if let Some(id) = CallId::of_stream(&event.stream) {
-                    Arc::make_mut(self.calls.entry(id).or_default())
-                        .apply(inner, confidence(commit));
-                }
-            }
-            _ => self.proposals.apply(commit, event),
-        }
-    }
-
-    fn report(&self, _: &Query) -> Report {
+    fn report((calls, proposals): &Self::Facts, _: &Query) -> Report {
+        let sheet = Sheet { calls: &calls.calls, proposals };
         Report::new(Self::NAME, "Calls and proposals")
-            .with(self.calls())
-            .with(self.cut_offs())
-            .with(self.states())
-            .with(self.proposals())
+            .with(sheet.calls())
+            .with(sheet.cut_offs())
+            .with(sheet.states())
+            .with(sheet.proposals())
     }
 }
 
-impl Call {
-    fn apply(&mut self, event: &call::Event, sure: Option<Confidence>) {
-        use call::Event as E;
-        self.confidence = self.confidence.max(sure);
-        let number = |list: usize| u64::try_from(list).unwrap_or(u64::MAX);
-        match event {
-            E::Opened { cut_offs, opens_until, title, .. } => {
-                self.title = Some(title.clone());
-                self.opens_until.clone_from(opens_until);
-                for cut_off in cut_offs {
-                    self.cut_off(&cut_off.key, sure).at = Some(cut_off.at.clone());
-                }
-            }
-            E::CutOffAdded { at, cut_off, .. } | E::CutOffMoved { at, cut_off, .. } => {
-                let cut_off = self.cut_off(cut_off, sure);
-                cut_off.at = Some(at.clone());
-                cut_off.state = CutOffState::Open;
-            }
-            E::CutOffCancelled { cut_off, .. } => {
-                self.cut_off(cut_off, sure).state = CutOffState::Cancelled;
-            }
-            E::CutOffClosed { admitted, at, cut_off } => {
-                let cut_off = self.cut_off(cut_off, sure);
-                cut_off.at = Some(at.clone());
-                cut_off.admitted = number(admitted.len());
-                cut_off.state = CutOffState::Closed;
-            }
-            E::AdmittedAfterClosing { cut_off, .. } => self.cut_off(cut_off, sure).admitted += 1,
-            E::ReexaminationDue { .. } | E::Reexamined { .. } => {}
-            E::RoundAwarded { cut_off, funded, rejected, reserve, .. } => {
-                let cut_off = self.cut_off(cut_off, sure);
-                cut_off.funded = number(funded.len());
-                cut_off.rejected = number(rejected.len());
-                cut_off.reserve = number(reserve.len());
-                cut_off.state = CutOffState::Decided;
-            }
-            E::ReserveActivated { cut_off, .. } => {
-                let cut_off = self.cut_off(cut_off, sure);
-                cut_off.funded += 1;
-                cut_off.reserve = cut_off.reserve.saturating_sub(1);
-            }
-            E::BudgetRaised { .. } => self.state = State::Open,
-            E::Exhausted { .. } => self.state = State::Exhausted,
-            E::Closed { .. } => self.state = State::Closed,
-        }
-    }
-
-    fn cut_off(&mut self, key: &Key, sure: Option<Confidence>) -> &mut CutOff {
-        let it = self.cut_offs.entry(key.clone()).or_default();
-        it.confidence = it.confidence.max(sure);
-        it
-    }
-}
-
-impl Pipeline {
+impl Sheet<'_> {
     fn calls(&self) -> Table {
         let mut table = Table::new(
             "calls",
@@ -194,7 +76,7 @@ impl Pipeline {
                 *sure = (*sure).max(it.confidence);
             }
         }
-        for (id, call) in &self.calls {
+        for (id, call) in self.calls {
             let state = match call.state {
                 State::Open => "open",
                 State::Exhausted => "exhausted",
@@ -232,7 +114,7 @@ impl Pipeline {
             ],
         )
         .named_by(&["call", "cut_off"]);
-        for (id, call) in &self.calls {
+        for (id, call) in self.calls {
             let instant = |at: &LocalTime| at.instant().ok();
             let mut cut_offs: Vec<_> = call.cut_offs.iter().collect();
             cut_offs.sort_by_key(|(key, it)| (it.at.as_ref().and_then(instant), *key));

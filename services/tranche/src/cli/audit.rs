@@ -17,9 +17,9 @@ use clap::{Args, Subcommand};
 use domain::commit::Recorded;
 use domain::ids::AuditId;
 use domain::{Commit, World};
-use projections::audit::PROJECTED;
-use projections::views::journal::Journal;
-use projections::{AsOf, Projection};
+use projections::folds::journal::Journal;
+use projections::views::audit::PROJECTED;
+use projections::{AsOf, Fold};
 
 /// What `tranche audit` is told.
 #[derive(Subcommand)]

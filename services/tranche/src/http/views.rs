@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use domain::World;
 use domain::canonical::Sha256Hex;
 use domain::ids::StreamId;
-use projections::Projection;
+use projections::View;
 use projections::query::journal::{PARAMETERS, Tests};
 use projections::views::journal::Journal;
 use serde::Deserialize;
