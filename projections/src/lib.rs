@@ -1,6 +1,6 @@
 //! The read models. Each is a pure fold of the log: no clock, no input or output, no failure.
 //!
-//! Read in this order: [`fold`](fold/index.html) and [`view`] (what a view is, and what it rests on), [`query`]
+//! Read in this order: [`mod@fold`] and [`view`] (what a view is, and what it rests on), [`query`]
 //! (what one may ask of it), [`report`] (what it answers), [`history`] (how it answers for the past),
 //! [`lineage`] (why it answers so), then any of [`folds`] and [`views`]: one file each.
 //!

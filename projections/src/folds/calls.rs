@@ -59,14 +59,11 @@ impl Fold for Calls {
     const EVERY: u64 = LARGE;
 
     fn apply(&mut self, commit: &Commit, event: &Recorded) {
-        match &event.event {
-            Event::Call(inner) => {
-                if let Some(id) = CallId::of_stream(&event.stream) {
-                    Arc::make_mut(self.calls.entry(id).or_default())
-                        .apply(inner, confidence(commit));
-                }
-            }
-            _ => {}
+        if let Event::Call(inner) = &event.event
+            && let Some(id) = CallId::of_stream(&event.stream)
+        {
+            let call = Arc::make_mut(self.calls.entry(id).or_default());
+            call.apply(inner, confidence(commit));
         }
     }
 }

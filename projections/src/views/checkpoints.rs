@@ -1,8 +1,7 @@
 //! The signed checkpoints of the log that the log itself holds, the keys that sign, and whether one is
 //! due.
 
-use crate::folds::checkpoints::Checkpoints as Facts;
-use crate::folds::checkpoints::*;
+use crate::folds::checkpoints::{Checkpoints as Facts, KeyRow, Row};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::view::View;

@@ -1,8 +1,7 @@
 //! Compute time: offered, awarded, used and left, by offer, partition and access mode. Seconds of
 //! different units or partitions are never added.
 
-use crate::folds::compute::Compute as Facts;
-use crate::folds::compute::*;
+use crate::folds::compute::{Allocation, Compute as Facts};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::view::View;

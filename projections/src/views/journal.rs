@@ -1,8 +1,7 @@
 //! Journal tests (ISA 240, para. 33): entries that look like those of somebody who goes round controls. A
 //! hit is a question and not a finding. Each names position, event, people and the figure.
 
-use crate::folds::journal::Journal as Facts;
-use crate::folds::journal::*;
+use crate::folds::journal::{Confirmed, Entry, Journal as Facts, Replaces};
 use crate::query::Query;
 use crate::query::journal::{Tests, ZONE};
 use crate::report::{Cell, Kind, Report, Table};

@@ -1,7 +1,6 @@
 //! The books in double entry: sub-ledgers, what stands on each rung, and the trial balance.
 
-use crate::folds::ledger::Ledger as Facts;
-use crate::folds::ledger::*;
+use crate::folds::ledger::{Ledger as Facts, STEPS, Sides};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::view::View;

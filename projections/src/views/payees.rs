@@ -1,8 +1,7 @@
 //! Where money goes: the bank accounts of grants, by key, with who named and who confirmed each, and the
 //! orders to pay them.
 
-use crate::folds::payees::Payees as Facts;
-use crate::folds::payees::*;
+use crate::folds::payees::{Account, Order, Payees as Facts};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::view::View;

@@ -1,8 +1,7 @@
 //! What is kept about people, by opaque id: what is sealed, and what was erased lawfully, when and why. It
 //! shows no personal data, since the log holds none in clear.
 
-use crate::folds::persons::Persons as Facts;
-use crate::folds::persons::*;
+use crate::folds::persons::{Kept, Persons as Facts};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::view::View;

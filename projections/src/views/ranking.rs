@@ -1,8 +1,7 @@
 //! The ranking of each evaluation: places, totals, what decided between equals, and the outcome.
 //! Scores are never public; those of a demonstration are marked as fixtures.
 
-use crate::folds::ranking::Ranking as Facts;
-use crate::folds::ranking::*;
+use crate::folds::ranking::{Evaluation, Outcome, Ranked, Ranking as Facts};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::view::View;

@@ -1,7 +1,6 @@
 //! Everything that was recorded, in order: who did what to which stream, and from which source.
 
-use crate::folds::timeline::Timeline as Facts;
-use crate::folds::timeline::*;
+use crate::folds::timeline::{Row, Timeline as Facts};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::view::View;
