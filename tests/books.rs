@@ -8,7 +8,7 @@ use domain::Commit;
 use domain::facts::commit::Recorded;
 use projections::folds::ledger::{Ledger, Transfer};
 use projections::report::Cell;
-use projections::{Projection, Query, Views};
+use projections::{Fold, Query, Views};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

@@ -8,9 +8,10 @@ use bytes::Bytes;
 use domain::Commit;
 use domain::kernel::canonical;
 use eventlog::{Log, Memory};
+use projections::history::Facts as _;
 use projections::lineage::{Figure, Fold, Index};
 use projections::report::Cell;
-use projections::{AsOf, History, Projection, Query};
+use projections::{AsOf, History, Query, View};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,20 +39,20 @@ fn lived(seed: u64) -> (Commits, Vec<Bytes>) {
 type Told = (BTreeMap<Figure, Cell>, BTreeMap<Figure, Vec<(u64, usize)>>);
 
 /// For each figure at the end, the places of the events that changed it.
-fn slow<P: Projection>(commits: &Commits, query: &Query) -> Told {
-    let (mut view, mut shown) = (P::default(), BTreeMap::new());
+fn slow<V: View>(commits: &Commits, query: &Query) -> Told {
+    let (mut facts, mut shown) = (V::Facts::default(), BTreeMap::new());
     let mut places: BTreeMap<Figure, Vec<(u64, usize)>> = BTreeMap::new();
     for commit in commits {
         for (number, event) in commit.events.iter().enumerate() {
             if !query.moment.admits(commit, event) {
                 continue;
             }
-            let before = view.clone();
-            view.apply(commit, event);
-            if view == before {
+            let before = facts.clone();
+            facts.apply(commit, event);
+            if facts == before {
                 continue;
             }
-            let next = Figure::all(&view.report(query));
+            let next = Figure::all(&V::report(&facts, query));
             let place = (commit.position, number);
             for figure in shown.keys().chain(next.keys()) {
                 if shown.get(figure) != next.get(figure) {
@@ -68,24 +69,20 @@ fn slow<P: Projection>(commits: &Commits, query: &Query) -> Told {
 }
 
 /// How many figures were held against the slow way.
-fn hold<P: Projection>(
-    commits: &Commits,
-    moment: AsOf,
-    (history, index): (&History, &Index),
-) -> usize {
+fn hold<V: View>(commits: &Commits, moment: AsOf, (history, index): (&History, &Index)) -> usize {
     let query = Query::at(moment);
-    let (figures, places) = slow::<P>(commits, &query);
+    let (figures, places) = slow::<V>(commits, &query);
     for (figure, cell) in &figures {
         let pointer = figure.to_string();
-        let candidates = |figure: &Figure| index.candidates(P::NAME, figure);
-        let why = history.why(P::NAME, (&query, &pointer), &candidates, commits);
+        let candidates = |figure: &Figure| index.candidates(V::NAME, figure);
+        let why = history.why(V::NAME, (&query, &pointer), &candidates, commits);
         let why = why.unwrap_or_else(|error| panic!("{pointer}: {error}")).unwrap();
         assert_eq!((&why.figure, &why.value), (figure, cell));
         let told = why.contributions.iter().map(|it| (it.commit.position, it.event));
-        assert_eq!(told.collect::<Vec<_>>(), places[figure], "{} {pointer}", P::NAME);
-        assert!(why.fold == Fold::Scope && why.is_complete, "{} {pointer}", P::NAME);
+        assert_eq!(told.collect::<Vec<_>>(), places[figure], "{} {pointer}", V::NAME);
+        assert!(why.fold == Fold::Scope && why.is_complete, "{} {pointer}", V::NAME);
         if matches!(cell, Cell::Money(_)) {
-            assert_eq!(why.sum().as_ref(), Some(cell), "{} {pointer}", P::NAME);
+            assert_eq!(why.sum().as_ref(), Some(cell), "{} {pointer}", V::NAME);
         }
     }
     figures.len()
@@ -107,7 +104,7 @@ fn in_whole_lives_every_figure_of_the_books_is_the_sum_of_what_changed_it_and_no
             held +=
                 hold::<projections::views::budget::Budget>(&commits, moment, (&history, &index));
             held +=
-                hold::<projections::folds::ledger::Ledger>(&commits, moment, (&history, &index));
+                hold::<projections::views::ledger::Ledger>(&commits, moment, (&history, &index));
         }
     }
     assert!(held > 500, "{held}");

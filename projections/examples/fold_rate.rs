@@ -96,28 +96,28 @@ fn main() {
 }
 
 fn each_view(commits: &[Arc<Commit>], events: u64) {
-    use projections::folds::ledger;
-    use projections::views::*;
-    use projections::*;
-    fn one<P: Projection>(commits: &[Arc<Commit>], events: u64) {
+    use projections::Fold;
+    use projections::folds::*;
+    fn one<F: Fold>(name: &str, commits: &[Arc<Commit>], events: u64) {
         let clock = Instant::now();
-        let mut view = P::default();
+        let mut view = F::default();
         for commit in commits {
             for event in &commit.events {
                 view.apply(commit, event);
             }
         }
-        rate(P::NAME, events, clock.elapsed());
+        rate(name, events, clock.elapsed());
     }
-    one::<budget::Budget>(commits, events);
-    one::<compute::Compute>(commits, events);
-    one::<deadlines::Deadlines>(commits, events);
-    one::<inbox::Inbox>(commits, events);
-    one::<ledger::Ledger>(commits, events);
-    one::<matching::Match>(commits, events);
-    one::<pipeline::Pipeline>(commits, events);
-    one::<portfolio::Portfolio>(commits, events);
-    one::<ranking::Ranking>(commits, events);
-    one::<register::Register>(commits, events);
-    one::<timeline::Timeline>(commits, events);
+    one::<books::Books>("books", commits, events);
+    one::<claims::Claims>("claims", commits, events);
+    one::<compute::Compute>("compute", commits, events);
+    one::<calendar::Calendar>("calendar", commits, events);
+    one::<tasks::Tasks>("tasks", commits, events);
+    one::<ledger::Ledger>("ledger", commits, events);
+    one::<journal::Journal>("journal", commits, events);
+    one::<payees::Payees>("payees", commits, events);
+    one::<calls::Calls>("calls", commits, events);
+    one::<proposals::Proposals>("proposals", commits, events);
+    one::<ranking::Ranking>("ranking", commits, events);
+    one::<timeline::Timeline>("timeline", commits, events);
 }

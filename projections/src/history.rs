@@ -6,13 +6,14 @@
 //! of every [`GRAIN`] commits the range of their instants is kept, so that those which cannot
 //! contribute are not read; the newest commits stay in memory.
 
-use crate::projection::Projection;
+use crate::fold::Fold;
 use crate::query::{AsOf, Query};
-use crate::report::Report;
-use crate::set::{Views, answer};
+use crate::set::Views;
 use domain::Commit;
+use domain::facts::commit::Recorded;
 use imbl::Vector;
 use jiff::Timestamp;
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// The range of instants is kept for every so many commits.
@@ -94,34 +95,34 @@ impl Block {
     }
 }
 
-/// A clone of a view, with the latest instants of all that it has folded.
+/// A clone of a fold, with the latest instants of all that it has folded.
 #[derive(Clone, Debug)]
-struct Mark<P> {
+struct Mark<F> {
     position: u64,
     recorded_max: Timestamp,
     effective_max: Timestamp,
-    view: P,
+    fold: F,
 }
 
-/// The kept clones of one view.
+/// The kept clones of one fold.
 #[derive(Clone, Debug)]
-pub struct Kept<P: Clone> {
+pub struct Kept<F: Clone> {
     every: u64,
     clones_max: usize,
-    marks: Vector<Mark<P>>,
+    marks: Vector<Mark<F>>,
 }
 
-impl<P: Projection> Default for Kept<P> {
+impl<F: Fold> Default for Kept<F> {
     fn default() -> Self {
-        Self { every: P::EVERY, clones_max: CLONES_MAX, marks: Vector::new() }
+        Self { every: F::EVERY, clones_max: CLONES_MAX, marks: Vector::new() }
     }
 }
 
-impl<P: Projection> Kept<P> {
+impl<F: Fold> Kept<F> {
     /// Keeps a clone when it is time for one.
-    pub(crate) fn keep(&mut self, view: &P, views: &Views) {
+    pub(crate) fn keep(&mut self, fold: &F, views: &Views) {
         if views.position.is_multiple_of(self.every) {
-            self.push(view, views);
+            self.push(fold, views);
         }
     }
 
@@ -131,12 +132,12 @@ impl<P: Projection> Kept<P> {
         (self.every, self.clones_max) = (every, clones_max);
     }
 
-    pub(crate) fn push(&mut self, view: &P, views: &Views) {
+    pub(crate) fn push(&mut self, fold: &F, views: &Views) {
         self.marks.push_back(Mark {
             position: views.position,
             recorded_max: views.recorded_at,
             effective_max: views.effective_max,
-            view: view.clone(),
+            fold: fold.clone(),
         });
         if self.marks.len() > self.clones_max {
             self.every = self.every.saturating_mul(2);
@@ -147,12 +148,21 @@ impl<P: Projection> Kept<P> {
 
     /// The newest clone of which every event counts. The latest instants only grow, so those that
     /// do are a prefix.
-    fn newest(&self, moment: &AsOf) -> Option<&Mark<P>> {
+    fn newest(&self, moment: &AsOf) -> Option<&Mark<F>> {
+        self.last(|mark| within(moment, mark.position, mark.recorded_max, mark.effective_max))
+    }
+
+    /// The newest clone up to a position.
+    fn until(&self, position: u64) -> Option<&Mark<F>> {
+        self.last(|mark| mark.position <= position)
+    }
+
+    /// The last clone of those, a prefix, that are so.
+    fn last(&self, is_so: impl Fn(&Mark<F>) -> bool) -> Option<&Mark<F>> {
         let (mut low, mut high) = (0, self.marks.len());
         while low < high {
             let middle = low.midpoint(high);
-            let mark = &self.marks[middle];
-            if within(moment, mark.position, mark.recorded_max, mark.effective_max) {
+            if is_so(&self.marks[middle]) {
                 low = middle + 1;
             } else {
                 high = middle;
@@ -166,12 +176,75 @@ fn within(moment: &AsOf, position: u64, recorded_max: Timestamp, effective_max: 
     moment.knows(position, recorded_max) && moment.was_true(effective_max)
 }
 
-/// Finds a view and its clones by type; implemented by the table of views.
-pub trait InViews: Projection {
-    /// The view itself.
+/// Finds a fold and its clones by type; implemented by the table of folds.
+pub trait InViews: Fold {
+    /// The fold itself.
     fn of(views: &Views) -> &Self;
     /// Its clones.
     fn kept(kept: &AllKept) -> &Kept<Self>;
+}
+
+/// What a view rests on: a fold, or a pair of folds at one position.
+pub trait Facts: Clone + Default + PartialEq {
+    /// Finds them as they are now.
+    fn now(views: &Views) -> Self;
+
+    /// Finds the newest kept clone of which every event counts, with its position.
+    fn newest(kept: &AllKept, moment: &AsOf) -> Option<(Self, u64)>;
+
+    /// Gives them as of a moment, when they keep enough to tell by themselves.
+    fn narrowed(&self, moment: &AsOf) -> Option<Self>;
+
+    /// Takes one event in.
+    fn apply(&mut self, commit: &Commit, event: &Recorded);
+}
+
+impl<F: InViews> Facts for F {
+    fn now(views: &Views) -> Self {
+        F::of(views).clone()
+    }
+
+    fn newest(kept: &AllKept, moment: &AsOf) -> Option<(Self, u64)> {
+        F::kept(kept).newest(moment).map(|mark| (mark.fold.clone(), mark.position))
+    }
+
+    fn narrowed(&self, moment: &AsOf) -> Option<Self> {
+        Fold::narrowed(self, moment)
+    }
+
+    fn apply(&mut self, commit: &Commit, event: &Recorded) {
+        Fold::apply(self, commit, event);
+    }
+}
+
+impl<A: InViews, B: InViews> Facts for (A, B) {
+    fn now(views: &Views) -> Self {
+        (A::of(views).clone(), B::of(views).clone())
+    }
+
+    /// Clones are kept at multiples of powers of two, so that those of the rarer fold have partners.
+    fn newest(kept: &AllKept, moment: &AsOf) -> Option<(Self, u64)> {
+        let (first, second) = (A::kept(kept), B::kept(kept));
+        let (mut one, mut other) = (first.newest(moment)?, second.newest(moment)?);
+        loop {
+            match one.position.cmp(&other.position) {
+                Ordering::Less => other = second.until(one.position)?,
+                Ordering::Greater => one = first.until(other.position)?,
+                Ordering::Equal => {
+                    return Some(((one.fold.clone(), other.fold.clone()), one.position));
+                }
+            }
+        }
+    }
+
+    fn narrowed(&self, moment: &AsOf) -> Option<Self> {
+        Fold::narrowed(&self.0, moment).zip(Fold::narrowed(&self.1, moment))
+    }
+
+    fn apply(&mut self, commit: &Commit, event: &Recorded) {
+        Fold::apply(&mut self.0, commit, event);
+        Fold::apply(&mut self.1, commit, event);
+    }
 }
 
 /// The views now and at any moment of the past. Cloning costs nothing, so readers take a clone and
@@ -239,44 +312,32 @@ impl History {
         self.kept.keep(&self.views);
     }
 
-    /// A view as of a moment.
+    /// Gives the facts as of a moment.
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub fn as_of<P: InViews>(
+    pub fn as_of<F: Facts>(
         &self,
         moment: &AsOf,
         source: &dyn CommitSource,
-    ) -> Result<P, SourceError> {
-        let head = P::of(&self.views);
+    ) -> Result<F, SourceError> {
+        let head = F::now(&self.views);
         let Views { position, recorded_at, effective_max, .. } = self.views;
         if within(moment, position, recorded_at, effective_max) {
-            return Ok(head.clone());
+            return Ok(head);
         }
         if let Some(narrowed) = head.narrowed(moment) {
             return Ok(narrowed);
         }
-        let mark = P::kept(&self.kept).newest(moment);
-        let (mut view, after) =
-            mark.map_or_else(|| (P::default(), 0), |mark| (mark.view.clone(), mark.position));
+        let (mut facts, after) = F::newest(&self.kept, moment).unwrap_or_default();
         for (from, to) in self.ranges(after, moment) {
             self.read(from, to, source, |commit| {
                 for event in commit.events.iter().filter(|event| moment.admits(commit, event)) {
-                    view.apply(commit, event);
+                    facts.apply(commit, event);
                 }
             })?;
         }
-        Ok(view)
-    }
-
-    pub(crate) fn answer<P: InViews>(
-        &self,
-        query: &Query,
-        source: &dyn CommitSource,
-    ) -> Result<Report, SourceError> {
-        let view: P = self.as_of(&query.moment, source)?;
-        let query = self.fixed(query, source)?;
-        Ok(answer(&view, &query, self.views.position, self.views.recorded_at))
+        Ok(facts)
     }
 
     /// The question with the instant by which something is late. At an earlier position it is that of the
@@ -372,10 +433,10 @@ impl History {
     }
 }
 
-/// Makes the kept clones, and the answers about the past, of the table of views.
+/// Makes the kept clones of the table of folds.
 macro_rules! make_history {
     ($($field:ident: $type:ty;)*) => {
-        /// The kept clones of every view.
+        /// The kept clones of every fold.
         #[derive(Clone, Debug, Default)]
         pub struct AllKept {
             $($field: Kept<$type>,)*
@@ -406,38 +467,20 @@ macro_rules! make_history {
             }
         })*
 
-        impl History {
-            /// What a view answers about the past; `None` when there is no such view.
-            ///
-            /// # Errors
-            /// When the log cannot be read.
-            pub fn report(
-                &self,
-                name: &str,
-                query: &Query,
-                source: &dyn CommitSource,
-            ) -> Result<Option<Report>, SourceError> {
-                $(if name == <$type as Projection>::NAME {
-                    return self.answer::<$type>(query, source).map(Some);
-                })*
-                Ok(None)
-            }
-        }
-
-        /// The digest of every view as of a moment.
+        /// The digest of every fold as of a moment.
         #[cfg(test)]
         pub(crate) fn digests_as_of(
             history: &History,
             moment: &AsOf,
             source: &dyn CommitSource,
         ) -> std::collections::BTreeMap<&'static str, domain::kernel::canonical::Sha256Hex> {
-            let digest = "a view has a digest";
+            let digest = "a fold has a digest";
             std::collections::BTreeMap::from([$((
-                <$type as Projection>::NAME,
+                stringify!($field),
                 history.as_of::<$type>(moment, source).expect("in memory").digest().expect(digest),
             )),*])
         }
     };
 }
 
-crate::views::table!(make_history);
+crate::folds::table!(make_history);

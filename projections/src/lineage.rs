@@ -18,10 +18,10 @@ pub use diff::{Cause, Change, Diff};
 pub use figure::{Figure, PointerError};
 pub use index::Index;
 
-use crate::history::{CommitSource, History, InViews, SourceError};
-use crate::projection::Projection;
+use crate::history::{CommitSource, Facts, History, SourceError};
 use crate::query::{AsOf, Query};
 use crate::report::Cell;
+use crate::view::View;
 use domain::Commit;
 use std::sync::Arc;
 
@@ -93,8 +93,8 @@ pub struct Lineage {
 }
 
 /// What to fold, from where.
-struct Plan<P> {
-    base: P,
+struct Plan<V: View> {
+    base: V::Facts,
     commits: Vec<Arc<Commit>>,
     from: u64,
     fold: Fold,
@@ -105,24 +105,24 @@ struct Plan<P> {
 pub type Candidates<'a> = &'a dyn Fn(&Figure) -> Option<Vec<u64>>;
 
 impl History {
-    pub(crate) fn lineage<P: InViews>(
+    pub(crate) fn lineage<V: View>(
         &self,
         (query, pointer): (&Query, &str),
         candidates: Candidates<'_>,
         source: &dyn CommitSource,
     ) -> Result<Lineage, WhyError> {
         let moment = &query.moment;
-        let view: P = self.as_of(moment, source)?;
+        let view: V::Facts = self.as_of(moment, source)?;
         let query = self.fixed(query, source)?;
-        let (figure, value) = Figure::find(&view, &query, pointer)?;
+        let (figure, value) = Figure::find::<V>(&view, &query, pointer)?;
         let last = self.last_known(moment, source)?;
         let mut scope = candidates(&figure);
         if let Some(positions) = &mut scope {
             positions.truncate(positions.partition_point(|position| *position <= last));
         }
         if let Some(positions) = scope.as_ref().filter(|positions| positions.len() <= SCOPE_MAX) {
-            let plan = Plan::<P> {
-                base: P::default(),
+            let plan = Plan::<V> {
+                base: V::Facts::default(),
                 commits: source.pick(positions)?,
                 from: 1,
                 fold: Fold::Scope,
@@ -133,18 +133,18 @@ impl History {
                 return Ok(lineage);
             }
         }
-        let plan = self.window::<P>(scope.as_deref(), last, moment, source)?;
+        let plan = self.window::<V>(scope.as_deref(), last, moment, source)?;
         Ok(plan.trace(&query, &figure, &value))
     }
 
     /// The newest commits that matter, and the whole view before them.
-    fn window<P: InViews>(
+    fn window<V: View>(
         &self,
         scope: Option<&[u64]>,
         last: u64,
         moment: &AsOf,
         source: &dyn CommitSource,
-    ) -> Result<Plan<P>, SourceError> {
+    ) -> Result<Plan<V>, SourceError> {
         let admitted =
             |commit: &Arc<Commit>| commit.events.iter().any(|event| moment.admits(commit, event));
         let (commits, from, fold) = match scope {
@@ -171,7 +171,7 @@ impl History {
             }
         };
         let base = if from == 1 {
-            P::default()
+            V::Facts::default()
         } else {
             self.as_of(&AsOf { position: Some(from - 1), ..*moment }, source)?
         };
@@ -196,9 +196,9 @@ impl History {
     }
 }
 
-impl<P: InViews> Plan<P> {
+impl<V: View> Plan<V> {
     fn trace(self, query: &Query, figure: &Figure, value: &Cell) -> Lineage {
-        let Self { base: mut view, commits, from, fold, probes } = self;
+        let Self { base: mut facts, commits, from, fold, probes } = self;
         let moment = &query.moment;
         let events: Vec<(&Arc<Commit>, usize)> = commits
             .iter()
@@ -207,16 +207,16 @@ impl<P: InViews> Plan<P> {
             .collect();
         let (summed, told) = events.split_at(events.len().saturating_sub(probes));
         for (commit, event) in summed {
-            view.apply(commit, &commit.events[*event]);
+            facts.apply(commit, &commit.events[*event]);
         }
         let row = figure.row_for_good();
-        let shown = |view: &P| figure.in_table(&view.table(figure.table, query, row)?);
-        let mut before = shown(&view);
+        let shown = |facts: &V::Facts| figure.in_table(&V::table(facts, figure.table, query, row)?);
+        let mut before = shown(&facts);
         let opening = before.clone();
         let mut contributions = Vec::new();
         for (commit, event) in told {
-            view.apply(commit, &commit.events[*event]);
-            let after = shown(&view);
+            facts.apply(commit, &commit.events[*event]);
+            let after = shown(&facts);
             if after != before {
                 let amount = figure::difference(before.as_ref(), after.as_ref());
                 let commit = Arc::clone(commit);
@@ -275,7 +275,7 @@ impl Lineage {
 
 /// Makes the questions after the why of a figure, and after what changed, of the table of views.
 macro_rules! make_lineage {
-    ($($field:ident: $type:ty;)*) => {
+    ($($view:ty;)*) => {
         impl History {
             /// Where a figure of a view comes from (see [`crate::lineage`]); `None` when there is no such view.
             ///
@@ -288,8 +288,8 @@ macro_rules! make_lineage {
                 candidates: Candidates<'_>,
                 source: &dyn CommitSource,
             ) -> Result<Option<Lineage>, WhyError> {
-                $(if name == <$type as Projection>::NAME {
-                    return self.lineage::<$type>(asked, candidates, source).map(Some);
+                $(if name == <$view as View>::NAME {
+                    return self.lineage::<$view>(asked, candidates, source).map(Some);
                 })*
                 Ok(None)
             }
@@ -304,8 +304,8 @@ macro_rules! make_lineage {
                 moments: (&Query, &Query),
                 source: &dyn CommitSource,
             ) -> Result<Option<Diff>, SourceError> {
-                $(if name == <$type as Projection>::NAME {
-                    return self.difference::<$type>(moments, source).map(Some);
+                $(if name == <$view as View>::NAME {
+                    return self.difference::<$view>(moments, source).map(Some);
                 })*
                 Ok(None)
             }

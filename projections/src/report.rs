@@ -40,6 +40,8 @@ pub struct Table {
     pub title: String,
     /// Its columns.
     pub columns: Vec<Column>,
+    /// The columns that name a row for good, whatever else of it changes; none: rows are numbered.
+    pub named_by: &'static [&'static str],
     /// As many cells per row as there are columns.
     pub rows: Vec<Vec<Cell>>,
     /// A last row of sums.
@@ -124,6 +126,14 @@ impl Table {
         let column = |&(key, title, kind): &_| Column { key, kind, title };
         let columns = columns.iter().map(column).collect();
         Self { key, title: title.into(), columns, ..Self::default() }
+    }
+
+    /// Says which columns name a row for good.
+    #[must_use]
+    pub fn named_by(self, columns: &'static [&'static str]) -> Self {
+        let is_column = |key: &&str| self.columns.iter().any(|column| column.key == *key);
+        debug_assert!(columns.iter().all(is_column), "{} has no such columns", self.key);
+        Self { named_by: columns, ..self }
     }
 
     /// Adds a row; what is missing is empty.

@@ -1,11 +1,13 @@
-//! What people see: one file for each view.
+//! What people see: one file for each view, a pure function of facts.
 
+pub mod audit;
 pub mod budget;
 pub mod checkpoints;
 pub mod compute;
 pub mod deadlines;
 pub mod inbox;
 pub mod journal;
+pub mod ledger;
 pub mod matching;
 pub mod payees;
 pub mod persons;
@@ -15,27 +17,27 @@ pub mod ranking;
 pub mod register;
 pub mod timeline;
 
-/// The table of views: one line each, with the name of its field and its type. It is handed to the macros that
+/// The table of views: one line each, in the order in which they are listed. It is handed to the macros that
 /// make something for every view.
 macro_rules! table {
     ($make:ident) => {
         $make! {
-            audit: crate::audit::Audit;
-            checkpoints: crate::views::checkpoints::Checkpoints;
-            budget: crate::views::budget::Budget;
-            compute: crate::views::compute::Compute;
-            deadlines: crate::views::deadlines::Deadlines;
-            inbox: crate::views::inbox::Inbox;
-            journal: crate::views::journal::Journal;
-            ledger: crate::folds::ledger::Ledger;
-            matching: crate::views::matching::Match;
-            payees: crate::views::payees::Payees;
-            persons: crate::views::persons::Persons;
-            pipeline: crate::views::pipeline::Pipeline;
-            portfolio: crate::views::portfolio::Portfolio;
-            ranking: crate::views::ranking::Ranking;
-            register: crate::views::register::Register;
-            timeline: crate::views::timeline::Timeline;
+            crate::views::audit::Audit;
+            crate::views::checkpoints::Checkpoints;
+            crate::views::budget::Budget;
+            crate::views::compute::Compute;
+            crate::views::deadlines::Deadlines;
+            crate::views::inbox::Inbox;
+            crate::views::journal::Journal;
+            crate::views::ledger::Ledger;
+            crate::views::matching::Match;
+            crate::views::payees::Payees;
+            crate::views::persons::Persons;
+            crate::views::pipeline::Pipeline;
+            crate::views::portfolio::Portfolio;
+            crate::views::ranking::Ranking;
+            crate::views::register::Register;
+            crate::views::timeline::Timeline;
         }
     };
 }

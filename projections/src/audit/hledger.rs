@@ -1,7 +1,7 @@
 //! The postings of commits as a journal that hledger reads, and which accounts they tell all of.
 
+use crate::fold::Fold;
 use crate::folds::ledger::{Ledger, Transfer};
-use crate::projection::Projection;
 use domain::Commit;
 use domain::facts::commit::Recorded;
 use domain::kernel::money::Money;

@@ -1,8 +1,8 @@
 //! Lines for other programs: every posting of the ledger, or a population, with their control totals.
 
 use super::Row;
+use crate::fold::Fold;
 use crate::folds::ledger::{Ledger, Transfer};
-use crate::projection::Projection;
 use crate::query::journal::ZONE;
 use domain::facts::commit::Recorded;
 use domain::facts::{call, payment};

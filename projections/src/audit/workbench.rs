@@ -1,8 +1,8 @@
 //! What an auditor can draw from, as of any moment: the items with all that they can be told apart by, and
 //! the accounts of the ledger that they must add up to.
 
+use crate::fold::Fold;
 use crate::folds::ledger::Ledger;
-use crate::projection::Projection;
 use domain::facts::audit::Population;
 use domain::facts::commit::Recorded;
 use domain::facts::{call, fund, grant, payment};

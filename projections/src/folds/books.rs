@@ -1,6 +1,6 @@
-//! What funds, awards and pledges say about money: the part that the views `budget` and `match` share.
+//! What funds, awards and pledges say about money.
 
-use crate::projection::confidence;
+use crate::fold::{Fold, confidence};
 use domain::Commit;
 use domain::Event;
 use domain::facts::commit::Recorded;
@@ -18,11 +18,11 @@ type RoundOf<'a> = (&'a CallId, Option<&'a Key>);
 
 /// Figures as they were recorded; sums are made when asked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Books {
-    pub funds: OrdMap<FundId, Fund>,
-    pub calls: OrdMap<CallId, Arc<Call>>,
-    pub grants: OrdMap<GrantId, Arc<Grant>>,
-    pub pledges: OrdMap<PledgeId, Arc<Pledge>>,
+pub struct Books {
+    pub(crate) funds: OrdMap<FundId, Fund>,
+    pub(crate) calls: OrdMap<CallId, Arc<Call>>,
+    pub(crate) grants: OrdMap<GrantId, Arc<Grant>>,
+    pub(crate) pledges: OrdMap<PledgeId, Arc<Pledge>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -127,9 +127,8 @@ pub(crate) struct Sums {
     pub confidence: Option<Confidence>,
 }
 
-impl Books {
-    /// Takes an event in, if it is about money.
-    pub fn apply(&mut self, commit: &Commit, event: &Recorded) {
+impl Fold for Books {
+    fn apply(&mut self, commit: &Commit, event: &Recorded) {
         let sure = confidence(commit);
         match &event.event {
             Event::Fund(inner) => {
@@ -155,7 +154,9 @@ impl Books {
             _ => {}
         }
     }
+}
 
+impl Books {
     fn apply_call(&mut self, id: &CallId, event: &call::Event, sure: Option<Confidence>) {
         use call::Event as E;
         match event {
@@ -247,7 +248,7 @@ impl Books {
 
     /// Every round of every call that has an award, a commitment or a pledge. `None`: the call as a
     /// whole.
-    pub fn rounds(&self) -> std::collections::BTreeSet<(CallId, Option<Key>)> {
+    pub(crate) fn rounds(&self) -> std::collections::BTreeSet<(CallId, Option<Key>)> {
         let awarded = self.calls.iter().flat_map(|(id, call)| {
             call.rounds.keys().map(|cut_off| (id.clone(), Some(cut_off.clone())))
         });
@@ -259,7 +260,7 @@ impl Books {
     }
 
     /// For which call and round a pledge is: its own words, or else those of its grant.
-    pub fn round_of(&self, pledge: &Pledge) -> Option<(CallId, Option<Key>)> {
+    pub(crate) fn round_of(&self, pledge: &Pledge) -> Option<(CallId, Option<Key>)> {
         let promise = pledge.promise.as_ref()?;
         let grant = promise.grant.as_ref().and_then(|grant| self.grants.get(grant));
         let round = promise.round.clone().or_else(|| grant.and_then(|grant| grant.round.clone()));
@@ -267,7 +268,7 @@ impl Books {
     }
 
     /// The pledges that are no parts of others.
-    pub fn families(&self) -> impl Iterator<Item = &Pledge> {
+    pub(crate) fn families(&self) -> impl Iterator<Item = &Pledge> {
         let whole = |pledge: &&Arc<Pledge>| {
             pledge.promise.as_ref().is_some_and(|promise| promise.part_of.is_none())
         };
@@ -275,7 +276,7 @@ impl Books {
     }
 
     /// The sums of the parts of each umbrella.
-    pub fn parts(&self) -> BTreeMap<&PledgeId, Steps> {
+    pub(crate) fn parts(&self) -> BTreeMap<&PledgeId, Steps> {
         let mut parts: BTreeMap<&PledgeId, Steps> = BTreeMap::new();
         for pledge in self.pledges.values().filter(|pledge| !pledge.withdrawn) {
             let umbrella = pledge.promise.as_ref().and_then(|promise| promise.part_of.as_ref());
@@ -287,7 +288,7 @@ impl Books {
     }
 
     /// What is committed for each round of each call, and how sure that is, whatever the grants draw on it.
-    pub fn committed(&self) -> BTreeMap<RoundOf<'_>, (Money, Option<Confidence>)> {
+    pub(crate) fn committed(&self) -> BTreeMap<RoundOf<'_>, (Money, Option<Confidence>)> {
         let mut committed: BTreeMap<_, (Money, Option<Confidence>)> = BTreeMap::new();
         for global in self.funds.values().flat_map(|fund| fund.commitments.values()) {
             if let Some(purpose) = &global.purpose {
@@ -301,7 +302,7 @@ impl Books {
     }
 
     /// The sums of the commitments whose purpose is so, and of the grants that draw on them.
-    pub fn sums(&self, of: impl Fn(&Purpose) -> bool) -> Option<Sums> {
+    pub(crate) fn sums(&self, of: impl Fn(&Purpose) -> bool) -> Option<Sums> {
         let mut sums: Option<Sums> = None;
         for fund in self.funds.values() {
             if let Some(some) = fund.sums(&of) {

@@ -1,10 +1,11 @@
 //! What was published about money: of claims about one thing, the latest published is shown.
 
-use crate::report::{Cell, Kind, Table};
-use domain::Commit;
+use crate::fold::Fold;
 use domain::facts::claim;
+use domain::facts::commit::Recorded;
 use domain::kernel::actor::Confidence;
-use domain::kernel::ids::ClaimId;
+use domain::kernel::ids::{ClaimId, StreamKey};
+use domain::{Commit, Event};
 use imbl::OrdMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 /// Every claim that was not withdrawn.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Claims {
+pub struct Claims {
     all: OrdMap<ClaimId, Arc<Claim>>,
     /// The latest claim about each thing (see [`Claim::thing`]). One flat map, since every kept clone
     /// of the view holds on to the nodes that change after it.
@@ -20,19 +21,20 @@ pub(crate) struct Claims {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Claim {
+pub(crate) struct Claim {
     /// The next older claim about the same thing.
-    older: Option<ClaimId>,
-    confidence: Option<Confidence>,
-    figures: claim::Figures,
-    position: u64,
-    source: Option<String>,
+    pub older: Option<ClaimId>,
+    pub confidence: Option<Confidence>,
+    pub figures: claim::Figures,
+    pub position: u64,
+    pub source: Option<String>,
 }
 
-impl Claims {
-    /// Takes an event of a claim in.
-    pub fn apply(&mut self, id: ClaimId, event: &claim::Event, commit: &Commit) {
-        match event {
+impl Fold for Claims {
+    fn apply(&mut self, commit: &Commit, event: &Recorded) {
+        let Event::Claim(inner) = &event.event else { return };
+        let Some(id) = ClaimId::of_stream(&event.stream) else { return };
+        match inner {
             claim::Event::Published(figures) => {
                 let evidence = commit.evidence.as_ref();
                 let claim = Claim {
@@ -48,7 +50,9 @@ impl Claims {
             claim::Event::Withdrawn { .. } => self.forget(&id),
         }
     }
+}
 
+impl Claims {
     /// Claims mostly come in the order of their publication, so the place is found at once.
     fn keep(&mut self, id: ClaimId, mut claim: Claim) {
         let thing = claim.thing();
@@ -95,39 +99,8 @@ impl Claims {
     }
 
     /// The latest claim about each thing.
-    pub fn table(&self) -> Table {
-        let mut table = Table::new(
-            "claims",
-            "Published figures",
-            &[
-                ("about", "About", Kind::Text),
-                ("what", "What", Kind::Text),
-                ("published", "Published", Kind::Date),
-                ("total", "Total", Kind::Money),
-                ("union", "Union", Kind::Money),
-                ("national", "National", Kind::Money),
-                ("regional", "Regional", Kind::Money),
-                ("rrf", "RRF", Kind::Money),
-                ("source", "Source", Kind::Text),
-                ("confidence", "", Kind::Confidence),
-            ],
-        );
-        for claim in self.latest.values().filter_map(|id| self.all.get(id)) {
-            let figures = &claim.figures;
-            table.push([
-                Cell::text(&figures.about),
-                figures.what.as_str().into(),
-                figures.published.into(),
-                Cell::known(figures.total),
-                Cell::known(figures.union),
-                Cell::known(figures.national),
-                Cell::known(figures.regional),
-                Cell::known(figures.rrf),
-                Cell::maybe(claim.source.as_deref()),
-                Cell::maybe(claim.confidence),
-            ]);
-        }
-        table
+    pub(crate) fn latest(&self) -> impl Iterator<Item = &Claim> {
+        self.latest.values().filter_map(|id| self.all.get(id)).map(|claim| &**claim)
     }
 }
 

@@ -10,13 +10,11 @@
 //!
 //! No journal is kept: [`Ledger::transfers`] tells it again from the commits.
 
-use crate::projection::{LARGE, Projection};
-use crate::query::Query;
-use crate::report::{Cell, Kind, Report, Table};
+use crate::fold::{Fold, LARGE};
 use domain::facts::commit::Recorded;
 use domain::facts::{fund, payment, pledge};
 use domain::kernel::ids::{FundId, GrantId, Key, PaymentId, PledgeId, StreamKey};
-use domain::kernel::money::{Currency, Money};
+use domain::kernel::money::Money;
 use domain::{Commit, Event};
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
@@ -27,24 +25,24 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
     /// By account; those of nothing are left out.
-    balances: OrdMap<Arc<str>, Money>,
+    pub(crate) balances: OrdMap<Arc<str>, Money>,
     /// Line and source of each global commitment, by `fund:commitment`.
-    lines: OrdMap<Arc<str>, Arc<(Key, Key)>>,
+    pub(crate) lines: OrdMap<Arc<str>, Arc<(Key, Key)>>,
     /// The global commitment that a grant draws on, by `fund:grant`.
-    draws: OrdMap<Arc<str>, Key>,
+    pub(crate) draws: OrdMap<Arc<str>, Key>,
     /// What was asked to be paid and may still move.
-    orders: OrdMap<PaymentId, Arc<Order>>,
+    pub(crate) orders: OrdMap<PaymentId, Arc<Order>>,
     /// Events that tell no amount that can be booked.
-    omitted: u64,
+    pub(crate) omitted: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Order {
-    amount: Money,
-    fund: FundId,
-    grant: GrantId,
-    kind: payment::Kind,
-    net: Money,
+pub(crate) struct Order {
+    pub(crate) amount: Money,
+    pub(crate) fund: FundId,
+    pub(crate) grant: GrantId,
+    pub(crate) kind: payment::Kind,
+    pub(crate) net: Money,
 }
 
 /// An amount that moves between two accounts of one sub-ledger.
@@ -67,30 +65,15 @@ pub struct Sides {
     pub credit: i128,
 }
 
-/// What stands on each rung for one budget line and source.
-#[derive(Clone, Copy, Debug, Default)]
-struct Rungs {
-    /// Unknown while only what became of it is seen.
-    appropriation: Option<Money>,
-    available: Money,
-    global: Money,
-    individual: Money,
-    legal: Money,
-    paid: Money,
-}
-
 /// Where a pledge comes from, and its rungs.
-const STATE: &str = "State";
-const STEPS: [&str; 5] = ["Promised", "Signed", "Reported", "Certified", "Counted"];
+pub(crate) const STATE: &str = "State";
+pub(crate) const STEPS: [&str; 5] = ["Promised", "Signed", "Reported", "Certified", "Counted"];
 
 /// Where money stands whose line, or commitment, is told by an event that is not seen.
-const NO_LINE: &str = "Unknown line";
-const NO_COMMITMENT: &str = "Unknown commitment";
+pub(crate) const NO_LINE: &str = "Unknown line";
+pub(crate) const NO_COMMITMENT: &str = "Unknown commitment";
 
-impl Projection for Ledger {
-    const NAME: &'static str = "ledger";
-    const SUMMARY: &'static str =
-        "Double entry: the balance of every account of budget, cash and national contributions";
+impl Fold for Ledger {
     const EVERY: u64 = LARGE;
 
     fn apply(&mut self, _: &Commit, event: &Recorded) {
@@ -102,34 +85,6 @@ impl Projection for Ledger {
             None => self.omit(),
         }
         self.remember(event);
-    }
-
-    fn report(&self, _: &Query) -> Report {
-        let omitted = match self.omitted {
-            0 => "Nothing was left out.".to_owned(),
-            many => format!("Left out, because no amount to be booked is known: {many}."),
-        };
-        Report::new(Self::NAME, "Ledger")
-            .with(self.ledgers())
-            .with(self.lines_table())
-            .with(self.pledges())
-            .with(self.accounts(None))
-            .note("Each sub-ledger adds up to nothing; what stands on a rung is a balance.")
-            .note("Open (RAL): committed globally, individually or legally, and not paid.")
-            .note("Cash: as it was ordered. What clears a pre-financing, no event says.")
-            .note("An umbrella and its parts are the same money: pledges are not added up.")
-            .note("Awards, envelopes, prizes and claims move nothing.")
-            .note(omitted)
-    }
-
-    fn table(&self, key: &str, _: &Query, row: Option<&str>) -> Option<Table> {
-        match key {
-            "ledgers" => Some(self.ledgers()),
-            "lines" => Some(self.lines_table()),
-            "pledges" => Some(self.pledges()),
-            "accounts" => Some(self.accounts(row)),
-            _ => None,
-        }
     }
 }
 
@@ -326,7 +281,7 @@ impl Ledger {
     }
 
     /// The line and source that money on an account of a budget belongs to, if that is known.
-    fn place<'a>(&'a self, account: &'a str) -> Option<(&'a str, &'a str)> {
+    pub(crate) fn place<'a>(&'a self, account: &'a str) -> Option<(&'a str, &'a str)> {
         let mut parts = account.strip_prefix("Budget:")?.split(':');
         let (fund, rung, of) = (parts.next()?, parts.next()?, parts.next()?);
         let (line, source) = match rung {
@@ -336,128 +291,6 @@ impl Ledger {
             _ => self.line(fund, self.draws.get(&*format!("{fund}:{of}"))?.as_str())?,
         };
         Some((line.as_str(), source.as_str()))
-    }
-
-    fn ledgers(&self) -> Table {
-        let mut table = Table::new(
-            "ledgers",
-            "Sub-ledgers",
-            &[
-                ("ledger", "Sub-ledger", Kind::Text),
-                ("debit", "Debit", Kind::Money),
-                ("credit", "Credit", Kind::Money),
-                ("difference", "Difference", Kind::Money),
-            ],
-        );
-        for (name, Sides { debit, credit }) in self.sides() {
-            table.push([name.into(), euro(debit), euro(credit), euro(debit - credit)]);
-        }
-        table.total();
-        table
-    }
-
-    fn lines_table(&self) -> Table {
-        let mut table = Table::new(
-            "lines",
-            "What stands on each rung, by fund, budget line and source",
-            &[
-                ("fund", "Fund", Kind::Text),
-                ("line", "Line", Kind::Text),
-                ("source", "Source", Kind::Text),
-                ("appropriation", "Appropriation", Kind::Money),
-                ("available", "Available", Kind::Money),
-                ("global", "Global", Kind::Money),
-                ("individual", "Individual", Kind::Money),
-                ("legal", "Legal", Kind::Money),
-                ("paid", "Paid", Kind::Money),
-                ("open", "Open (RAL)", Kind::Money),
-            ],
-        );
-        let mut lines: BTreeMap<(&str, &str, &str), Rungs> = BTreeMap::new();
-        for (account, balance) in &self.balances {
-            if let Some((line, source)) = self.place(account) {
-                let mut parts = account.split(':').skip(1);
-                let fund = parts.next().unwrap_or_default();
-                let rungs = lines.entry((fund, line, source)).or_default();
-                rungs.add(parts.next().unwrap_or_default(), *balance);
-            }
-        }
-        for ((fund, line, source), rungs) in lines {
-            table.push([
-                fund.into(),
-                line.into(),
-                source.into(),
-                Cell::known(rungs.appropriation),
-                Cell::known(rungs.appropriation.map(|_| rungs.available)),
-                rungs.global.into(),
-                rungs.individual.into(),
-                rungs.legal.into(),
-                rungs.paid.into(),
-                rungs.open().into(),
-            ]);
-        }
-        table.total();
-        table
-    }
-
-    fn pledges(&self) -> Table {
-        let mut table = Table::new(
-            "pledges",
-            "What stands on each rung, by pledge",
-            &[
-                ("pledge", "Pledge", Kind::Text),
-                ("promised", "Promised", Kind::Money),
-                ("signed", "Signed", Kind::Money),
-                ("reported", "Reported", Kind::Money),
-                ("certified", "Certified", Kind::Money),
-                ("counted", "Counted", Kind::Money),
-            ],
-        );
-        let mut pledges: BTreeMap<&str, [Money; STEPS.len()]> = BTreeMap::new();
-        for (account, balance) in self.balances() {
-            let account = account.strip_prefix("National:").and_then(|rest| rest.split_once(':'));
-            let Some((pledge, rung)) = account else { continue };
-            if let Some(step) = STEPS.iter().position(|step| *step == rung) {
-                pledges.entry(pledge).or_default()[step] = balance;
-            }
-        }
-        for (pledge, steps) in pledges {
-            let cells = std::iter::once(pledge.into()).chain(steps.map(Cell::Money));
-            table.rows.push(cells.collect());
-        }
-        table
-    }
-
-    fn accounts(&self, only: Option<&str>) -> Table {
-        let mut table = Table::new(
-            "accounts",
-            "Trial balance",
-            &[
-                ("account", "Account", Kind::Text),
-                ("line", "Line", Kind::Text),
-                ("source", "Source", Kind::Text),
-                ("debit", "Debit", Kind::Money),
-                ("credit", "Credit", Kind::Money),
-            ],
-        );
-        let all = only.is_none().then(|| self.balances()).into_iter().flatten();
-        let one = only.map(|account| (account, self.balance(account)));
-        for (account, balance) in all.chain(one.filter(|(_, balance)| *balance != Money::ZERO)) {
-            let (line, source) = match self.place(account) {
-                Some((line, source)) => (line.into(), source.into()),
-                None if account.starts_with("Budget:") => (Cell::Unknown, Cell::Unknown),
-                None => (Cell::Empty, Cell::Empty),
-            };
-            let cents = i128::from(balance.in_cents());
-            let (debit, credit) = if balance.is_negative() {
-                (Cell::Empty, euro(-cents))
-            } else {
-                (balance.into(), Cell::Empty)
-            };
-            table.push([account.into(), line, source, debit, credit]);
-        }
-        table.total();
-        table
     }
 }
 
@@ -501,47 +334,19 @@ impl Sides {
     }
 }
 
-impl Rungs {
-    fn add(&mut self, rung: &str, balance: Money) {
-        match rung {
-            "Voted" | "Carried" => self.appropriation.get_or_insert_default().subtract(balance),
-            "Available" => self.available.add(balance),
-            "Global" => self.global.add(balance),
-            "Individual" => self.individual.add(balance),
-            "Legal" => self.legal.add(balance),
-            "Paid" => self.paid.add(balance),
-            _ => {}
-        }
-    }
-
-    fn open(&self) -> Money {
-        let mut open = self.global;
-        open.add(self.individual);
-        open.add(self.legal);
-        open
-    }
-}
-
 /// Whether an account says what was voted, or carried from another fund and to another.
-fn is_appropriation(account: &str) -> bool {
+pub(crate) fn is_appropriation(account: &str) -> bool {
     let mut parts = account.split(':').skip(2);
     account.starts_with("Budget:") && matches!(parts.next(), Some("Voted" | "Carried"))
 }
 
 /// The first part of the name of an account; of budget and cash, the first two.
-fn sub_ledger(account: &str) -> &str {
+pub(crate) fn sub_ledger(account: &str) -> &str {
     let parts = if account.starts_with("National:") { 1 } else { 2 };
     let end = account.match_indices(':').nth(parts - 1).map_or(account.len(), |(at, _)| at);
     &account[..end]
 }
 
-fn euro(cents: i128) -> Cell {
-    Cell::known(Money::new(Currency::EUR, cents).ok())
-}
-
-fn moved(amount: Money, from: String, to: String) -> Vec<Transfer> {
+pub(crate) fn moved(amount: Money, from: String, to: String) -> Vec<Transfer> {
     if amount == Money::ZERO { Vec::new() } else { vec![Transfer { from, to, amount }] }
 }
-
-#[cfg(test)]
-mod tests;

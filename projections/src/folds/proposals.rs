@@ -1,14 +1,13 @@
-//! What became of each proposal: the part that the views `pipeline`, `portfolio` and `register` share.
-//! Each keeps of the content only what it shows (`C`).
+//! What became of each proposal, and what views show of its content.
 
-use crate::projection::confidence;
+use crate::fold::{Fold, LARGE, confidence};
 use domain::Commit;
 use domain::Event;
 use domain::facts::commit::Recorded;
 use domain::facts::proposal;
 use domain::facts::proposal::{Content, Phase};
 use domain::kernel::actor::Confidence;
-use domain::kernel::ids::{CallId, GrantId, Key, ProposalId, StreamKey};
+use domain::kernel::ids::{CallId, Country, GrantId, Key, ProposalId, StreamKey};
 use domain::kernel::money::Money;
 use imbl::OrdMap;
 use jiff::Timestamp;
@@ -18,22 +17,48 @@ use std::sync::Arc;
 /// The proposals by id.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct Proposals<C: Clone>(pub OrdMap<ProposalId, Arc<Proposal<C>>>);
+pub struct Proposals(pub(crate) OrdMap<ProposalId, Arc<Proposal>>);
+
+/// What views show of the content of a proposal.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Profile {
+    pub acronym: String,
+    pub country: Option<Country>,
+    pub experimental: bool,
+    pub kind: Option<Key>,
+    pub partners: Vec<Country>,
+    pub requested: Option<Money>,
+    pub sectors: Vec<Key>,
+}
+
+impl From<&Content> for Profile {
+    fn from(content: &Content) -> Self {
+        Self {
+            acronym: content.acronym.clone(),
+            country: content.country,
+            experimental: content.experimental,
+            kind: content.kind.clone(),
+            partners: content.partners.clone(),
+            requested: content.requested,
+            sectors: content.sectors.clone(),
+        }
+    }
+}
 
 /// One proposal. What was hidden by a filter on the past is absent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Proposal<C> {
+pub(crate) struct Proposal {
     pub award: Option<Award>,
     pub call: Option<CallId>,
     /// The least sure of what led to where it is.
     pub confidence: Option<Confidence>,
-    pub content: Option<C>,
+    pub content: Option<Arc<Profile>>,
     /// The cut-off into whose round it goes or went.
     pub cut_off: Option<Key>,
     pub phase: Phase,
     pub received_at: Option<Timestamp>,
     /// A change since the submission.
-    pub revision: Option<C>,
+    pub revision: Option<Arc<Profile>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -45,9 +70,14 @@ pub(crate) struct Award {
     pub union: Option<Money>,
 }
 
-impl<C: Clone + Default + for<'a> From<&'a Content>> Proposals<C> {
-    /// Takes an event in, if it is about a proposal.
-    pub fn apply(&mut self, commit: &Commit, event: &Recorded) {
+fn profile(content: &Content) -> Arc<Profile> {
+    Arc::new(content.into())
+}
+
+impl Fold for Proposals {
+    const EVERY: u64 = LARGE;
+
+    fn apply(&mut self, commit: &Commit, event: &Recorded) {
         use proposal::Event as E;
         let Event::Proposal(inner) = &event.event else { return };
         let Some(id) = ProposalId::of_stream(&event.stream) else { return };
@@ -56,12 +86,12 @@ impl<C: Clone + Default + for<'a> From<&'a Content>> Proposals<C> {
         match inner {
             E::Drafted { call, content, .. } => {
                 it.call = Some(call.clone());
-                it.content = Some(content.into());
+                it.content = Some(profile(content));
             }
             E::Revised { content } if it.received_at.is_none() => {
-                it.content = Some(content.into());
+                it.content = Some(profile(content));
             }
-            E::Revised { content } => it.revision = Some(content.into()),
+            E::Revised { content } => it.revision = Some(profile(content)),
             E::Submitted(submission) => {
                 it.content = it.revision.take().or_else(|| it.content.take());
                 it.cut_off = Some(submission.cut_off.clone());

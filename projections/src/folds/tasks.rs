@@ -1,7 +1,7 @@
-//! What waits for somebody: the part that the views `inbox` and `deadlines` share. Events open and
+//! What waits for somebody. Events open and
 //! close tasks; who may do one is what its command declares.
 
-use crate::projection::confidence;
+use crate::fold::{Fold, LARGE, confidence};
 use domain::Commit;
 use domain::facts::commit::Recorded;
 use domain::facts::{allocation, call, evaluation, payment, pledge, process, proposal, timer};
@@ -23,7 +23,7 @@ const NAME_ACCOUNT: &str = "grant.name_account";
 
 /// The open tasks, and what is needed to say by when.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Tasks {
+pub struct Tasks {
     /// By stream, oldest first; a stream has few.
     open: OrdMap<StreamId, Arc<Vec<Task>>>,
     /// Pledges that never count as a match.
@@ -144,9 +144,10 @@ pub(crate) fn roles(command: &str) -> Vec<Role> {
     roles.iter().copied().filter(|role| *role != Role::System).collect()
 }
 
-impl Tasks {
-    /// Takes an event in.
-    pub fn apply(&mut self, commit: &Commit, event: &Recorded) {
+impl Fold for Tasks {
+    const EVERY: u64 = LARGE;
+
+    fn apply(&mut self, commit: &Commit, event: &Recorded) {
         let mut sure = confidence(commit);
         // A grant rests on its proposal, although it has a stream of its own.
         if let Event::Grant(facts::grant::Event::Prepared(origin)) = &event.event {
@@ -166,7 +167,9 @@ impl Tasks {
             _ => {}
         }
     }
+}
 
+impl Tasks {
     /// How sure all is that led a stream to where it is, the engine's own steps included.
     fn unsure(&mut self, stream: &StreamId, sure: Option<Confidence>) -> Option<Confidence> {
         let before = self.unsure.get(stream).copied();
@@ -177,7 +180,7 @@ impl Tasks {
     }
 
     /// Every open task.
-    pub fn iter(&self) -> impl Iterator<Item = &Task> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Task> {
         self.open.values().flat_map(|tasks| tasks.iter())
     }
 

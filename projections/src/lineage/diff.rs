@@ -1,9 +1,10 @@
 //! What changed in a view between two moments, and by which events.
 
 use super::figure::{Figure, difference};
-use crate::history::{CommitSource, History, InViews, SourceError};
+use crate::history::{CommitSource, Facts, History, SourceError};
 use crate::query::{AsOf, Query};
 use crate::report::{Cell, Report};
+use crate::view::View;
 use domain::Commit;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -59,16 +60,16 @@ const OTHER_ORDER: &str = "events that became true out of the order in which the
                            why of such a figure tells its causes";
 
 impl History {
-    pub(crate) fn difference<P: InViews>(
+    pub(crate) fn difference<V: View>(
         &self,
         (from, to): (&Query, &Query),
         source: &dyn CommitSource,
     ) -> Result<Diff, SourceError> {
-        let (mut view, later): (P, P) =
+        let (mut facts, later): (V::Facts, V::Facts) =
             (self.as_of(&from.moment, source)?, self.as_of(&to.moment, source)?);
         // What depends on the instant of asking is asked at the later one both times.
         let query = self.fixed(to, source)?;
-        let (before, after) = (view.report(&query), later.report(&query));
+        let (before, after) = (V::report(&facts, &query), V::report(&later, &query));
         let (old, new) = (Figure::all(&before), Figure::all(&after));
         let mut causes = Causes::default();
         let ends = (self.last_known(&from.moment, source)?, self.last_known(&to.moment, source)?);
@@ -80,8 +81,8 @@ impl History {
         } else {
             let mut shown = before;
             for (commit, event) in &events {
-                view.apply(commit, &commit.events[*event]);
-                let next = view.report(&query);
+                facts.apply(commit, &commit.events[*event]);
+                let next = V::report(&facts, &query);
                 causes.compare(&shown, &next, (commit, *event));
                 shown = next;
             }

@@ -4,9 +4,9 @@
 //! number from 0, or `totals`. The long form is the place in the JSON of the report:
 //! `/tables/0/rows/0/committed`, `/tables/0/totals/committed`.
 
-use crate::projection::Projection;
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
+use crate::view::View;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -25,7 +25,7 @@ pub struct Figure {
     /// Key of the column.
     pub column: &'static str,
     /// Which columns name the row; none when rows of one name are numbered.
-    key: &'static [&'static str],
+    named_by: &'static [&'static str],
 }
 
 /// Why a pointer leads to no figure.
@@ -55,8 +55,8 @@ impl Figure {
     ///
     /// # Errors
     /// [`PointerError`] names the part that leads nowhere.
-    pub fn find<P: Projection>(
-        view: &P,
+    pub fn find<V: View>(
+        facts: &V::Facts,
         query: &Query,
         pointer: &str,
     ) -> Result<(Self, Cell), PointerError> {
@@ -74,19 +74,14 @@ impl Figure {
             [table, row, column] => (table, Row::Name(row), column),
             _ => return Err(form()),
         };
-        let table = match view.table(table, query, None) {
+        let table = match V::table(facts, table, query, None) {
             Some(table) => table,
-            None => by_number(view.report(query), table)?,
+            None => by_number(V::report(facts, query), table)?,
         };
-        Self::in_view(P::NAME, &table, row, column)
+        Self::of_table(&table, row, column)
     }
 
-    fn in_view(
-        view: &str,
-        table: &Table,
-        row: Row<'_>,
-        column: &str,
-    ) -> Result<(Self, Cell), PointerError> {
+    fn of_table(table: &Table, row: Row<'_>, column: &str) -> Result<(Self, Cell), PointerError> {
         let at = table.columns.iter().position(|it| it.key == column).ok_or_else(|| {
             let keys: Vec<&str> = table.columns.iter().map(|column| column.key).collect();
             PointerError::Column(table.key, shown(column), keys.join(", "))
@@ -96,7 +91,7 @@ impl Figure {
         let (row, cells) = if text == TOTALS {
             (None, table.totals.as_ref().ok_or_else(no_row)?)
         } else {
-            let names = names(view, table);
+            let names = names(table);
             let named = || names.iter().position(|name| name == text);
             let index = match row {
                 Row::Name(_) => named().or_else(|| number(text)),
@@ -106,8 +101,8 @@ impl Figure {
             let (name, cells) = found.ok_or_else(no_row)?;
             (Some(name.clone()), cells)
         };
-        let key = key(view, table.key);
-        let figure = Self { table: table.key, row, column: table.columns[at].key, key };
+        let (column, named_by) = (table.columns[at].key, table.named_by);
+        let figure = Self { table: table.key, row, column, named_by };
         Ok((figure, cells.get(at).filter(|cell| has_value(cell)).cloned().unwrap_or(Cell::Empty)))
     }
 
@@ -116,13 +111,13 @@ impl Figure {
     pub fn all(report: &Report) -> BTreeMap<Self, Cell> {
         let mut all = BTreeMap::new();
         for table in &report.tables {
-            let named = names(report.view, table).into_iter().map(Some).zip(&table.rows);
-            let key = key(report.view, table.key);
+            let named = names(table).into_iter().map(Some).zip(&table.rows);
             for (row, cells) in named.chain(table.totals.iter().map(|totals| (None, totals))) {
                 for (column, cell) in table.columns.iter().zip(cells) {
                     if has_value(cell) {
-                        let (row, column) = (row.clone(), column.key);
-                        all.insert(Self { table: table.key, row, column, key }, cell.clone());
+                        let (row, column, named_by) = (row.clone(), column.key, table.named_by);
+                        let figure = Self { table: table.key, row, column, named_by };
+                        all.insert(figure, cell.clone());
                     }
                 }
             }
@@ -130,9 +125,15 @@ impl Figure {
         all
     }
 
+    /// What a column says that names its row. Only the last of several may hold a colon.
+    pub(super) fn named(&self, column: &str) -> Option<&str> {
+        let at = self.named_by.iter().position(|it| *it == column)?;
+        self.row.as_deref()?.splitn(self.named_by.len(), ':').nth(at)
+    }
+
     /// The name of its row, where one column says it for good.
     pub(crate) fn row_for_good(&self) -> Option<&str> {
-        self.row.as_deref().filter(|_| self.key.len() == 1)
+        self.row.as_deref().filter(|_| self.named_by.len() == 1)
     }
 
     /// What it is in a table of another moment; `None` when there is none.
@@ -140,8 +141,8 @@ impl Figure {
         let at = table.columns.iter().position(|column| column.key == self.column)?;
         let cells = match &self.row {
             None => table.totals.as_ref()?,
-            Some(name) if !self.key.is_empty() => {
-                let places = places(table, self.key);
+            Some(name) if !self.named_by.is_empty() => {
+                let places = places(table, self.named_by);
                 table.rows.iter().find(|row| is_called(name, row, &places))?
             }
             Some(name) => {
@@ -192,47 +193,6 @@ enum Row<'a> {
     Place(&'a str),
 }
 
-/// The columns that name a row of a table for good, whatever else of it changes; none where there are no such.
-fn key(view: &str, table: &str) -> &'static [&'static str] {
-    match (view, table) {
-        ("audit", "engagements" | "results") => &["audit"],
-        ("audit", "items") => &["audit", "item"],
-        ("audit", "findings") => &["audit", "finding"],
-        ("budget" | "pipeline" | "portfolio", "calls") => &["call"],
-        ("budget" | "match", "rounds") | ("pipeline", "states") => &["call", "round"],
-        ("budget", "commitments") => &["fund", "commitment"],
-        ("budget", "grants") => &["fund", "grant"],
-        ("budget", "claims") => &["about", "what"],
-        ("budget" | "ledger", "lines") => &["fund", "line", "source"],
-        ("checkpoints", "recorded") => &["position"],
-        ("checkpoints", "keys") => &["key"],
-        ("compute", "offers") => &["system", "country", "partition", "offer"],
-        ("compute", "partitions") => &["system", "partition"],
-        ("compute", "modes") => &["call", "mode", "partition"],
-        ("compute", "allocations") => &["allocation"],
-        ("compute", "prizes") => &["prize", "contestant"],
-        ("deadlines", "deadlines") => &["what", "stream", "about"],
-        ("inbox", "tasks") => &["command", "stream", "about", "person", "roles"],
-        ("journal", "digits") => &["digit"],
-        ("ledger", "ledgers") => &["ledger"],
-        ("ledger", "pledges") | ("match", "apart") => &["pledge"],
-        ("ledger", "accounts") => &["account"],
-        ("match", "grants") => &["grant"],
-        ("match", "states") => &["state"],
-        ("payees", "accounts") => &["grant", "account", "named_at"],
-        ("payees", "orders") => &["payment"],
-        ("persons", "persons") => &["person", "purpose"],
-        ("pipeline", "cut_offs") => &["call", "cut_off"],
-        ("pipeline", "proposals") => &["proposal"],
-        ("portfolio", _) => &["call", "name"],
-        ("ranking", "places") => &["evaluation", "proposal"],
-        ("ranking", "ties") => &["evaluation", "winner", "among"],
-        ("ranking", "scores") => &["evaluation", "proposal", "criterion"],
-        ("register", "awards") => &["call", "round", "proposal"],
-        _ => &[],
-    }
-}
-
 /// Where these columns are.
 fn places(table: &Table, key: &[&str]) -> Vec<usize> {
     let place = |key: &&str| table.columns.iter().position(|column| column.key == *key);
@@ -240,11 +200,11 @@ fn places(table: &Table, key: &[&str]) -> Vec<usize> {
 }
 
 /// The names of the rows, in order.
-fn names(view: &str, table: &Table) -> Vec<String> {
-    match key(view, table.key) {
+fn names(table: &Table) -> Vec<String> {
+    match table.named_by {
         [] => numbered(table),
-        key => {
-            let places = places(table, key);
+        columns => {
+            let places = places(table, columns);
             let name_of = |row: &Vec<Cell>| name(places.iter().filter_map(|place| row.get(*place)));
             table.rows.iter().map(name_of).collect()
         }

@@ -36,11 +36,11 @@ impl Index {
             matches!(figure.column, "appropriation" | "committed" | "left" | "decommitted");
         match figure.table {
             "calls" => Some(self.call(row)),
-            "rounds" => Some(self.call(row.split_once(':')?.0)),
+            "rounds" => Some(self.call(figure.named("call")?)),
             "lines" => Some(self.line(row, !is_above_grants)),
             "commitments" => Some(self.commitment(&format!("commitment:{row}"), !is_above_grants)),
             "grants" => Some(self.grant(row)),
-            "claims" => Some(self.with_below(format!("about:{}", row.split_once(':')?.0))),
+            "claims" => Some(self.with_below(format!("about:{}", figure.named("about")?))),
             _ => None,
         }
     }

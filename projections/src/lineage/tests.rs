@@ -1,14 +1,14 @@
 //! The lineage of every figure against the slow and simple way: the whole log, one event after another.
 
 use super::{Figure, Fold, Index, Lineage};
-use crate::folds::ledger::Ledger;
-use crate::history::{History, InViews};
+use crate::history::{Facts, History};
 use crate::query::{AsOf, Query};
 use crate::report::Cell;
 use crate::testing::given;
 use crate::tests::{history, hour, moment, small};
 use crate::views::budget::Budget;
-use crate::{Projection, Views};
+use crate::views::ledger::Ledger;
+use crate::{View, Views};
 use domain::Commit;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -20,16 +20,16 @@ type Commits = Vec<Arc<Commit>>;
 type Places = BTreeMap<Figure, Vec<(u64, usize)>>;
 
 /// Folds everything and looks at everything after every event.
-fn brute<P: Projection>(commits: &Commits, query: &Query) -> (BTreeMap<Figure, Cell>, Places) {
-    let mut view = P::default();
+fn brute<V: View>(commits: &Commits, query: &Query) -> (BTreeMap<Figure, Cell>, Places) {
+    let mut facts = V::Facts::default();
     let (mut shown, mut places) = (BTreeMap::new(), Places::new());
     for commit in commits {
         for (index, event) in commit.events.iter().enumerate() {
             if !query.moment.admits(commit, event) {
                 continue;
             }
-            view.apply(commit, event);
-            let next = Figure::all(&view.report(query));
+            facts.apply(commit, event);
+            let next = Figure::all(&V::report(&facts, query));
             for figure in shown.keys().chain(next.keys()) {
                 let place = (commit.position, index);
                 let found = places.entry(figure.clone()).or_default();
@@ -57,15 +57,15 @@ fn places(lineage: &Lineage) -> Vec<(u64, usize)> {
 }
 
 /// Every figure of a view at a moment: its lineage by the index is that of the slow way, and adds up.
-fn agrees<P: InViews>(commits: &Commits, moment: AsOf) -> Result<usize, TestCaseError> {
+fn agrees<V: View>(commits: &Commits, moment: AsOf) -> Result<usize, TestCaseError> {
     let (history, index) = folded(commits);
     let query = Query::at(moment);
-    let (figures, expected) = brute::<P>(commits, &query);
+    let (figures, expected) = brute::<V>(commits, &query);
     for (figure, cell) in &figures {
-        let candidates = |figure: &Figure| index.candidates(P::NAME, figure);
+        let candidates = |figure: &Figure| index.candidates(V::NAME, figure);
         let pointer = figure.to_string();
         let lineage =
-            history.lineage::<P>((&query, &pointer), &candidates, commits).expect("in memory");
+            history.lineage::<V>((&query, &pointer), &candidates, commits).expect("in memory");
         prop_assert_eq!(&lineage.figure, figure);
         prop_assert_eq!(&lineage.value, cell, "{}", pointer);
         prop_assert!(lineage.fold == Fold::Scope, "{}: the scope is too small", pointer);
@@ -81,7 +81,7 @@ fn agrees<P: InViews>(commits: &Commits, moment: AsOf) -> Result<usize, TestCase
         }
         // The window on the whole view tells the same.
         let window =
-            history.lineage::<P>((&query, &pointer), &|_| None, commits).expect("in memory");
+            history.lineage::<V>((&query, &pointer), &|_| None, commits).expect("in memory");
         prop_assert_eq!(&places(&window), &expected[figure], "{}", pointer);
     }
     Ok(figures.len())
@@ -111,8 +111,8 @@ proptest! {
         let diff = history.difference::<Budget>((&from, &to), &commits).expect("in memory");
         let fixed = Query { now: to.instant(), ..Query::default() };
         let report = |query: &Query| {
-            let view: Budget = history.as_of(&query.moment, &commits).expect("in memory");
-            Figure::all(&view.report(&fixed))
+            let facts = history.as_of(&query.moment, &commits).expect("in memory");
+            Figure::all(&Budget::report(&facts, &fixed))
         };
         let (old, new) = (report(&from), report(&to));
         let changed = old.keys().chain(new.keys()).filter(|it| old.get(it) != new.get(it));

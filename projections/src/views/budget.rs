@@ -3,22 +3,22 @@
 
 use crate::folds::books::{Books, Global, Purpose, Steps, SumKnown, Sums};
 use crate::folds::claims::Claims;
-use crate::projection::Projection;
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
-use domain::facts::commit::Recorded;
+use crate::view::View;
 use domain::kernel::actor::Confidence;
-use domain::kernel::ids::{CallId, ClaimId, Key, StreamKey};
+use domain::kernel::ids::{CallId, Key};
 use domain::kernel::money::Money;
-use domain::{Commit, Event};
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// The view.
+#[derive(Clone, Copy, Debug)]
+pub struct Budget;
+
 /// The books and the claims.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Budget {
-    books: Books,
-    claims: Claims,
+struct Sheet<'a> {
+    books: &'a Books,
+    claims: &'a Claims,
 }
 
 /// One round in figures; what is not known is absent.
@@ -42,30 +42,22 @@ impl RoundFigures {
     }
 }
 
-impl Projection for Budget {
+impl View for Budget {
+    type Facts = (Books, Claims);
+
     const NAME: &'static str = "budget";
     const SUMMARY: &'static str =
         "Appropriations, commitments and payments by line, source, call and round";
 
-    fn apply(&mut self, commit: &Commit, event: &Recorded) {
-        match &event.event {
-            Event::Claim(inner) => {
-                if let Some(id) = ClaimId::of_stream(&event.stream) {
-                    self.claims.apply(id, inner, commit);
-                }
-            }
-            _ => self.books.apply(commit, event),
-        }
-    }
-
-    fn report(&self, _: &Query) -> Report {
+    fn report((books, claims): &Self::Facts, _: &Query) -> Report {
+        let sheet = Sheet { books, claims };
         Report::new(Self::NAME, "Budget")
-            .with(self.calls())
-            .with(self.rounds_table())
-            .with(self.lines())
-            .with(self.commitments())
-            .with(self.grants())
-            .with(self.claims.table())
+            .with(sheet.calls())
+            .with(sheet.rounds_table())
+            .with(sheet.lines())
+            .with(sheet.commitments())
+            .with(sheet.grants())
+            .with(sheet.claims())
             .note("Open (RAL): globally committed, less what was released and what was paid.")
             .note("Union of a round: committed, or as decided when nothing is committed for it.")
             .note("National: promised by the states; regions and RRF are in the view match.")
@@ -73,23 +65,28 @@ impl Projection for Budget {
             .note("Of claims about one thing, the latest published is shown.")
     }
 
-    fn table(&self, key: &str, _: &Query, _: Option<&str>) -> Option<Table> {
+    fn table(
+        (books, claims): &Self::Facts,
+        key: &str,
+        _: &Query,
+        _: Option<&str>,
+    ) -> Option<Table> {
+        let sheet = Sheet { books, claims };
         match key {
-            "calls" => Some(self.calls()),
-            "rounds" => Some(self.rounds_table()),
-            "lines" => Some(self.lines()),
-            "commitments" => Some(self.commitments()),
-            "grants" => Some(self.grants()),
-            "claims" => Some(self.claims.table()),
+            "calls" => Some(sheet.calls()),
+            "rounds" => Some(sheet.rounds_table()),
+            "lines" => Some(sheet.lines()),
+            "commitments" => Some(sheet.commitments()),
+            "grants" => Some(sheet.grants()),
+            "claims" => Some(sheet.claims()),
             _ => None,
         }
     }
 }
 
-impl Budget {
+impl Sheet<'_> {
     /// Every round of every call; the key is absent for what is for the call as a whole.
-    #[must_use]
-    pub fn rounds(&self) -> BTreeMap<(CallId, Option<Key>), RoundFigures> {
+    fn rounds(&self) -> BTreeMap<(CallId, Option<Key>), RoundFigures> {
         let (national, all_committed) = (self.national(), self.books.committed());
         let figures = |key: &(CallId, Option<Key>)| {
             let (call, cut_off) = key;
@@ -139,7 +136,8 @@ impl Budget {
                 ("joint", "Joint", Kind::Money),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
+        )
+        .named_by(&["call"]);
         let rounds = self.rounds();
         let mut ids: Vec<&CallId> = rounds.keys().map(|(call, _)| call).collect();
         ids.extend(self.books.calls.keys());
@@ -188,7 +186,8 @@ impl Budget {
                 ("joint", "Joint", Kind::Money),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
+        )
+        .named_by(&["call", "round"]);
         for ((call, round), figures) in &self.rounds() {
             table.push([
                 Cell::text(call),
@@ -221,7 +220,8 @@ impl Budget {
                 ("left", "Left", Kind::Money),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
+        )
+        .named_by(&["fund", "line", "source"]);
         for (id, fund) in &self.books.funds {
             let by_line = fund.sums_by_line();
             for ((line, source), voted) in fund.all_lines() {
@@ -267,7 +267,8 @@ impl Budget {
                 ("open", "Open (RAL)", Kind::Money),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
+        )
+        .named_by(&["fund", "commitment"]);
         for (id, fund) in &self.books.funds {
             let drawn = fund.drawn();
             for (key, global) in &fund.commitments {
@@ -315,7 +316,8 @@ impl Budget {
                 ("unpaid", "Unpaid", Kind::Money),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
+        )
+        .named_by(&["fund", "grant"]);
         for (id, fund) in &self.books.funds {
             for (grant, individual) in &fund.grants {
                 let mut unpaid = individual.amount;
@@ -337,7 +339,45 @@ impl Budget {
         table.total();
         table
     }
+
+    /// The latest claim about each thing.
+    fn claims(&self) -> Table {
+        let mut table = Table::new(
+            "claims",
+            "Published figures",
+            &[
+                ("about", "About", Kind::Text),
+                ("what", "What", Kind::Text),
+                ("published", "Published", Kind::Date),
+                ("total", "Total", Kind::Money),
+                ("union", "Union", Kind::Money),
+                ("national", "National", Kind::Money),
+                ("regional", "Regional", Kind::Money),
+                ("rrf", "RRF", Kind::Money),
+                ("source", "Source", Kind::Text),
+                ("confidence", "", Kind::Confidence),
+            ],
+        )
+        .named_by(&["about", "what"]);
+        for claim in self.claims.latest() {
+            let figures = &claim.figures;
+            table.push([
+                Cell::text(&figures.about),
+                figures.what.as_str().into(),
+                figures.published.into(),
+                Cell::known(figures.total),
+                Cell::known(figures.union),
+                Cell::known(figures.national),
+                Cell::known(figures.regional),
+                Cell::known(figures.rrf),
+                Cell::maybe(claim.source.as_deref()),
+                Cell::maybe(claim.confidence),
+            ]);
+        }
+        table
+    }
 }
+
 #[cfg(test)]
 mod tests {
     use crate::testing::given::{Line, report, rows};

@@ -1,66 +1,17 @@
 //! Compute time: offered, awarded, used and left, by offer, partition and access mode. Seconds of
 //! different units or partitions are never added.
 
-use crate::projection::Projection;
+use crate::folds::compute::{Allocation, Compute as Facts};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
-use domain::facts::allocation;
-use domain::facts::allocation::{Phase, Place};
-use domain::facts::commit::Recorded;
-use domain::facts::{prize, system};
+use crate::view::View;
 use domain::kernel::compute::{ComputeTime, Unit};
-use domain::kernel::ids::{AllocationId, CallId, Country, Key, PrizeId, StreamKey, SystemId};
-use domain::{Commit, Event};
-use imbl::OrdMap;
-use jiff::civil::Date;
-use serde::{Deserialize, Serialize};
+use domain::kernel::ids::Key;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-/// Machines with their offers, allocations, and the hours of prizes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Compute {
-    allocations: OrdMap<AllocationId, Arc<Allocation>>,
-    prizes: OrdMap<PrizeId, Arc<Prize>>,
-    systems: OrdMap<SystemId, Arc<System>>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct System {
-    country: Option<Country>,
-    /// By partition, then offer.
-    offers: OrdMap<Key, OrdMap<Key, Offer>>,
-    retired: bool,
-}
-
-/// An offer; what was offered is unknown while only draws on it are seen.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Offer {
-    drawn: i64,
-    offered: Option<(i64, Option<Unit>)>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Allocation {
-    awarded: Option<ComputeTime>,
-    call: Option<CallId>,
-    ends: Option<Date>,
-    holder: Option<String>,
-    mode: Option<Key>,
-    overrun: bool,
-    phase: Phase,
-    places: Vec<Place>,
-    requested: Option<ComputeTime>,
-    /// By period.
-    usage: OrdMap<Key, ComputeTime>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Prize {
-    extra: OrdMap<Key, ComputeTime>,
-    offered: Option<ComputeTime>,
-    parts: OrdMap<Key, ComputeTime>,
-}
+/// The view.
+#[derive(Clone, Copy, Debug)]
+pub struct Compute;
 
 /// A unit of a partition: sums never cross it.
 type Measure = (Key, Unit);
@@ -74,133 +25,24 @@ struct Sums {
     used: i64,
 }
 
-impl Projection for Compute {
+impl View for Compute {
+    type Facts = Facts;
     const NAME: &'static str = "compute";
     const SUMMARY: &'static str = "Compute time offered, awarded, used and left";
 
-    fn apply(&mut self, _: &Commit, event: &Recorded) {
-        match &event.event {
-            Event::System(inner) => {
-                if let Some(id) = SystemId::of_stream(&event.stream) {
-                    Arc::make_mut(self.systems.entry(id).or_default()).apply(inner);
-                }
-            }
-            Event::Allocation(inner) => {
-                if let Some(id) = AllocationId::of_stream(&event.stream) {
-                    Arc::make_mut(self.allocations.entry(id).or_default()).apply(inner);
-                }
-            }
-            Event::Prize(inner) => {
-                if let Some(id) = PrizeId::of_stream(&event.stream) {
-                    Arc::make_mut(self.prizes.entry(id).or_default()).apply(inner);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn report(&self, _: &Query) -> Report {
+    fn report(facts: &Facts, _: &Query) -> Report {
         Report::new(Self::NAME, "Compute time")
-            .with(self.offers())
-            .with(self.partitions())
-            .with(self.modes())
-            .with(self.allocations())
-            .with(self.prizes())
+            .with(facts.offers())
+            .with(facts.partitions())
+            .with(facts.modes())
+            .with(facts.allocations())
+            .with(facts.prizes())
             .note("Different units are never added, so there are no totals.")
             .note("A pool of several partitions goes under its own name.")
     }
 }
 
-impl System {
-    fn apply(&mut self, event: &system::Event) {
-        use system::Event as E;
-        match event {
-            E::Registered { country, .. } => self.country = Some(*country),
-            E::Offered { offer, partition, seconds, unit, .. } => {
-                self.offer(partition, offer).offered = Some((*seconds, Some(*unit)));
-            }
-            E::OfferAmended { offer, partition, seconds, .. } => {
-                let offer = self.offer(partition, offer);
-                offer.offered = Some((*seconds, offer.offered.and_then(|(_, unit)| unit)));
-            }
-            E::OfferDrawn { offer, partition, seconds, .. } => {
-                let offer = self.offer(partition, offer);
-                offer.drawn = offer.drawn.saturating_add(*seconds);
-            }
-            E::OfferReturned { offer, partition, seconds, .. } => {
-                let offer = self.offer(partition, offer);
-                offer.drawn = offer.drawn.saturating_sub(*seconds);
-            }
-            E::Retired { .. } => self.retired = true,
-            E::ConversionSet { .. } => {}
-        }
-    }
-
-    fn offer(&mut self, partition: &Key, offer: &Key) -> &mut Offer {
-        self.offers.entry(partition.clone()).or_default().entry(offer.clone()).or_default()
-    }
-}
-
 impl Allocation {
-    fn apply(&mut self, event: &allocation::Event) {
-        use allocation::Event as E;
-        match event {
-            E::Requested { applicant, call, mode, place, time, .. } => {
-                self.call = Some(call.clone());
-                self.holder = Some(applicant.to_string());
-                self.mode = Some(mode.clone());
-                self.places = vec![place.clone()];
-                self.requested = Some(time.clone());
-            }
-            E::Checked { .. } => self.phase = Phase::Checked,
-            E::Awarded { ends, place, time, .. } => {
-                self.awarded = Some(time.clone());
-                self.ends = Some(*ends);
-                self.places = vec![place.clone()];
-                self.phase = Phase::Awarded;
-            }
-            E::GrantedDirectly { ends, holder, places, time, .. } => {
-                self.awarded = Some(time.clone());
-                self.ends = Some(*ends);
-                self.holder = Some(holder.to_string());
-                self.places.clone_from(places);
-                self.phase = Phase::Awarded;
-            }
-            E::Rejected { .. } => self.phase = Phase::Rejected,
-            E::Withdrawn { .. } => self.phase = Phase::Withdrawn,
-            E::Provisioned { .. } => self.phase = Phase::Provisioned,
-            E::UsageRecorded { period, time, .. } | E::UsageCorrected { period, time, .. } => {
-                self.usage.insert(period.clone(), time.clone());
-            }
-            E::Overrun { .. } => self.overrun = true,
-            E::Extended { added, ends, .. } => {
-                self.ends = ends.or(self.ends);
-                if let (Some(awarded), Some(added)) = (&mut self.awarded, added) {
-                    *awarded = awarded.plus(added).unwrap_or_else(|_| awarded.clone());
-                }
-            }
-            E::Ended { on, .. } => {
-                self.ends = Some(*on);
-                self.phase = Phase::Ended;
-            }
-            E::FinalReported { .. } => self.phase = Phase::Reported,
-        }
-    }
-
-    /// What was used, when anything says in which unit.
-    fn used(&self) -> Option<ComputeTime> {
-        let like = self.awarded.as_ref().or_else(|| self.usage.values().next());
-        let like = like?;
-        let alike = self.usage.values().filter(|time| like.same_unit(time).is_ok());
-        let seconds = alike.map(|time| time.seconds).fold(0, i64::saturating_add);
-        Some(ComputeTime { seconds, ..like.clone() })
-    }
-
-    fn left(&self) -> Option<ComputeTime> {
-        let (awarded, used) = (self.awarded.as_ref()?, self.used()?);
-        Some(ComputeTime { seconds: awarded.seconds.saturating_sub(used.seconds), ..used })
-    }
-
     /// Whether more is used than awarded, and whether somebody said why.
     fn overrun(&self) -> Option<&'static str> {
         self.left().filter(|left| left.seconds < 0)?;
@@ -216,13 +58,6 @@ impl Allocation {
                     places.iter().map(|place| place.system.as_str()).collect();
                 systems.into_iter().collect::<Vec<_>>().join(" + ")
             }
-        }
-    }
-
-    fn is_over(&self) -> bool {
-        match self.phase {
-            Phase::Requested | Phase::Checked | Phase::Awarded | Phase::Provisioned => false,
-            Phase::Ended | Phase::Reported | Phase::Rejected | Phase::Withdrawn => true,
         }
     }
 
@@ -244,25 +79,7 @@ impl Allocation {
     }
 }
 
-impl Prize {
-    fn apply(&mut self, event: &prize::Event) {
-        use prize::Event as E;
-        match event {
-            E::Opened { compute, .. } => self.offered.clone_from(compute),
-            E::Awarded { split } => {
-                let part =
-                    |part: &prize::Part| Some((part.contestant.clone(), part.compute.clone()?));
-                self.parts.extend(split.iter().filter_map(part));
-            }
-            E::ExtraAwarded { compute, contestant } => {
-                self.extra.insert(contestant.clone(), compute.clone());
-            }
-            E::Ranked { .. } => {}
-        }
-    }
-}
-
-impl Compute {
+impl Facts {
     fn offers(&self) -> Table {
         let mut table = Table::new(
             "offers",
@@ -276,7 +93,8 @@ impl Compute {
                 ("awarded", "Awarded", Kind::Compute),
                 ("left", "Left", Kind::Compute),
             ],
-        );
+        )
+        .named_by(&["system", "country", "partition", "offer"]);
         for (id, system) in &self.systems {
             for (partition, offers) in &system.offers {
                 for (key, offer) in offers {
@@ -302,16 +120,18 @@ impl Compute {
 
     fn partitions(&self) -> Table {
         let columns = [("system", "System", Kind::Text)];
-        self.sums("partitions", "By partition", &columns, |it| vec![it.system()])
+        let table = self.sums("partitions", "By partition", &columns, |it| vec![it.system()]);
+        table.named_by(&["system", "partition"])
     }
 
     fn modes(&self) -> Table {
         let columns = [("call", "Call", Kind::Text), ("mode", "Mode", Kind::Text)];
-        self.sums("modes", "By call and access mode", &columns, |it| {
+        let table = self.sums("modes", "By call and access mode", &columns, |it| {
             let direct = || "granted directly".to_owned();
             let call = it.call.as_ref().map(ToString::to_string).unwrap_or_default();
             vec![call, it.mode.as_ref().map_or_else(direct, ToString::to_string)]
-        })
+        });
+        table.named_by(&["call", "mode", "partition"])
     }
 
     fn sums(
@@ -370,7 +190,8 @@ impl Compute {
                 ("ends", "Ends", Kind::Date),
                 ("overrun", "Overrun", Kind::Text),
             ],
-        );
+        )
+        .named_by(&["allocation"]);
         for (id, it) in &self.allocations {
             let state: &'static str = it.phase.into();
             let partition = it.awarded.as_ref().or(it.requested.as_ref()).map(|it| &it.partition);
@@ -404,7 +225,8 @@ impl Compute {
                 ("awarded", "Awarded", Kind::Compute),
                 ("extra", "From another pool", Kind::Compute),
             ],
-        );
+        )
+        .named_by(&["prize", "contestant"]);
         for (id, prize) in &self.prizes {
             table.push([Cell::text(id), Cell::Empty, Cell::maybe(prize.offered.clone())]);
             let contestants: std::collections::BTreeSet<&Key> =

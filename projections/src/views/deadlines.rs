@@ -1,27 +1,17 @@
 //! What is due when: cut-offs, pending timers, and whatever waits with a date. Late is what is due
 //! before the moment asked for.
 
+use crate::folds::calendar::Calendar;
 use crate::folds::tasks::{Due, Tasks};
-use crate::projection::{LARGE, Projection, confidence};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
-use domain::facts::commit::Recorded;
-use domain::facts::{call, timer};
+use crate::view::View;
 use domain::kernel::actor::Confidence;
-use domain::kernel::ids::{CallId, Key, StreamId, StreamKey, TimerId};
-use domain::kernel::time::LocalTime;
-use domain::{Commit, Event};
-use imbl::OrdMap;
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use domain::kernel::ids::{StreamId, StreamKey};
 
-/// The open tasks, timers and cut-offs.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Deadlines {
-    cut_offs: OrdMap<CallId, OrdMap<Key, (Timestamp, Option<Confidence>)>>,
-    tasks: Tasks,
-    timers: OrdMap<TimerId, (Timestamp, String, Option<Confidence>)>,
-}
+/// The view.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadlines;
 
 /// One line of the report.
 struct Line {
@@ -32,30 +22,12 @@ struct Line {
     confidence: Option<Confidence>,
 }
 
-impl Projection for Deadlines {
+impl View for Deadlines {
+    type Facts = (Tasks, Calendar);
     const NAME: &'static str = "deadlines";
     const SUMMARY: &'static str = "What is due when, and what is late";
-    const EVERY: u64 = LARGE;
 
-    fn apply(&mut self, commit: &Commit, event: &Recorded) {
-        let sure = confidence(commit);
-        self.tasks.apply(commit, event);
-        match &event.event {
-            Event::Timer(inner) => {
-                if let Some(id) = TimerId::of_stream(&event.stream) {
-                    self.timer(id, inner, sure);
-                }
-            }
-            Event::Call(inner) => {
-                if let Some(id) = CallId::of_stream(&event.stream) {
-                    self.call(&id, inner, sure);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn report(&self, query: &Query) -> Report {
+    fn report((tasks, calendar): &Self::Facts, query: &Query) -> Report {
         let mut table = Table::new(
             "deadlines",
             "",
@@ -67,8 +39,9 @@ impl Projection for Deadlines {
                 ("about", "About", Kind::Text),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
-        let mut lines = self.lines();
+        )
+        .named_by(&["what", "stream", "about"]);
+        let mut lines = lines(tasks, calendar);
         lines.retain(|line| {
             query.stream.as_ref().is_none_or(|stream| *stream == line.stream)
                 && query.category.as_ref().is_none_or(|it| line.stream.category() == it)
@@ -89,79 +62,29 @@ impl Projection for Deadlines {
     }
 }
 
-impl Deadlines {
-    fn timer(&mut self, id: TimerId, event: &timer::Event, sure: Option<Confidence>) {
-        match event {
-            timer::Event::Set { due, wish } => {
-                self.timers.insert(id, (*due, wish.command.clone(), sure));
-            }
-            timer::Event::Fired { .. } | timer::Event::Cancelled { .. } => {
-                self.timers.remove(&id);
-            }
-            timer::Event::Acknowledged { .. } => {}
-        }
-    }
-
-    fn call(&mut self, id: &CallId, event: &call::Event, sure: Option<Confidence>) {
-        use call::Event as E;
-        match event {
-            E::Opened { cut_offs, .. } => {
-                for cut_off in cut_offs {
-                    self.cut_off(id, &cut_off.key, &cut_off.at, sure);
-                }
-            }
-            E::CutOffAdded { at, cut_off, .. } | E::CutOffMoved { at, cut_off, .. } => {
-                self.cut_off(id, cut_off, at, sure);
-            }
-            E::CutOffCancelled { cut_off, .. } | E::CutOffClosed { cut_off, .. } => {
-                if let Some(open) = self.cut_offs.get_mut(id) {
-                    open.remove(cut_off);
-                }
-            }
-            E::Closed { .. } => {
-                self.cut_offs.remove(id);
-            }
-            E::AdmittedAfterClosing { .. }
-            | E::ReexaminationDue { .. }
-            | E::Reexamined { .. }
-            | E::BudgetRaised { .. }
-            | E::RoundAwarded { .. }
-            | E::ReserveActivated { .. }
-            | E::Exhausted { .. } => {}
-        }
-    }
-
-    fn cut_off(&mut self, call: &CallId, key: &Key, at: &LocalTime, sure: Option<Confidence>) {
-        if let Ok(instant) = at.instant() {
-            let cut_offs = self.cut_offs.entry(call.clone()).or_default();
-            cut_offs.insert(key.clone(), (instant, sure));
-        }
-    }
-
-    fn lines(&self) -> Vec<Line> {
-        let tasks = self.tasks.iter().filter_map(|task| {
-            let (what, about) = (task.command.to_string(), task.about.clone());
-            let (stream, confidence) = (task.stream.clone(), task.confidence);
-            Some(Line { due: task.due?, what, stream, about, confidence })
-        });
-        let timers = self.timers.iter().map(|(id, (due, command, confidence))| Line {
-            due: Due::At(*due),
-            what: "timer".to_owned(),
-            stream: id.stream(),
-            about: command.clone(),
+fn lines(tasks: &Tasks, calendar: &Calendar) -> Vec<Line> {
+    let tasks = tasks.iter().filter_map(|task| {
+        let (what, about) = (task.command.to_string(), task.about.clone());
+        let (stream, confidence) = (task.stream.clone(), task.confidence);
+        Some(Line { due: task.due?, what, stream, about, confidence })
+    });
+    let timers = calendar.timers.iter().map(|(id, (due, command, confidence))| Line {
+        due: Due::At(*due),
+        what: "timer".to_owned(),
+        stream: id.stream(),
+        about: command.clone(),
+        confidence: *confidence,
+    });
+    let cut_offs = calendar.cut_offs.iter().flat_map(|(call, open)| {
+        open.iter().map(|(key, (instant, confidence))| Line {
+            due: Due::At(*instant),
+            what: "cut-off".to_owned(),
+            stream: call.stream(),
+            about: key.to_string(),
             confidence: *confidence,
-        });
-        let cut_offs = self.cut_offs.iter().flat_map(|(call, open)| {
-            open.iter().map(|(key, (instant, confidence))| Line {
-                due: Due::At(*instant),
-                what: "cut-off".to_owned(),
-                stream: call.stream(),
-                about: key.to_string(),
-                confidence: *confidence,
-            })
-        });
-        cut_offs.chain(timers).chain(tasks).collect()
-    }
+        })
+    });
+    cut_offs.chain(timers).chain(tasks).collect()
 }
 
 #[cfg(test)]

@@ -1,29 +1,22 @@
 //! What waits for whom, since when and until when.
 
 use crate::folds::tasks::{Due, Task, Tasks, roles};
-use crate::projection::{LARGE, Projection};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
-use domain::facts::commit::Recorded;
-use domain::{Commit, Role};
-use serde::{Deserialize, Serialize};
+use crate::view::View;
+use domain::Role;
 
-/// The open tasks.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Inbox {
-    tasks: Tasks,
-}
+/// The view.
+#[derive(Clone, Copy, Debug)]
+pub struct Inbox;
 
-impl Projection for Inbox {
+impl View for Inbox {
+    type Facts = Tasks;
+
     const NAME: &'static str = "inbox";
     const SUMMARY: &'static str = "What waits for whom, since when and until when";
-    const EVERY: u64 = LARGE;
 
-    fn apply(&mut self, commit: &Commit, event: &Recorded) {
-        self.tasks.apply(commit, event);
-    }
-
-    fn report(&self, query: &Query) -> Report {
+    fn report(tasks: &Tasks, query: &Query) -> Report {
         let mut table = Table::new(
             "tasks",
             "",
@@ -39,9 +32,9 @@ impl Projection for Inbox {
                 ("since", "Since", Kind::Instant),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
-        let mut tasks: Vec<(&Task, Vec<Role>)> = self
-            .tasks
+        )
+        .named_by(&["command", "stream", "about", "person", "roles"]);
+        let mut tasks: Vec<(&Task, Vec<Role>)> = tasks
             .iter()
             .map(|task| (task, roles(&task.command)))
             .filter(|(task, roles)| concerns(task, roles, query))

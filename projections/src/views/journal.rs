@@ -1,86 +1,28 @@
 //! Journal tests (ISA 240, para. 33): entries that look like those of somebody who goes round controls. A
 //! hit is a question and not a finding. Each names position, event, people and the figure.
 
-mod benford;
-
-use crate::projection::{LARGE, Projection};
+use crate::folds::journal::{Confirmed, Entry, Journal as Facts, Replaces};
 use crate::query::Query;
 use crate::query::journal::{Tests, ZONE};
 use crate::report::{Cell, Kind, Report, Table};
-use domain::facts::commit::Recorded;
-use domain::facts::{call, fund, grant, payment, pledge};
+use crate::view::View;
+use domain::Role;
 use domain::kernel::actor::Actor;
-use domain::kernel::ids::{AccountKey, ActorId, CallId, GrantId, PaymentId, StreamId, StreamKey};
+use domain::kernel::ids::{StreamId, StreamKey};
 use domain::kernel::money::Money;
 use domain::kernel::time;
-use domain::{Commit, Event, Role};
-use imbl::{OrdMap, OrdSet, Vector};
 use jiff::civil::Weekday;
 use jiff::{SignedDuration, Timestamp};
-use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// The view.
+#[derive(Clone, Copy, Debug)]
+pub struct Journal;
+
+mod benford;
+
 const CONFIRMED: &str = "grant.AccountConfirmed";
-
-/// Every entry about money, in the order of the log.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Journal {
-    accounts: OrdMap<GrantId, Arc<Account>>,
-    /// The grants for which an account was ever confirmed.
-    users: OrdMap<String, OrdSet<GrantId>>,
-    entries: Vector<Arc<Entry>>,
-    orders: OrdMap<PaymentId, (Money, GrantId)>,
-    calls: OrdMap<GrantId, CallId>,
-    zones: OrdMap<CallId, Arc<str>>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Entry {
-    position: u64,
-    recorded_at: Timestamp,
-    effective_at: Timestamp,
-    actor: Actor,
-    stream: StreamId,
-    /// The type of the event.
-    kind: Arc<str>,
-    amount: Option<Money>,
-    /// Whose call's office hours count, if it is known.
-    zone: Option<Arc<str>>,
-    /// Of an order to pay: where it goes, as that was confirmed.
-    payee: Option<Arc<Confirmed>>,
-    grant: Option<GrantId>,
-}
-
-/// The bank account of a grant.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Account {
-    applicant: Option<ActorId>,
-    /// Who named the one that waits, at which position.
-    named: Option<(Actor, u64)>,
-    confirmed: Option<Arc<Confirmed>>,
-    /// Whether there was an order that names no account.
-    had_none: bool,
-}
-
-/// An account that was confirmed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Confirmed {
-    account: AccountKey,
-    by: Actor,
-    named: Option<(Actor, u64)>,
-    position: u64,
-    recorded_at: Timestamp,
-    /// Where the grant was paid to before.
-    replaces: Option<Replaces>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-enum Replaces {
-    Account(AccountKey),
-    /// Orders of before named none.
-    Unknown,
-}
 
 /// One entry that a test picks.
 struct Hit<'a> {
@@ -91,137 +33,17 @@ struct Hit<'a> {
     figure: String,
 }
 
-impl Projection for Journal {
+impl View for Journal {
+    type Facts = Facts;
     const NAME: &'static str = "journal";
     const SUMMARY: &'static str = "Journal tests: entries that an auditor asks about";
-    const EVERY: u64 = LARGE;
 
-    fn apply(&mut self, commit: &Commit, event: &Recorded) {
-        self.remember(commit, event);
-        let Some((amount, grant)) = self.amount(event) else { return };
-        let call = grant.as_ref().and_then(|grant| self.calls.get(grant));
-        let zone = call.and_then(|call| self.zones.get(call)).cloned();
-        self.entries.push_back(Arc::new(Entry {
-            position: commit.position,
-            recorded_at: commit.recorded_at,
-            effective_at: event.effective_at,
-            actor: commit.actor.clone(),
-            stream: event.stream.clone(),
-            kind: event.event.kind().into(),
-            amount,
-            zone,
-            payee: self.payee(&event.event),
-            grant,
-        }));
-    }
-
-    fn report(&self, query: &Query) -> Report {
-        self.asked(&query.tests.clone().unwrap_or_default(), query)
+    fn report(facts: &Facts, query: &Query) -> Report {
+        facts.asked(&query.tests.clone().unwrap_or_default(), query)
     }
 }
 
-impl Journal {
-    fn remember(&mut self, commit: &Commit, event: &Recorded) {
-        match &event.event {
-            Event::Call(call::Event::Opened { rules, .. }) => {
-                if let Some(id) = CallId::of_stream(&event.stream) {
-                    self.zones.insert(id, rules.zone.as_str().into());
-                }
-            }
-            Event::Grant(inner) => {
-                if let Some(id) = GrantId::of_stream(&event.stream) {
-                    self.grant(id, inner, commit);
-                }
-            }
-            Event::Payment(payment::Event::Initiated(order)) => {
-                if let Some(id) = PaymentId::of_stream(&event.stream) {
-                    self.orders.insert(id, (order.amount, order.grant.clone()));
-                }
-                if order.payee.is_none() && order.kind != payment::Kind::Recovery {
-                    self.account(order.grant.clone()).had_none = true;
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn grant(&mut self, id: GrantId, event: &grant::Event, commit: &Commit) {
-        use grant::Event as E;
-        match event {
-            E::Prepared(origin) => {
-                self.calls.insert(id.clone(), origin.call.clone());
-                self.account(id).applicant.clone_from(&origin.applicant);
-            }
-            E::AccountNamed { .. } => {
-                self.account(id).named = Some((commit.actor.clone(), commit.position));
-            }
-            E::AccountConfirmed { account, .. } => {
-                let users = self.users.entry(same(account)).or_default();
-                users.insert(id.clone());
-                self.account(id).confirm(account, commit);
-            }
-            _ => {}
-        }
-    }
-
-    fn account(&mut self, grant: GrantId) -> &mut Account {
-        Arc::make_mut(self.accounts.entry(grant).or_default())
-    }
-
-    /// Where an order to pay goes.
-    fn payee(&self, event: &Event) -> Option<Arc<Confirmed>> {
-        let Event::Payment(payment::Event::Initiated(order)) = event else { return None };
-        let confirmed = self.accounts.get(&order.grant)?.confirmed.as_ref()?;
-        let is_this = order.payee.as_ref()?.confirmed_at == confirmed.position;
-        is_this.then(|| confirmed.clone())
-    }
-
-    /// Another grant that is paid to an account, or was, and is not known to be of the same applicant.
-    fn shared(&self, account: &AccountKey, grant: &GrantId) -> Option<&GrantId> {
-        let applicant =
-            |grant: &GrantId| self.accounts.get(grant).and_then(|it| it.applicant.clone());
-        let own = applicant(grant);
-        let is_other =
-            |user: &&GrantId| *user != grant && (own.is_none() || applicant(user) != own);
-        self.users.get(&same(account))?.iter().find(is_other)
-    }
-
-    /// The amount of an entry and its grant, as far as it has them; `None` when it is not about money.
-    fn amount(&self, event: &Recorded) -> Option<(Option<Money>, Option<GrantId>)> {
-        use fund::Event as F;
-        use pledge::Event as P;
-        Some(match &event.event {
-            Event::Payment(_) => {
-                let order = self.orders.get(&PaymentId::of_stream(&event.stream)?);
-                (order.map(|order| order.0), order.map(|order| order.1.clone()))
-            }
-            Event::Fund(inner) => match inner {
-                F::AppropriationVoted { amount, .. }
-                | F::AppropriationIncreased { amount, .. }
-                | F::CarriedIn { amount, .. }
-                | F::CarriedOver { amount, .. }
-                | F::GloballyCommitted { amount, .. }
-                | F::GlobalCommitmentIncreased { amount, .. }
-                | F::GlobalDecommitted { amount, .. } => (Some(*amount), None),
-                F::IndividuallyCommitted { amount, grant, .. }
-                | F::LegallyCommitted { amount, grant }
-                | F::Paid { amount, grant, .. }
-                | F::Returned { amount, grant, .. }
-                | F::GrantDecommitted { amount, grant, .. } => (Some(*amount), Some(grant.clone())),
-            },
-            Event::Pledge(inner) => match inner {
-                P::Made(promise) => (Some(promise.amount), promise.grant.clone()),
-                P::Raised { amount, .. }
-                | P::Signed { amount, .. }
-                | P::Reported { amount }
-                | P::Certified { amount, .. }
-                | P::Counted { amount } => (Some(*amount), None),
-                P::Withdrawn { .. } => (None, None),
-            },
-            _ => return None,
-        })
-    }
-
+impl Facts {
     /// The entries that an amount is first told by: payments when they are asked for.
     fn told(&self) -> impl Iterator<Item = (&Entry, Money)> {
         let first = self.entries.iter().filter(|entry| {
@@ -272,7 +94,7 @@ impl Journal {
         }
         let amounts: Vec<i64> = self.told().map(|(_, amount)| amount.in_cents()).collect();
         let (digits, benford) = benford::tables(&amounts);
-        Report::new(Self::NAME, "Journal tests")
+        Report::new(Journal::NAME, "Journal tests")
             .with(table)
             .with(digits)
             .with(benford)
@@ -418,25 +240,6 @@ impl Journal {
         }
         hits
     }
-}
-
-impl Account {
-    fn confirm(&mut self, account: &AccountKey, commit: &Commit) {
-        let before = self.confirmed.take().map(|before| Replaces::Account(before.account.clone()));
-        self.confirmed = Some(Arc::new(Confirmed {
-            account: account.clone(),
-            by: commit.actor.clone(),
-            named: self.named.take(),
-            position: commit.position,
-            recorded_at: commit.recorded_at,
-            replaces: before.or_else(|| self.had_none.then_some(Replaces::Unknown)),
-        }));
-    }
-}
-
-/// Keys that differ in case alone are one.
-fn same(account: &AccountKey) -> String {
-    account.as_str().to_ascii_uppercase()
 }
 
 /// Whole days from one instant to another, rounded towards zero.

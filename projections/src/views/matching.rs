@@ -2,20 +2,20 @@
 //! money and money of the Recovery and Resilience Facility are listed apart and never counted.
 
 use crate::folds::books::{Books, Pledge, Purpose, Steps, Sums};
-use crate::projection::Projection;
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
-use domain::Commit;
-use domain::facts::commit::Recorded;
+use crate::view::View;
 use domain::kernel::ids::{CallId, Country, GrantId, Key};
 use domain::kernel::money::Money;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// The view.
+#[derive(Clone, Copy, Debug)]
+pub struct Match;
+
 /// The books, seen from both sides.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Match {
-    books: Books,
+struct Sheet<'a> {
+    books: &'a Books,
 }
 
 /// Both sides of one row.
@@ -38,21 +38,20 @@ const SIDES: [(&str, &str, Kind); 9] = [
     ("difference", "Promised - committed", Kind::Money),
 ];
 
-impl Projection for Match {
+impl View for Match {
+    type Facts = Books;
+
     const NAME: &'static str = "match";
     const SUMMARY: &'static str =
         "Union and national money side by side, by round, grant and state";
 
-    fn apply(&mut self, commit: &Commit, event: &Recorded) {
-        self.books.apply(commit, event);
-    }
-
-    fn report(&self, _: &Query) -> Report {
+    fn report(books: &Books, _: &Query) -> Report {
+        let sheet = Sheet { books };
         Report::new(Self::NAME, "Union and national money")
-            .with(self.rounds())
-            .with(self.grants())
-            .with(self.states())
-            .with(self.apart())
+            .with(sheet.rounds())
+            .with(sheet.grants())
+            .with(sheet.states())
+            .with(sheet.apart())
             .note("Committed, legal, paid: the Union. Promised to counted: the states.")
             .note("Committed to a grant or a state: individually; to a round: globally.")
             .note("An umbrella and its parts are the same money: the larger of the two is shown.")
@@ -60,9 +59,10 @@ impl Projection for Match {
     }
 }
 
-impl Match {
+impl Sheet<'_> {
     fn rounds(&self) -> Table {
-        let mut table = table("rounds", "By round", &[("call", "Call"), ("round", "Round")]);
+        let mut table = table("rounds", "By round", &[("call", "Call"), ("round", "Round")])
+            .named_by(&["call", "round"]);
         let mut rounds: BTreeMap<(CallId, Option<Key>), Sides> = BTreeMap::new();
         for key in self.books.rounds() {
             let at = |purpose: &Purpose| purpose.call == key.0 && purpose.round == key.1;
@@ -83,7 +83,8 @@ impl Match {
     }
 
     fn grants(&self) -> Table {
-        let mut table = table("grants", "By grant", &[("grant", "Grant"), ("state", "State")]);
+        let mut table = table("grants", "By grant", &[("grant", "Grant"), ("state", "State")])
+            .named_by(&["grant"]);
         let mut grants: BTreeMap<&GrantId, Sides> = BTreeMap::new();
         for (grant, sums) in self.individual() {
             grants.entry(grant).or_default().commit(&sums);
@@ -113,7 +114,7 @@ impl Match {
     }
 
     fn states(&self) -> Table {
-        let mut table = table("states", "By state", &[("state", "State")]);
+        let mut table = table("states", "By state", &[("state", "State")]).named_by(&["state"]);
         let mut states: BTreeMap<Option<Country>, Sides> = BTreeMap::new();
         for (grant, sums) in self.individual() {
             states.entry(self.state_of(grant)).or_default().commit(&sums);
@@ -153,7 +154,8 @@ impl Match {
                 ("promised", "Promised", Kind::Money),
                 ("signed", "Signed", Kind::Money),
             ],
-        );
+        )
+        .named_by(&["pledge"]);
         for (id, pledge) in self.books.pledges.iter().filter(|(_, it)| !it.matches()) {
             let Some(promise) = pledge.promise.as_ref().filter(|_| !pledge.withdrawn) else {
                 continue;

@@ -1,88 +1,40 @@
 //! Where money goes: the bank accounts of grants, by key, with who named and who confirmed each, and the
 //! orders to pay them.
 
-use crate::projection::{LARGE, Projection};
+use crate::folds::payees::{Account, Order, Payees as Facts};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
-use domain::facts::commit::Recorded;
-use domain::facts::{grant, payment};
-use domain::kernel::canonical::Sha256Hex;
-use domain::kernel::ids::{AccountKey, ActorId, GrantId, PaymentId, StreamKey};
-use domain::{Commit, Event};
-use imbl::{OrdMap, Vector};
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use crate::view::View;
+use domain::kernel::ids::{GrantId, PaymentId, StreamKey};
 
-/// Every account that was named, and every order.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Payees {
-    accounts: OrdMap<GrantId, Vector<Arc<Account>>>,
-    orders: OrdMap<PaymentId, Arc<Order>>,
-}
+/// The view.
+#[derive(Clone, Copy, Debug)]
+pub struct Payees;
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Account {
-    account: AccountKey,
-    document: Sha256Hex,
-    named: Act,
-    decided: Option<(Act, bool)>,
-}
-
-/// Who did something, and in which commit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Act {
-    by: ActorId,
-    position: u64,
-    at: Timestamp,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Order {
-    order: payment::Order,
-    stage: payment::Stage,
-}
-
-impl Projection for Payees {
+impl View for Payees {
+    type Facts = Facts;
     const NAME: &'static str = "payees";
     const SUMMARY: &'static str = "Bank accounts of grants, by key, and the orders to pay them";
-    const EVERY: u64 = LARGE;
 
-    fn apply(&mut self, commit: &Commit, event: &Recorded) {
-        match &event.event {
-            Event::Grant(inner) => {
-                if let Some(id) = GrantId::of_stream(&event.stream) {
-                    self.grant(id, inner, commit);
-                }
-            }
-            Event::Payment(inner) => {
-                if let Some(id) = PaymentId::of_stream(&event.stream) {
-                    self.payment(id, inner);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn report(&self, query: &Query) -> Report {
+    fn report(facts: &Facts, query: &Query) -> Report {
         let asked = query.stream.as_ref();
         // Of a payment also its grant, and the other way round.
-        let order = asked.and_then(PaymentId::of_stream).and_then(|id| self.orders.get(&id));
+        let order = asked.and_then(PaymentId::of_stream).and_then(|id| facts.orders.get(&id));
         let grant = order.map(|order| order.order.grant.stream());
         let grant = grant.as_ref().or(asked);
         let is_of_grant = |id: &GrantId| grant.is_none_or(|grant| *grant == id.stream());
         let is_order =
             |id: &PaymentId| order.is_none() || asked.is_some_and(|it| *it == id.stream());
         let (mut accounts, mut orders) = (accounts(), orders());
-        for (grant, named) in self.accounts.iter().filter(|(grant, _)| is_of_grant(grant)) {
-            let newest = self.confirmed(grant).map(|(position, _)| position);
+        for (grant, named) in facts.accounts.iter().filter(|(grant, _)| is_of_grant(grant)) {
+            let newest = facts.confirmed(grant).map(|(position, _)| position);
             for account in named {
                 account.list(grant, newest, &mut accounts);
             }
         }
-        for (id, order) in &self.orders {
+        for (id, order) in &facts.orders {
             if is_of_grant(&order.order.grant) && is_order(id) {
-                self.list(id, order, &mut orders);
+                facts.list(id, order, &mut orders);
             }
         }
         Report::new(Self::NAME, "Payees").with(accounts).with(orders).note(
@@ -91,73 +43,7 @@ impl Projection for Payees {
     }
 }
 
-impl Payees {
-    fn grant(&mut self, id: GrantId, event: &grant::Event, commit: &Commit) {
-        use grant::Event as E;
-        let (by, position) = (commit.actor.id.clone(), commit.position);
-        let act = Act { by, position, at: commit.recorded_at };
-        match event {
-            E::AccountNamed { account, document, .. } => {
-                let (account, document) = (account.clone(), *document);
-                let new = Account { account, document, named: act, decided: None };
-                self.accounts.entry(id).or_default().push_back(Arc::new(new));
-            }
-            E::AccountConfirmed { account, document, .. } => {
-                self.decide(&id, (account, *document), act, true);
-            }
-            E::AccountRefused { account, document, .. } => {
-                self.decide(&id, (account, *document), act, false);
-            }
-            _ => {}
-        }
-    }
-
-    fn decide(
-        &mut self,
-        grant: &GrantId,
-        (account, document): (&AccountKey, Sha256Hex),
-        act: Act,
-        is_confirmed: bool,
-    ) {
-        let Some(named) = self.accounts.get_mut(grant) else { return };
-        let is_this = |it: &Arc<Account>| {
-            it.decided.is_none() && it.account == *account && it.document == document
-        };
-        let found = named.iter().position(is_this);
-        if let Some(account) = found.and_then(|index| named.get_mut(index)) {
-            Arc::make_mut(account).decided = Some((act, is_confirmed));
-        }
-    }
-
-    fn payment(&mut self, id: PaymentId, event: &payment::Event) {
-        use payment::{Event as E, Stage};
-        let stage = match event {
-            E::Initiated(order) => {
-                let new = Order { order: order.clone(), stage: Stage::Initiated };
-                self.orders.insert(id, Arc::new(new));
-                return;
-            }
-            E::Verified {} => Stage::Verified,
-            E::Authorised {} => Stage::Authorised,
-            E::Executed { .. } => Stage::Executed,
-            E::Rejected { .. } => Stage::Rejected,
-            E::Returned { .. } => Stage::Returned,
-        };
-        if let Some(order) = self.orders.get_mut(&id) {
-            Arc::make_mut(order).stage = stage;
-        }
-    }
-
-    /// Where payments of a grant go: which commit confirmed what.
-    fn confirmed(&self, grant: &GrantId) -> Option<(u64, &Account)> {
-        let accounts = self.accounts.get(grant)?.iter();
-        let confirmed = accounts.filter_map(|account| match &account.decided {
-            Some((act, true)) => Some((act.position, &**account)),
-            _ => None,
-        });
-        confirmed.last()
-    }
-
+impl Facts {
     fn list(&self, id: &PaymentId, Order { order, stage }: &Order, table: &mut Table) {
         let payee = order.payee.as_ref();
         let newest = self.confirmed(&order.grant).map(|(position, _)| position);
@@ -219,6 +105,7 @@ fn accounts() -> Table {
             ("document", "Form", Kind::Text),
         ],
     )
+    .named_by(&["grant", "account", "named_at"])
 }
 
 fn orders() -> Table {
@@ -236,6 +123,7 @@ fn orders() -> Table {
             ("net", "Net", Kind::Money),
         ],
     )
+    .named_by(&["payment"])
 }
 
 #[cfg(test)]

@@ -1,85 +1,23 @@
 //! What is kept about people, by opaque id: what is sealed, and what was erased lawfully, when and why. It
 //! shows no personal data, since the log holds none in clear.
 
-use crate::projection::{LARGE, Projection};
+use crate::folds::persons::{Kept, Persons as Facts};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
-use domain::Commit;
-use domain::facts::commit::Recorded;
+use crate::view::View;
 use domain::facts::personal;
-use domain::facts::subject::{Basis, Contact, Event};
-use domain::kernel::ids::{Key, StreamKey, SubjectId};
-use domain::kernel::sealed::Purpose;
-use imbl::{OrdMap, OrdSet};
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-/// The people.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Persons(OrdMap<SubjectId, Person>);
+/// The view.
+#[derive(Clone, Copy, Debug)]
+pub struct Persons;
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Person {
-    holds: OrdSet<Key>,
-    kept: OrdMap<Purpose, Kept>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Kept {
-    since: Timestamp,
-    erased: Option<(Basis, Key)>,
-}
-
-impl Person {
-    fn apply(&mut self, event: &Event, since: Timestamp) {
-        match event {
-            Event::Registered { contact, expertise } => {
-                self.seal(Some(contact), expertise.is_some(), since);
-            }
-            Event::Corrected { contact, expertise, .. } => {
-                self.seal(contact.as_deref(), expertise.is_some(), since);
-            }
-            Event::HoldSet { hold, .. } => {
-                self.holds.insert(hold.clone());
-            }
-            Event::HoldLifted { hold, .. } => {
-                self.holds.remove(hold);
-            }
-            Event::Erased { basis, case, purposes, .. } => {
-                for purpose in purposes {
-                    let erased = Some((*basis, case.clone()));
-                    self.kept.insert(*purpose, Kept { since, erased });
-                }
-            }
-            Event::OpeningRequested { .. }
-            | Event::OpeningApproved { .. }
-            | Event::Opened { .. } => {}
-        }
-    }
-
-    fn seal(&mut self, contact: Option<&Contact>, expertise: bool, since: Timestamp) {
-        let purposes = contact.map(|_| Purpose::Contact).into_iter();
-        for purpose in purposes.chain(expertise.then_some(Purpose::Expertise)) {
-            self.kept.insert(purpose, Kept { since, erased: None });
-        }
-    }
-}
-
-impl Projection for Persons {
+impl View for Persons {
+    type Facts = Facts;
     const NAME: &'static str = "persons";
     const SUMMARY: &'static str =
         "What is kept about people, by opaque id, and what was erased lawfully";
-    const EVERY: u64 = LARGE;
 
-    fn apply(&mut self, _: &Commit, event: &Recorded) {
-        if let domain::Event::Subject(inner) = &event.event
-            && let Some(id) = SubjectId::of_stream(&event.stream)
-        {
-            self.0.entry(id).or_default().apply(inner, event.effective_at);
-        }
-    }
-
-    fn report(&self, _: &Query) -> Report {
+    fn report(facts: &Facts, _: &Query) -> Report {
         let mut table = Table::new(
             "persons",
             "People",
@@ -92,8 +30,9 @@ impl Projection for Persons {
                 ("case", "Case", Kind::Text),
                 ("holds", "Holds", Kind::Count),
             ],
-        );
-        for (id, person) in &self.0 {
+        )
+        .named_by(&["person", "purpose"]);
+        for (id, person) in &facts.0 {
             for (purpose, Kept { since, erased }) in &person.kept {
                 let state = if erased.is_some() { personal::ERASED } else { "sealed" };
                 let basis = erased.as_ref().map(|(basis, _)| <&str>::from(basis));

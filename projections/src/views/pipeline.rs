@@ -1,80 +1,26 @@
 //! Where calls and proposals are: the calendar of each call, its rounds, and its proposals by state.
 
+use crate::folds::calls::{Call, Calls, CutOffState, State};
 use crate::folds::proposals::Proposals;
-use crate::projection::{LARGE, Projection, confidence};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
-use domain::facts::call;
-use domain::facts::commit::Recorded;
-use domain::facts::proposal::{Content, Phase};
+use crate::view::View;
+use domain::facts::proposal::Phase;
 use domain::kernel::actor::Confidence;
-use domain::kernel::ids::{CallId, Country, Key, StreamKey};
-use domain::kernel::money::Money;
+use domain::kernel::ids::{CallId, Key};
 use domain::kernel::time::LocalTime;
-use domain::{Commit, Event};
 use imbl::OrdMap;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// The view.
+#[derive(Clone, Copy, Debug)]
+pub struct Pipeline;
+
 /// The calls and the proposals.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Pipeline {
-    calls: OrdMap<CallId, Arc<Call>>,
-    proposals: Proposals<Listed>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Listed {
-    acronym: String,
-    country: Option<Country>,
-    requested: Option<Money>,
-}
-
-impl From<&Content> for Listed {
-    fn from(content: &Content) -> Self {
-        let Content { country, requested, .. } = *content;
-        Self { acronym: content.acronym.clone(), country, requested }
-    }
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Call {
-    confidence: Option<Confidence>,
-    cut_offs: OrdMap<Key, CutOff>,
-    opens_until: Option<LocalTime>,
-    state: State,
-    title: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    #[default]
-    Open,
-    Exhausted,
-    Closed,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct CutOff {
-    admitted: u64,
-    at: Option<LocalTime>,
-    confidence: Option<Confidence>,
-    funded: u64,
-    rejected: u64,
-    reserve: u64,
-    state: CutOffState,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum CutOffState {
-    #[default]
-    Open,
-    Cancelled,
-    Closed,
-    Decided,
+struct Sheet<'a> {
+    calls: &'a OrdMap<CallId, Arc<Call>>,
+    proposals: &'a Proposals,
 }
 
 /// The states of a proposal, in the order of its life.
@@ -91,87 +37,22 @@ const PHASES: [(Phase, &str, &str); 10] = [
     (Phase::Withdrawn, "withdrawn", "Withdrawn"),
 ];
 
-impl Projection for Pipeline {
+impl View for Pipeline {
+    type Facts = (Calls, Proposals);
     const NAME: &'static str = "pipeline";
     const SUMMARY: &'static str = "Calls, cut-offs, and proposals by state";
-    const EVERY: u64 = LARGE;
 
-    fn apply(&mut self, commit: &Commit, event: &Recorded) {
-        match &event.event {
-            Event::Call(inner) => {
-                if let Some(id) = CallId::of_stream(&event.stream) {
-                    Arc::make_mut(self.calls.entry(id).or_default())
-                        .apply(inner, confidence(commit));
-                }
-            }
-            _ => self.proposals.apply(commit, event),
-        }
-    }
-
-    fn report(&self, _: &Query) -> Report {
+    fn report((calls, proposals): &Self::Facts, _: &Query) -> Report {
+        let sheet = Sheet { calls: &calls.calls, proposals };
         Report::new(Self::NAME, "Calls and proposals")
-            .with(self.calls())
-            .with(self.cut_offs())
-            .with(self.states())
-            .with(self.proposals())
+            .with(sheet.calls())
+            .with(sheet.cut_offs())
+            .with(sheet.states())
+            .with(sheet.proposals())
     }
 }
 
-impl Call {
-    fn apply(&mut self, event: &call::Event, sure: Option<Confidence>) {
-        use call::Event as E;
-        self.confidence = self.confidence.max(sure);
-        let number = |list: usize| u64::try_from(list).unwrap_or(u64::MAX);
-        match event {
-            E::Opened { cut_offs, opens_until, title, .. } => {
-                self.title = Some(title.clone());
-                self.opens_until.clone_from(opens_until);
-                for cut_off in cut_offs {
-                    self.cut_off(&cut_off.key, sure).at = Some(cut_off.at.clone());
-                }
-            }
-            E::CutOffAdded { at, cut_off, .. } | E::CutOffMoved { at, cut_off, .. } => {
-                let cut_off = self.cut_off(cut_off, sure);
-                cut_off.at = Some(at.clone());
-                cut_off.state = CutOffState::Open;
-            }
-            E::CutOffCancelled { cut_off, .. } => {
-                self.cut_off(cut_off, sure).state = CutOffState::Cancelled;
-            }
-            E::CutOffClosed { admitted, at, cut_off } => {
-                let cut_off = self.cut_off(cut_off, sure);
-                cut_off.at = Some(at.clone());
-                cut_off.admitted = number(admitted.len());
-                cut_off.state = CutOffState::Closed;
-            }
-            E::AdmittedAfterClosing { cut_off, .. } => self.cut_off(cut_off, sure).admitted += 1,
-            E::ReexaminationDue { .. } | E::Reexamined { .. } => {}
-            E::RoundAwarded { cut_off, funded, rejected, reserve, .. } => {
-                let cut_off = self.cut_off(cut_off, sure);
-                cut_off.funded = number(funded.len());
-                cut_off.rejected = number(rejected.len());
-                cut_off.reserve = number(reserve.len());
-                cut_off.state = CutOffState::Decided;
-            }
-            E::ReserveActivated { cut_off, .. } => {
-                let cut_off = self.cut_off(cut_off, sure);
-                cut_off.funded += 1;
-                cut_off.reserve = cut_off.reserve.saturating_sub(1);
-            }
-            E::BudgetRaised { .. } => self.state = State::Open,
-            E::Exhausted { .. } => self.state = State::Exhausted,
-            E::Closed { .. } => self.state = State::Closed,
-        }
-    }
-
-    fn cut_off(&mut self, key: &Key, sure: Option<Confidence>) -> &mut CutOff {
-        let it = self.cut_offs.entry(key.clone()).or_default();
-        it.confidence = it.confidence.max(sure);
-        it
-    }
-}
-
-impl Pipeline {
+impl Sheet<'_> {
     fn calls(&self) -> Table {
         let mut table = Table::new(
             "calls",
@@ -185,7 +66,8 @@ impl Pipeline {
                 ("proposals", "Proposals", Kind::Count),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
+        )
+        .named_by(&["call"]);
         let mut proposals: BTreeMap<&CallId, (u64, Option<Confidence>)> = BTreeMap::new();
         for it in self.proposals.0.values() {
             if let Some(call) = &it.call {
@@ -194,7 +76,7 @@ impl Pipeline {
                 *sure = (*sure).max(it.confidence);
             }
         }
-        for (id, call) in &self.calls {
+        for (id, call) in self.calls {
             let state = match call.state {
                 State::Open => "open",
                 State::Exhausted => "exhausted",
@@ -230,8 +112,9 @@ impl Pipeline {
                 ("rejected", "Rejected", Kind::Count),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
-        for (id, call) in &self.calls {
+        )
+        .named_by(&["call", "cut_off"]);
+        for (id, call) in self.calls {
             let instant = |at: &LocalTime| at.instant().ok();
             let mut cut_offs: Vec<_> = call.cut_offs.iter().collect();
             cut_offs.sort_by_key(|(key, it)| (it.at.as_ref().and_then(instant), *key));
@@ -265,7 +148,8 @@ impl Pipeline {
         columns.extend(PHASES.map(|(_, key, title)| (key, title, Kind::Count)));
         columns.push(("total", "Total", Kind::Count));
         columns.push(("confidence", "", Kind::Confidence));
-        let mut table = Table::new("states", "Proposals by state", &columns);
+        let mut table =
+            Table::new("states", "Proposals by state", &columns).named_by(&["call", "round"]);
         type Counts = ([u64; PHASES.len()], Option<Confidence>);
         let mut counts: BTreeMap<(Option<&CallId>, Option<&Key>), Counts> = BTreeMap::new();
         for it in self.proposals.0.values() {
@@ -302,7 +186,8 @@ impl Pipeline {
                 ("requested", "Requested", Kind::Money),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
+        )
+        .named_by(&["proposal"]);
         for (id, it) in &self.proposals.0 {
             let content = it.content.as_ref();
             let country = content.and_then(|content| content.country);

@@ -1,14 +1,10 @@
 //! What was funded, by country, type and sector: is the portfolio balanced, and whom does it leave out?
 
-use crate::folds::proposals::Proposals;
-use crate::projection::{LARGE, Projection};
+use crate::folds::proposals::{Profile, Proposals};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
-use domain::Commit;
-use domain::facts::commit::Recorded;
-use domain::facts::proposal::Content;
-use domain::kernel::ids::{CallId, Country, Key};
-use serde::{Deserialize, Serialize};
+use crate::view::View;
+use domain::kernel::ids::{CallId, Country};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The Member States of the Union (EL is Greece).
@@ -17,63 +13,46 @@ const MEMBER_STATES: [&str; 27] = [
     "LT", "LU", "LV", "MT", "NL", "PL", "PT", "RO", "SE", "SI", "SK",
 ];
 
+/// The view.
+#[derive(Clone, Copy, Debug)]
+pub struct Portfolio;
+
 /// The proposals; those that were awarded are counted.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Portfolio {
-    proposals: Proposals<Profile>,
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Profile {
-    country: Option<Country>,
-    experimental: bool,
-    kind: Option<Key>,
-    partners: Vec<Country>,
-    sectors: Vec<Key>,
-}
-
-impl From<&Content> for Profile {
-    fn from(content: &Content) -> Self {
-        Self {
-            country: content.country,
-            experimental: content.experimental,
-            kind: content.kind.clone(),
-            partners: content.partners.clone(),
-            sectors: content.sectors.clone(),
-        }
-    }
-}
+struct Sheet<'a>(&'a Proposals);
 
 /// A count by call and by what is counted; `None` is not known.
 type Counts = BTreeMap<(Option<CallId>, Option<String>), u64>;
 
-impl Projection for Portfolio {
+impl View for Portfolio {
+    type Facts = Proposals;
+
     const NAME: &'static str = "portfolio";
     const SUMMARY: &'static str = "What was funded, by country, type, sector and partners";
-    const EVERY: u64 = LARGE;
 
-    fn apply(&mut self, commit: &Commit, event: &Recorded) {
-        self.proposals.apply(commit, event);
-    }
-
-    fn report(&self, _: &Query) -> Report {
+    fn report(proposals: &Proposals, _: &Query) -> Report {
+        let sheet = Sheet(proposals);
         let country = |profile: &Profile| vec![profile.country.map(|it| it.to_string())];
         let kind = |profile: &Profile| vec![profile.kind.as_ref().map(ToString::to_string)];
         let sectors = |it: &Profile| it.sectors.iter().map(|it| Some(it.to_string())).collect();
         let partners = |it: &Profile| it.partners.iter().map(|it| Some(it.to_string())).collect();
         Report::new(Self::NAME, "Portfolio")
-            .with(self.calls())
-            .with(self.by("countries", "By country of the applicant", "Country", country))
-            .with(self.by("types", "By type", "Type", kind))
-            .with(self.by("sectors", "By sector (a proposal may serve several)", "Sector", sectors))
-            .with(self.by("partners", "By country of the partners", "Country", partners))
+            .with(sheet.calls())
+            .with(sheet.by("countries", "By country of the applicant", "Country", country))
+            .with(sheet.by("types", "By type", "Type", kind))
+            .with(sheet.by(
+                "sectors",
+                "By sector (a proposal may serve several)",
+                "Sector",
+                sectors,
+            ))
+            .with(sheet.by("partners", "By country of the partners", "Country", partners))
     }
 }
 
-impl Portfolio {
+impl Sheet<'_> {
     fn funded(&self) -> impl Iterator<Item = (&Option<CallId>, Option<&Profile>)> {
-        let funded = self.proposals.0.values().filter(|it| it.award.is_some());
-        funded.map(|it| (&it.call, it.content.as_ref()))
+        let funded = self.0.0.values().filter(|it| it.award.is_some());
+        funded.map(|it| (&it.call, it.content.as_deref()))
     }
 
     fn calls(&self) -> Table {
@@ -89,7 +68,8 @@ impl Portfolio {
                 ("experimental", "Experimental", Kind::Count),
                 ("country_unknown", "Country unknown", Kind::Count),
             ],
-        );
+        )
+        .named_by(&["call"]);
         let mut calls: BTreeMap<&Option<CallId>, Vec<Option<&Profile>>> = BTreeMap::new();
         for (call, profile) in self.funded() {
             calls.entry(call).or_default().push(profile);
@@ -133,7 +113,7 @@ impl Portfolio {
             ("name", what, Kind::Text),
             ("funded", "Funded", Kind::Count),
         ];
-        let mut table = Table::new(key, title, &columns);
+        let mut table = Table::new(key, title, &columns).named_by(&["call", "name"]);
         for ((call, name), count) in counts {
             table.push([
                 call.map_or(Cell::Unknown, Cell::text),

@@ -1,117 +1,34 @@
 //! The ranking of each evaluation: places, totals, what decided between equals, and the outcome.
 //! Scores are never public; those of a demonstration are marked as fixtures.
 
-use crate::projection::Projection;
+use crate::folds::ranking::{Evaluation, Outcome, Ranked, Ranking as Facts};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
-use domain::facts::commit::Recorded;
-use domain::facts::evaluation::{Place, Score, Tie};
-use domain::facts::{evaluation, proposal};
+use crate::view::View;
 use domain::kernel::actor::Confidence;
-use domain::kernel::ids::{CallId, EvaluationId, Key, ProposalId, StreamKey};
+use domain::kernel::ids::{EvaluationId, ProposalId};
 use domain::rulebook::Comparator;
-use domain::{Commit, Event};
-use imbl::OrdMap;
-use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
-/// The evaluations, and what became of the proposals.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Ranking {
-    evaluations: OrdMap<EvaluationId, Arc<Evaluation>>,
-    outcomes: OrdMap<ProposalId, Outcome>,
-}
+/// The view.
+#[derive(Clone, Copy, Debug)]
+pub struct Ranking;
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Evaluation {
-    call: Option<CallId>,
-    consensus: OrdMap<ProposalId, Arc<Consensus>>,
-    cut_off: Option<Key>,
-    ranked: Option<Ranked>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Consensus {
-    confidence: Option<Confidence>,
-    scores: Vec<(Key, u32)>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Ranked {
-    confidence: Option<Confidence>,
-    places: Vec<Place>,
-    ties: Vec<Tie>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Outcome {
-    Funded,
-    Reserve,
-    Rejected,
-}
-
-impl Projection for Ranking {
+impl View for Ranking {
+    type Facts = Facts;
     const NAME: &'static str = "ranking";
     const SUMMARY: &'static str = "Places, totals, ties and outcome of each evaluation";
 
-    fn apply(&mut self, commit: &Commit, event: &Recorded) {
-        match &event.event {
-            Event::Evaluation(inner) => {
-                if let Some(id) = EvaluationId::of_stream(&event.stream) {
-                    let confidence = commit.evidence.as_ref().map(|it| it.confidence);
-                    Arc::make_mut(self.evaluations.entry(id).or_default()).apply(inner, confidence);
-                }
-            }
-            Event::Proposal(inner) => {
-                if let Some(id) = ProposalId::of_stream(&event.stream) {
-                    self.apply_proposal(id, inner);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn report(&self, _: &Query) -> Report {
+    fn report(facts: &Facts, _: &Query) -> Report {
         Report::new(Self::NAME, "Ranking")
-            .with(self.places())
-            .with(self.ties())
-            .with(self.scores())
+            .with(facts.places())
+            .with(facts.ties())
+            .with(facts.scores())
             .note("Total: sum of the scores. Weighted: sum of score times weight.")
             .note("The order of proposals that did not pass means nothing.")
     }
 }
 
 impl Evaluation {
-    fn apply(&mut self, event: &evaluation::Event, confidence: Option<Confidence>) {
-        use evaluation::Event as E;
-        match event {
-            E::Opened { call, cut_off, .. } => {
-                (self.call, self.cut_off) = (Some(call.clone()), Some(cut_off.clone()));
-            }
-            E::ConsensusReached { proposal, scores, .. } => {
-                let score = |score: &Score| (score.criterion.clone(), score.tenths);
-                let scores = scores.iter().map(score).collect();
-                let consensus = Consensus { confidence, scores };
-                self.consensus.insert(proposal.clone(), Arc::new(consensus));
-            }
-            E::ConflictDeclared { proposal, void_consensus, void_ranking, .. } => {
-                if *void_consensus {
-                    self.consensus.remove(proposal);
-                }
-                if *void_ranking {
-                    self.ranked = None;
-                }
-            }
-            E::Reopened { .. } => self.ranked = None,
-            E::Ranked { ranking, ties } => {
-                let (places, ties) = (ranking.clone(), ties.clone());
-                self.ranked = Some(Ranked { confidence, places, ties });
-            }
-            E::ExpertAppointed { .. } | E::ReportSubmitted { .. } => {}
-        }
-    }
-
     /// The least sure of what a place rests on.
     fn confidence(&self, ranked: &Ranked, proposal: &ProposalId) -> Option<Confidence> {
         let consensus = self.consensus.get(proposal).and_then(|it| it.confidence);
@@ -119,25 +36,7 @@ impl Evaluation {
     }
 }
 
-impl Ranking {
-    fn apply_proposal(&mut self, id: ProposalId, event: &proposal::Event) {
-        use proposal::Event as E;
-        match event {
-            E::Awarded { .. } => self.outcomes.insert(id, Outcome::Funded),
-            E::Reserved { .. } => self.outcomes.insert(id, Outcome::Reserve),
-            E::Rejected { .. } => self.outcomes.insert(id, Outcome::Rejected),
-            E::Drafted { .. }
-            | E::Revised { .. }
-            | E::Submitted(_)
-            | E::Withdrawn { .. }
-            | E::Admitted { .. }
-            | E::Admissible { .. }
-            | E::Inadmissible { .. }
-            | E::Eligible { .. }
-            | E::Ineligible { .. } => None,
-        };
-    }
-
+impl Facts {
     fn ranked(&self) -> impl Iterator<Item = (&EvaluationId, &Evaluation, &Ranked)> {
         self.evaluations.iter().filter_map(|(id, it)| Some((id, &**it, it.ranked.as_ref()?)))
     }
@@ -159,7 +58,8 @@ impl Ranking {
                 ("outcome", "Outcome", Kind::Text),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
+        )
+        .named_by(&["evaluation", "proposal"]);
         for (id, evaluation, ranked) in self.ranked() {
             for place in &ranked.places {
                 let tie = ranked.ties.iter().find(|tie| tie.winner == place.proposal);
@@ -197,7 +97,8 @@ impl Ranking {
                 ("comparator", "Decided by", Kind::Text),
                 ("evidence", "It saw", Kind::Text),
             ],
-        );
+        )
+        .named_by(&["evaluation", "winner", "among"]);
         for (id, _, ranked) in self.ranked() {
             for tie in &ranked.ties {
                 let among: Vec<&str> = tie.group.iter().map(ProposalId::as_str).collect();
@@ -224,7 +125,8 @@ impl Ranking {
                 ("score", "Score", Kind::Decimal),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
+        )
+        .named_by(&["evaluation", "proposal", "criterion"]);
         for (id, evaluation) in &self.evaluations {
             for (proposal, consensus) in &evaluation.consensus {
                 for (criterion, score) in &consensus.scores {

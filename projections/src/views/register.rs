@@ -2,43 +2,22 @@
 //! source (Reg. (EU, Euratom) 2024/2509, Art. 38).
 
 use crate::folds::proposals::Proposals;
-use crate::projection::{LARGE, Projection};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
-use domain::Commit;
-use domain::facts::commit::Recorded;
-use domain::facts::proposal::Content;
-use domain::kernel::ids::{Country, Key};
-use serde::{Deserialize, Serialize};
+use crate::view::View;
+use domain::kernel::ids::Key;
 
-/// The proposals; those that were awarded are shown.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Register {
-    proposals: Proposals<Name>,
-}
+/// The view.
+#[derive(Clone, Copy, Debug)]
+pub struct Register;
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Name {
-    acronym: String,
-    country: Option<Country>,
-}
+impl View for Register {
+    type Facts = Proposals;
 
-impl From<&Content> for Name {
-    fn from(content: &Content) -> Self {
-        Self { acronym: content.acronym.clone(), country: content.country }
-    }
-}
-
-impl Projection for Register {
     const NAME: &'static str = "register";
     const SUMMARY: &'static str = "The published awards with their sources";
-    const EVERY: u64 = LARGE;
 
-    fn apply(&mut self, commit: &Commit, event: &Recorded) {
-        self.proposals.apply(commit, event);
-    }
-
-    fn report(&self, _: &Query) -> Report {
+    fn report(proposals: &Proposals, _: &Query) -> Report {
         let mut table = Table::new(
             "awards",
             "Awards",
@@ -54,9 +33,9 @@ impl Projection for Register {
                 ("source", "Source", Kind::Text),
                 ("confidence", "", Kind::Confidence),
             ],
-        );
-        let awarded =
-            self.proposals.0.iter().filter_map(|(id, it)| Some((id, it, it.award.as_ref()?)));
+        )
+        .named_by(&["call", "round", "proposal"]);
+        let awarded = proposals.0.iter().filter_map(|(id, it)| Some((id, it, it.award.as_ref()?)));
         let mut awarded: Vec<_> = awarded.collect();
         awarded.sort_by_key(|(id, it, award)| (&it.call, award.at, &it.cut_off, *id));
         for (id, proposal, award) in awarded {

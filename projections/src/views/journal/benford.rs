@@ -63,7 +63,8 @@ pub(super) fn tables(cents: &[i64]) -> (Table, Table) {
             ("found", "Found", Kind::Count),
             ("expected", "Expected", Kind::Decimal),
         ],
-    );
+    )
+    .named_by(&["digit"]);
     for (digit, (count, share)) in (1_u64..).zip(counts.iter().zip(&SHARES)) {
         let tenths = i64::try_from((total * share * 10 + SCALE / 2) / SCALE).unwrap_or(i64::MAX);
         let found = u64::try_from(*count).unwrap_or(u64::MAX);

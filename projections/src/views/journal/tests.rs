@@ -1,12 +1,14 @@
 use super::*;
+use crate::fold::Fold;
 use crate::testing::sample::RULES;
+use domain::Commit;
 use domain::kernel::canonical::Sha256Hex;
 
 /// Commits of (position, recorded, effective, actor, stream, type, data).
 type Line<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str, &'a str);
 
-fn fold(lines: &[Line<'_>]) -> Journal {
-    let mut journal = Journal::default();
+fn fold(lines: &[Line<'_>]) -> Facts {
+    let mut journal = Facts::default();
     for (position, (recorded, effective, actor, stream, kind, data)) in (1_u64..).zip(lines) {
         let zeros = "0".repeat(64);
         let hash = Sha256Hex::of(RULES.as_bytes());
@@ -22,7 +24,7 @@ fn fold(lines: &[Line<'_>]) -> Journal {
     journal
 }
 
-fn hits(journal: &Journal, tests: &Tests) -> Vec<String> {
+fn hits(journal: &Facts, tests: &Tests) -> Vec<String> {
     let report = journal.asked(tests, &Query::default());
     let rows = &report.table("hits").unwrap().rows;
     rows.iter()
@@ -70,7 +72,7 @@ fn order_to(account: &str, position: u64) -> String {
     ORDER.replace(r#""report""#, &payee)
 }
 
-fn only(journal: &Journal, tests: &Tests, test: &str) -> Vec<String> {
+fn only(journal: &Facts, tests: &Tests, test: &str) -> Vec<String> {
     hits(journal, tests).into_iter().filter(|hit| hit.starts_with(test)).collect()
 }
 
@@ -232,14 +234,14 @@ fn an_amount_of_another_currency_is_neither_round_nor_just_below_a_threshold_in_
 fn a_query_asks_with_its_own_parameters() {
     let journal = fold(&[(MONDAY, MONDAY, "a", "payment-P", "Initiated", ORDER)]);
     let tests = Tests { account_days: 8, ..Tests::default() };
-    let report = journal.report(&Query { tests: Some(tests), ..Query::default() });
+    let report = Journal::report(&journal, &Query { tests: Some(tests), ..Query::default() });
     assert!(report.notes.iter().any(|note| note.contains("Account changed: at most 8 days")));
 }
 
 #[test]
 fn a_view_asks_with_the_usual_parameters_and_says_which() {
     let journal = fold(&[(MONDAY, MONDAY, "a", "payment-P", "Initiated", ORDER)]);
-    let report = journal.report(&Query::default());
+    let report = Journal::report(&journal, &Query::default());
     assert_eq!(report.table("hits").unwrap().rows.len(), 1);
     assert!(report.notes.iter().any(|note| note.contains("Account changed: at most 30 days")));
     assert_eq!(report.table("benford").unwrap().rows[0][4].to_text(), "too few amounts");

@@ -17,8 +17,9 @@ use clap::{Args, Subcommand};
 use domain::facts::commit::Recorded;
 use domain::kernel::ids::AuditId;
 use domain::{Commit, World};
-use projections::views::journal::Journal;
-use projections::{AsOf, Projection};
+use projections::folds::journal::Journal;
+use projections::views::audit::PROJECTED;
+use projections::{AsOf, Fold};
 use tranche::engine::decode;
 
 /// Holds the arguments of `tranche audit`.
@@ -76,7 +77,7 @@ pub async fn audit(source: &Source, task: &AuditTask, json: bool) -> Result<(), 
 async fn project(source: &Source, args: &ProjectArgs, json: bool) -> Result<(), Failure> {
     let reader = source.follow().await?.reader();
     let mut report = args.question.ask(&reader, "audit").await?;
-    report.tables.retain(|table| matches!(table.key, "results" | "items"));
+    report.tables.retain(|table| PROJECTED.contains(&table.key));
     let mut out = Out::stdout();
     print_view(&mut out, &report, json)?;
     out.finish()

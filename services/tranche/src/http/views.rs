@@ -15,7 +15,7 @@ use axum::response::{IntoResponse, Response};
 use domain::World;
 use domain::kernel::canonical::Sha256Hex;
 use domain::kernel::ids::StreamId;
-use projections::Projection;
+use projections::View;
 use projections::query::journal::{PARAMETERS, Tests};
 use projections::views::journal::Journal;
 use serde::Deserialize;

@@ -13,8 +13,9 @@ use domain::kernel::money::{Currency, Money, Rate};
 use domain::kernel::sampling;
 use domain::kernel::sampling::{Assurance, Drawn, Item, Method};
 use jiff::Timestamp;
-use projections::Projection;
-use projections::audit::{Audit, Kind, Row, Stratum, Workbench};
+use projections::Fold;
+use projections::audit::{Kind, Row, Stratum, Workbench};
+use projections::folds::audits::Audits;
 use projections::report::{Cell, Kind as Column, Report, Table};
 use std::collections::BTreeMap;
 
@@ -207,7 +208,7 @@ fn strata(by: Stratum, rows: &[Row], drawn: &std::collections::BTreeSet<&str>) -
 
 /// Draws the recorded sample again, from the log before it, and compares.
 pub async fn check(source: &Source, audit: &AuditId) -> Result<(), Failure> {
-    let mut all = Audit::default();
+    let mut all = Audits::default();
     let mut drawn_at = None;
     super::fold(source, &MomentArgs::default(), |commit, event| {
         let before = all.is_drawn(audit);

@@ -221,6 +221,7 @@ fn only(table: &Table, keys: &[&str]) -> Table {
         key: table.key,
         title: table.title.clone(),
         columns: kept.iter().map(|&index| table.columns[index].clone()).collect(),
+        named_by: table.named_by,
         rows: table.rows.iter().map(pick).collect(),
         totals,
     }

@@ -1,7 +1,7 @@
 //! Which event moves what.
 
-use super::Ledger;
-use crate::Projection;
+use crate::Fold;
+use crate::folds::ledger::Ledger;
 use crate::testing::given::{Line, commits, report, rows};
 
 const VOTED: Line<'_> =
