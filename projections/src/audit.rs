@@ -5,14 +5,15 @@ pub mod hledger;
 pub mod postings;
 mod workbench;
 
-pub use domain::audit::population::Population as Kind;
+pub use domain::facts::audit::Population as Kind;
 pub use postings::Lines;
 pub use workbench::{Incomplete, Row, Stratum, Workbench};
 
 use crate::folds::audits::Audits;
-use domain::canonical::Sha256Hex;
-use domain::ids::AuditId;
-use domain::sampling::{self, Item};
+use domain::kernel::canonical::Sha256Hex;
+use domain::kernel::ids::AuditId;
+use domain::kernel::sampling;
+use domain::kernel::sampling::Item;
 
 /// Why a sample is not what anybody draws.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

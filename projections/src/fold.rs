@@ -2,9 +2,10 @@
 
 use crate::query::AsOf;
 use domain::Commit;
-use domain::canonical::{self, Sha256Hex};
-use domain::command::Confidence;
-use domain::commit::Recorded;
+use domain::facts::commit::Recorded;
+use domain::kernel::actor::Confidence;
+use domain::kernel::canonical;
+use domain::kernel::canonical::Sha256Hex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

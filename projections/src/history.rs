@@ -10,7 +10,7 @@ use crate::fold::Fold;
 use crate::query::{AsOf, Query};
 use crate::set::Views;
 use domain::Commit;
-use domain::commit::Recorded;
+use domain::facts::commit::Recorded;
 use imbl::Vector;
 use jiff::Timestamp;
 use std::cmp::Ordering;
@@ -473,7 +473,7 @@ macro_rules! make_history {
             history: &History,
             moment: &AsOf,
             source: &dyn CommitSource,
-        ) -> std::collections::BTreeMap<&'static str, domain::canonical::Sha256Hex> {
+        ) -> std::collections::BTreeMap<&'static str, domain::kernel::canonical::Sha256Hex> {
             let digest = "a fold has a digest";
             std::collections::BTreeMap::from([$((
                 stringify!($field),

@@ -2,8 +2,8 @@
 
 pub mod journal;
 
-use domain::commit::Recorded;
-use domain::ids::{ActorId, StreamId};
+use domain::facts::commit::Recorded;
+use domain::kernel::ids::{ActorId, StreamId};
 use domain::{Commit, Role};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -2,7 +2,7 @@
 
 use crate::fold::Fold;
 use domain::Commit;
-use domain::canonical::Sha256Hex;
+use domain::kernel::canonical::Sha256Hex;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -1,10 +1,10 @@
 //! Audit engagements, each as its decider has it.
 
 use crate::fold::{Fold, LARGE};
-use domain::audit::Audit as State;
-use domain::commit::Recorded;
-use domain::ids::{AuditId, StreamKey};
-use domain::world::{At, Decider};
+use domain::facts::audit::Audit as State;
+use domain::facts::commit::Recorded;
+use domain::facts::stream::{At, Decider};
+use domain::kernel::ids::{AuditId, StreamKey};
 use domain::{Commit, Event};
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,12 @@
 //! The open cut-offs and pending timers.
 
 use crate::fold::{Fold, LARGE, confidence};
-use domain::command::Confidence;
-use domain::commit::Recorded;
-use domain::ids::{CallId, Key, StreamKey, TimerId};
-use domain::time::LocalTime;
-use domain::{Commit, Event, call, timer};
+use domain::facts::commit::Recorded;
+use domain::facts::{call, timer};
+use domain::kernel::actor::Confidence;
+use domain::kernel::ids::{CallId, Key, StreamKey, TimerId};
+use domain::kernel::time::LocalTime;
+use domain::{Commit, Event};
 use imbl::OrdMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,12 @@
 //! The calendar of each call, and how far its rounds are.
 
 use crate::fold::{Fold, LARGE, confidence};
-use domain::command::Confidence;
-use domain::commit::Recorded;
-use domain::ids::{CallId, Key, StreamKey};
-use domain::time::LocalTime;
-use domain::{Commit, Event, call};
+use domain::facts::call;
+use domain::facts::commit::Recorded;
+use domain::kernel::actor::Confidence;
+use domain::kernel::ids::{CallId, Key, StreamKey};
+use domain::kernel::time::LocalTime;
+use domain::{Commit, Event};
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -1,10 +1,11 @@
 //! What was published about money: of claims about one thing, the latest published is shown.
 
 use crate::fold::Fold;
-use domain::command::Confidence;
-use domain::commit::Recorded;
-use domain::ids::{ClaimId, StreamKey};
-use domain::{Commit, Event, claim};
+use domain::facts::claim;
+use domain::facts::commit::Recorded;
+use domain::kernel::actor::Confidence;
+use domain::kernel::ids::{ClaimId, StreamKey};
+use domain::{Commit, Event};
 use imbl::OrdMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,13 @@
 //! Compute time: what systems offer, and what was asked for, awarded and used.
 
 use crate::fold::Fold;
-use domain::allocation::{self, Phase, Place};
-use domain::commit::Recorded;
-use domain::compute::{ComputeTime, Unit};
-use domain::ids::{AllocationId, CallId, Country, Key, PrizeId, StreamKey, SystemId};
-use domain::{Commit, Event, prize, system};
+use domain::facts::allocation;
+use domain::facts::allocation::{Phase, Place};
+use domain::facts::commit::Recorded;
+use domain::facts::{prize, system};
+use domain::kernel::compute::{ComputeTime, Unit};
+use domain::kernel::ids::{AllocationId, CallId, Country, Key, PrizeId, StreamKey, SystemId};
+use domain::{Commit, Event};
 use imbl::OrdMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,12 @@
 //! Every entry about money, with who made it and where a payment went.
 
 use crate::fold::{Fold, LARGE};
-use domain::command::Actor;
-use domain::commit::Recorded;
-use domain::ids::{AccountKey, ActorId, CallId, GrantId, PaymentId, StreamId, StreamKey};
-use domain::money::Money;
-use domain::{Commit, Event, call, fund, grant, payment, pledge};
+use domain::facts::commit::Recorded;
+use domain::facts::{call, fund, grant, payment, pledge};
+use domain::kernel::actor::Actor;
+use domain::kernel::ids::{AccountKey, ActorId, CallId, GrantId, PaymentId, StreamId, StreamKey};
+use domain::kernel::money::Money;
+use domain::{Commit, Event};
 use imbl::{OrdMap, OrdSet, Vector};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

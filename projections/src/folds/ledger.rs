@@ -11,10 +11,11 @@
 //! No journal is kept: [`Ledger::transfers`] tells it again from the commits.
 
 use crate::fold::{Fold, LARGE};
-use domain::commit::Recorded;
-use domain::ids::{FundId, GrantId, Key, PaymentId, PledgeId, StreamKey};
-use domain::money::Money;
-use domain::{Commit, Event, fund, payment, pledge};
+use domain::facts::commit::Recorded;
+use domain::facts::{fund, payment, pledge};
+use domain::kernel::ids::{FundId, GrantId, Key, PaymentId, PledgeId, StreamKey};
+use domain::kernel::money::Money;
+use domain::{Commit, Event};
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

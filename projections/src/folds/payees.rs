@@ -1,10 +1,11 @@
 //! The bank accounts of grants, by key, with who named and who confirmed each, and the orders to pay them.
 
 use crate::fold::{Fold, LARGE};
-use domain::canonical::Sha256Hex;
-use domain::commit::Recorded;
-use domain::ids::{AccountKey, ActorId, GrantId, PaymentId, StreamKey};
-use domain::{Commit, Event, grant, payment};
+use domain::facts::commit::Recorded;
+use domain::facts::{grant, payment};
+use domain::kernel::canonical::Sha256Hex;
+use domain::kernel::ids::{AccountKey, ActorId, GrantId, PaymentId, StreamKey};
+use domain::{Commit, Event};
 use imbl::{OrdMap, Vector};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

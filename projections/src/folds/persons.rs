@@ -2,10 +2,10 @@
 
 use crate::fold::{Fold, LARGE};
 use domain::Commit;
-use domain::commit::Recorded;
-use domain::ids::{Key, StreamKey, SubjectId};
-use domain::personal::Purpose;
-use domain::subject::{Basis, Contact, Event};
+use domain::facts::commit::Recorded;
+use domain::facts::subject::{Basis, Contact, Event};
+use domain::kernel::ids::{Key, StreamKey, SubjectId};
+use domain::kernel::sealed::Purpose;
 use imbl::{OrdMap, OrdSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -1,11 +1,12 @@
 //! The consensus and ranking of each evaluation, and what became of the proposals.
 
 use crate::fold::Fold;
-use domain::command::Confidence;
-use domain::commit::Recorded;
-use domain::evaluation::{Place, Score, Tie};
-use domain::ids::{CallId, EvaluationId, Key, ProposalId, StreamKey};
-use domain::{Commit, Event, evaluation, proposal};
+use domain::facts::commit::Recorded;
+use domain::facts::evaluation::{Place, Score, Tie};
+use domain::facts::{evaluation, proposal};
+use domain::kernel::actor::Confidence;
+use domain::kernel::ids::{CallId, EvaluationId, Key, ProposalId, StreamKey};
+use domain::{Commit, Event};
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

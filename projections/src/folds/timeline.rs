@@ -2,9 +2,9 @@
 
 use crate::fold::Fold;
 use crate::query::{AsOf, Query};
-use domain::command::Confidence;
-use domain::commit::Recorded;
-use domain::ids::StreamId;
+use domain::facts::commit::Recorded;
+use domain::kernel::actor::Confidence;
+use domain::kernel::ids::StreamId;
 use domain::{Commit, Role};
 use imbl::{GenericHashMap, Vector};
 use jiff::Timestamp;

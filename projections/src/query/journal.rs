@@ -1,8 +1,8 @@
 //! What the journal can be asked: one list of parameters, which the command line, HTTP and the OpenAPI document
 //! read. Nothing else sets them, so all refuse the same values with the same words.
 
-use domain::money::Money;
-use domain::time;
+use domain::kernel::money::Money;
+use domain::kernel::time;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::fmt::Display;

@@ -4,11 +4,12 @@ use crate::folds::audits::Audits as Facts;
 use crate::query::Query;
 use crate::report::{Cell, Kind as Column, Report, Table};
 use crate::view::View;
-use domain::audit::{Audit as State, Standing};
-use domain::ids::{AuditId, StreamKey};
-use domain::money::{Currency, Money};
-use domain::sampling::{self, Method, Tested};
-use domain::world::Decider;
+use domain::facts::audit::{Audit as State, Standing};
+use domain::facts::stream::Decider;
+use domain::kernel::ids::{AuditId, StreamKey};
+use domain::kernel::money::{Currency, Money};
+use domain::kernel::sampling;
+use domain::kernel::sampling::{Method, Tested};
 
 /// The view.
 #[derive(Clone, Copy, Debug)]

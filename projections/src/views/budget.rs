@@ -6,9 +6,9 @@ use crate::folds::claims::Claims;
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::view::View;
-use domain::command::Confidence;
-use domain::ids::{CallId, Key};
-use domain::money::Money;
+use domain::kernel::actor::Confidence;
+use domain::kernel::ids::{CallId, Key};
+use domain::kernel::money::Money;
 use std::collections::BTreeMap;
 
 /// The view.

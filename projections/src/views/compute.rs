@@ -5,8 +5,8 @@ use crate::folds::compute::{Allocation, Compute as Facts};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::view::View;
-use domain::compute::{ComputeTime, Unit};
-use domain::ids::Key;
+use domain::kernel::compute::{ComputeTime, Unit};
+use domain::kernel::ids::Key;
 use std::collections::BTreeMap;
 
 /// The view.

@@ -6,8 +6,8 @@ use crate::folds::tasks::{Due, Tasks};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::view::View;
-use domain::command::Confidence;
-use domain::ids::{StreamId, StreamKey};
+use domain::kernel::actor::Confidence;
+use domain::kernel::ids::{StreamId, StreamKey};
 
 /// The view.
 #[derive(Clone, Copy, Debug)]

@@ -48,7 +48,7 @@ impl View for Inbox {
                 Cell::maybe(task.due),
                 Cell::maybe(late.then_some("late")),
                 roles.join(" or ").into(),
-                Cell::maybe(task.person.as_ref().map(domain::ids::ActorId::as_str)),
+                Cell::maybe(task.person.as_ref().map(domain::kernel::ids::ActorId::as_str)),
                 Cell::text(&task.command),
                 Cell::text(&task.stream),
                 task.about.as_str().into(),

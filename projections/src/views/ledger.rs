@@ -4,7 +4,7 @@ use crate::folds::ledger::{Ledger as Facts, STEPS, Sides};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::view::View;
-use domain::money::{Currency, Money};
+use domain::kernel::money::{Currency, Money};
 use std::collections::BTreeMap;
 
 /// The view.

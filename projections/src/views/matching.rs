@@ -5,8 +5,8 @@ use crate::folds::books::{Books, Pledge, Purpose, Steps, Sums};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::view::View;
-use domain::ids::{CallId, Country, GrantId, Key};
-use domain::money::Money;
+use domain::kernel::ids::{CallId, Country, GrantId, Key};
+use domain::kernel::money::Money;
 use std::collections::BTreeMap;
 
 /// The view.

@@ -5,7 +5,7 @@ use crate::folds::payees::{Account, Order, Payees as Facts};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::view::View;
-use domain::ids::{GrantId, PaymentId, StreamKey};
+use domain::kernel::ids::{GrantId, PaymentId, StreamKey};
 
 /// The view.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,7 @@ use crate::folds::persons::{Kept, Persons as Facts};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::view::View;
-use domain::personal;
+use domain::facts::personal;
 
 /// The view.
 #[derive(Clone, Copy, Debug)]

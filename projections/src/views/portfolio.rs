@@ -4,7 +4,7 @@ use crate::folds::proposals::{Profile, Proposals};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::view::View;
-use domain::ids::{CallId, Country};
+use domain::kernel::ids::{CallId, Country};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The Member States of the Union (EL is Greece).

@@ -5,9 +5,9 @@ use crate::folds::ranking::{Evaluation, Outcome, Ranked, Ranking as Facts};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::view::View;
-use domain::command::Confidence;
-use domain::ids::{EvaluationId, ProposalId};
-use domain::rules::Comparator;
+use domain::kernel::actor::Confidence;
+use domain::kernel::ids::{EvaluationId, ProposalId};
+use domain::rulebook::Comparator;
 
 /// The view.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,7 @@ use crate::folds::proposals::Proposals;
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::view::View;
-use domain::ids::Key;
+use domain::kernel::ids::Key;
 
 /// The view.
 #[derive(Clone, Copy, Debug)]

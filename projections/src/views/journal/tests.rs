@@ -2,7 +2,7 @@ use super::*;
 use crate::fold::Fold;
 use crate::testing::sample::RULES;
 use domain::Commit;
-use domain::canonical::Sha256Hex;
+use domain::kernel::canonical::Sha256Hex;
 
 /// Commits of (position, recorded, effective, actor, stream, type, data).
 type Line<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str, &'a str);
