@@ -2,6 +2,7 @@
 
 mod additions;
 mod docs;
+mod layers;
 mod licences;
 mod names;
 mod purity;
