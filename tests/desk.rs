@@ -12,7 +12,7 @@ use domain::kernel::ids::{CommandId, TimerId};
 use domain::kernel::refusal::Refusal;
 use domain::{Commit, World};
 use jiff::{Timestamp, ToSpan};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything that was given and what came of it.
 pub struct Desk {
@@ -21,8 +21,8 @@ pub struct Desk {
     pub entries: Vec<Vec<u8>>,
     /// How often each type of event was recorded.
     pub recorded: BTreeMap<String, u64>,
-    /// How often each code was given.
-    pub refused: BTreeMap<String, u64>,
+    /// The codes that were answered, each with the commands that it answered.
+    pub refused: Refused,
     /// Timers are not fired while this is set.
     pub timers_wait: bool,
     pub books: Books,
@@ -33,6 +33,9 @@ pub struct Desk {
     fired: u64,
 }
 
+/// Codes, each with the commands that were refused with it.
+pub type Refused = BTreeMap<String, BTreeSet<String>>;
+
 /// The types of the recorded events, or why there are none.
 pub type Answer = Result<Vec<&'static str>, Refusal>;
 
@@ -42,7 +45,7 @@ impl Desk {
             world: World::default(),
             entries: Vec::new(),
             recorded: BTreeMap::new(),
-            refused: BTreeMap::new(),
+            refused: Refused::new(),
             timers_wait: false,
             books: Books::default(),
             now: crate::life::instant(crate::life::START),
@@ -103,7 +106,8 @@ impl Desk {
             .and_then(|parsed| self.world.commit(&parsed, &meta));
         match decided {
             Err(refusal) => {
-                *self.refused.entry(refusal.code.to_string()).or_default() += 1;
+                let commands = self.refused.entry(refusal.code.to_string()).or_default();
+                commands.insert(step.command.clone());
                 Ok(Err(refusal))
             }
             Ok(None) => Ok(Ok(Vec::new())),

@@ -490,6 +490,10 @@ async fn every_problem_has_an_address_that_explains_it() {
     }
     let page = server.send("GET", "/problems/http.busy", &[("Accept", "text/html")], b"").await;
     assert!(page.text().contains("<h1>Busy</h1>"), "{}", page.text());
+    let problem = server.get("/problems/fund.same_fund").await.json();
+    assert_eq!(problem["commands"], serde_json::json!(["fund.carry_over"]));
+    let like = server.get("/problems/fund.same_found").await.json();
+    assert!(like["detail"].as_str().unwrap().contains("fund.same_fund"), "{like}");
 }
 
 #[tokio::test]

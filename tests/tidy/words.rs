@@ -1,6 +1,8 @@
 //! Words that have no place in this repository.
 
 use super::{none, sources};
+use crate::cli::program;
+use std::collections::VecDeque;
 
 /// Needle, where (end of the path), and what to do. The needles are put together here so that this
 /// file does not contain them.
@@ -87,6 +89,95 @@ fn private_hosts_are_recognised() {
     assert!(!found("https://crates.io/crates/serde"));
     assert!(!found("http://127.0.0.1:7410"));
     assert!(!found("nats://nats:4222"));
+}
+
+/// Where the first sentence of a public doc has been looked after. More folders can be added.
+const SPOKEN: &[&str] = &[
+    "services/eventlog/src/",
+    "services/tranche/src/cli",
+    "services/tranche/src/engine",
+    "services/tranche/src/exit.rs",
+    "services/tranche/src/refusals",
+];
+
+/// Words with which a heading begins, but no sentence.
+const HEADINGS: &[&str] = &["What", "Which", "Whether", "How"];
+
+/// The first word of each doc comment of a public item, with its line.
+fn first_words(text: &str) -> Vec<(usize, &str)> {
+    let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+    let mut found = Vec::new();
+    for (index, line) in lines.iter().enumerate() {
+        let Some(doc) = line.strip_prefix("///") else { continue };
+        let is_first = index == 0 || !lines[index - 1].starts_with("///");
+        let mut behind = lines[index..].iter();
+        let item = behind.find(|line| !line.starts_with("///") && !line.starts_with("#["));
+        if is_first && item.is_some_and(|item| item.starts_with("pub ")) {
+            found.push((index + 1, doc.split_whitespace().next().unwrap_or_default()));
+        }
+    }
+    found
+}
+
+#[test]
+fn a_public_doc_begins_with_a_sentence() {
+    let mut findings = Vec::new();
+    for source in sources() {
+        if !SPOKEN.iter().any(|folder| source.path.starts_with(folder)) {
+            continue;
+        }
+        for (number, word) in first_words(&source.text) {
+            if HEADINGS.contains(&word) {
+                findings.push(format!("{}:{number}: {word} ...", source.path));
+            }
+        }
+    }
+    none(&findings, "Begin with a verb (\"Finds the figure that ...\"), not with a question word:");
+}
+
+#[test]
+fn first_words_are_seen() {
+    let text = "/// What is it\n/// really.\n#[must_use]\npub fn a() {}\n/// How.\nfn b() {}\n";
+    assert_eq!(first_words(text), [(1, "What")]);
+}
+
+/// The longest line of help, in characters.
+const HELP_CHARS_MAX: usize = 90;
+
+/// The sub-commands that a page of help lists.
+fn listed(help: &str) -> impl Iterator<Item = &str> {
+    let lines = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let commands = lines.take_while(|line| !line.is_empty()).filter_map(|line| {
+        let name = line.strip_prefix("  ")?;
+        if name.starts_with(' ') { None } else { name.split_whitespace().next() }
+    });
+    commands.filter(|name| *name != "help")
+}
+
+#[test]
+fn help_is_not_too_wide() {
+    let scratch = program::Scratch::new();
+    let told = |args: &[&str]| {
+        let output = program::tranche(scratch.path(), args);
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let mut pages: VecDeque<Vec<String>> = VecDeque::from([Vec::new()]);
+    let mut findings = Vec::new();
+    let mut seen = 0;
+    while let Some(page) = pages.pop_front() {
+        let args = page.iter().map(String::as_str).chain(["--help"]);
+        let help = told(&args.collect::<Vec<_>>());
+        assert!(!help.is_empty(), "no help of {page:?}");
+        seen += 1;
+        for line in help.lines().filter(|line| !line.starts_with("Usage: ")) {
+            if line.chars().count() > HELP_CHARS_MAX {
+                findings.push(format!("tranche {}: {line}", page.join(" ")));
+            }
+        }
+        pages.extend(listed(&help).map(|name| [page.clone(), vec![name.to_owned()]].concat()));
+    }
+    assert!(seen > 130, "only {seen} pages of help were seen");
+    none(&findings, "Help must fit into 90 columns; say it shorter:");
 }
 
 #[test]

@@ -59,15 +59,15 @@ commands! {
         under "rules document of the call", "access: award within request and offer";
     Withdraw "allocation.withdraw" "Take a request back; what an award took returns to its offer"
         by [Applicant] in [Requested, Checked, Awarded]
-        under OURS, "nobody decides about an own request";
+        under OURS, "nobody decides about an own request (rules.md#own-request)";
     Provision "allocation.provision" "Record the account that was opened for an award"
-        by [SiteSupport] in [Awarded] under OURS, "one account, one allocation";
+        by [SiteSupport] in [Awarded] under OURS, "one account, one allocation (rules.md#one-allocation)";
     RecordUsage "allocation.record_usage" "Record what was used in a period"
         by [SiteSupport] in [Provisioned, Ended] needs [Document]
-        under OURS, "used <= awarded, or an overrun says by how much and why (design.md, 10.11)";
+        under OURS, "used <= awarded, or an overrun says by how much and why (rules.md#used)";
     CorrectUsage "allocation.correct_usage" "Correct what was recorded for a period"
         by [SiteSupport] in [Provisioned, Ended, Reported]
-        under OURS, "used <= awarded, or an overrun says by how much and why (design.md, 10.11)";
+        under OURS, "used <= awarded, or an overrun says by how much and why (rules.md#used)";
     Extend "allocation.extend" "Give an allocation more time, a later end, or both"
         by [AccessOfficer, GoverningBoard] in [Awarded, Provisioned] needs [OtherPerson]
         under "rules document of the call", "access: award within request and offer";

@@ -173,7 +173,7 @@ commands! {
         by [Auditor] in [new] under "ISA 530", "para. 6-8: design, size and selection of samples";
     CommitNonce "audit.commit_nonce"
         "Commit to a nonce by its SHA-256, before the checkpoint is there"
-        by [Auditor] in [Planned] under OURS, "neither side can steer a sample (ADR 0017)";
+        by [Auditor] in [Planned] under OURS, "neither side can steer a sample (rules.md#sample)";
     Draw "audit.draw"
         "Draw the sample from the seed of checkpoint and nonce, if the population is complete"
         by [Auditor] in [Bound] needs [OtherPerson]

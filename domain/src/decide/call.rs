@@ -37,13 +37,13 @@ commands! {
 
     Open "call.open" "Open a call with its rules, calendar and budget"
         by [ProgrammeOfficer] in [new] needs [Document]
-        under OURS, "a call keeps the rules that it opened with (design.md, 5)";
+        under OURS, "a call keeps the rules that it opened with (rules.md#rules-kept)";
     AmendCalendar "call.amend_calendar" "Add, move or cancel a cut-off that has not closed"
         by [ProgrammeOfficer] in [Open, Exhausted]
-        under OURS, "cut-offs are a calendar, never a formula (design.md, 5)";
+        under OURS, "cut-offs are a calendar, never a formula (rules.md#no-formula)";
     CloseCutOff "call.close_cut_off" "Close a cut-off over the proposals received by its instant"
         by [System] in [Open, Exhausted, Closed]
-        under OURS, "received by the cut-off, in the round (design.md, 10.8)";
+        under OURS, "received by the cut-off, in the round (rules.md#received)";
     AwardRound "call.award_round" "Decide what a round funds, reserves and rejects"
         by [GoverningBoard] in [Open, Exhausted, Closed] needs [Quorum]
         under "Reg. (EU) 2021/1173", "Art. 12a: the Governing Board selects";
@@ -56,14 +56,14 @@ commands! {
         by [GoverningBoard] in [Open, Exhausted, Closed] under FR, "Art. 61: conflict of interests";
     RaiseBudget "call.raise_budget" "Raise the envelope of a call"
         by [GoverningBoard] in [Open, Exhausted]
-        under OURS, "the envelope is never overspent (design.md, 4)";
+        under OURS, "the envelope is never overspent (rules.md#envelope)";
     AnnounceExhausted "call.announce_exhausted"
         "Say that the money of a call is used up and take no more proposals"
         by [ProgrammeOfficer] in [Open]
-        under OURS, "a call takes proposals while funds last (design.md, 5)";
+        under OURS, "a call takes proposals while funds last (rules.md#funds-last)";
     Close "call.close" "Close a call for good, when no cut-off is still to come"
         by [ProgrammeOfficer] in [Open, Exhausted]
-        under OURS, "the calendar of cut-offs (design.md, 10.8)";
+        under OURS, "the calendar of cut-offs (rules.md#calendar)";
 }
 
 /// Opens a call with its rules, its calendar and its budget.

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 refusals! {
     Rejection of "claim"
 
-    under OURS, "published facts keep their source; an unknown amount stays unknown" => {
+    under OURS, "published facts keep their source; an unknown amount stays unknown (rules.md#sources)" => {
         NoSource = "a published figure carries its source (evidence)";
         NoFigure = "a claim has at least one figure";
         Negative(Money) = "{0} is less than nothing";
@@ -55,7 +55,7 @@ commands! {
         under FR, "Art. 38: publication of recipients";
     Withdraw "claim.withdraw" "Record that a published figure was taken back"
         by [ProgrammeOfficer, AuthorisingOfficer, Auditor] in [Published]
-        under OURS, "a correction is a new event";
+        under OURS, "a correction is a new event (rules.md#correction)";
 }
 
 /// Records what was published.

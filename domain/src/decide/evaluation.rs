@@ -45,16 +45,16 @@ refusals! {
         StageBefore(Key) = "stage {0} comes first and has not been ranked";
     }
 
-    under OURS, "one evaluation per round (design.md, 5)" => {
+    under OURS, "one evaluation per round (rules.md#one-evaluation)" => {
         OpenedAlready(EvaluationId)
             = "evaluation {0} is for the same stage of the same round" as Conflict;
     }
 
-    under OURS, "every input has a limit" => {
+    under OURS, "every input has a limit (rules.md#limits)" => {
         BadList = "a list of proposals has 1 to {PROPOSALS_MAX} different entries" as Malformed;
     }
 
-    under OURS, "one evaluation per round (design.md, 5)" => {
+    under OURS, "one evaluation per round (rules.md#one-evaluation)" => {
         NotInRound(ProposalId) = "proposal {0} is not in this evaluation";
     }
 
@@ -65,7 +65,7 @@ refusals! {
         NotOwnConflict = "an expert declares their own conflicts of interest only" as Forbidden;
     }
 
-    under OURS, "individual reports, then consensus (design.md, 5)" => {
+    under OURS, "individual reports, then consensus (rules.md#consensus)" => {
         NotAppointed { expert: ActorId, proposal: ProposalId }
             = "{expert} is not appointed to {proposal}" as Forbidden;
         ConsensusReached(ProposalId)
@@ -87,7 +87,7 @@ refusals! {
         NoConsensus(ProposalId) = "there is no consensus on {0}";
     }
 
-    under OURS, "one evaluation per round (design.md, 5)" => {
+    under OURS, "one evaluation per round (rules.md#one-evaluation)" => {
         NotChecked(ProposalId)
             = "proposal {0} has not been checked for admissibility and eligibility";
     }
@@ -138,7 +138,7 @@ fn people(meta: &Meta) -> (&ActorId, Option<&ActorId>) {
 }
 
 /// Takes back the rankings of a round that a proposal comes into after them: it was received in time,
-/// so it belongs to this round (design.md, 10.8) and is judged like the others.
+/// so it belongs to this round (rules.md#received) and is judged like the others.
 #[must_use]
 pub fn reopen(world: &World, call: &CallId, cut_off: &Key, proposal: &ProposalId) -> Vec<NewEvent> {
     let ranked = world.evaluations.iter().filter(|(_, one)| {

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 refusals! {
     Rejection of "fund"
 
-    under OURS, "commitments add up (design.md, 10.2)" => {
+    under OURS, "commitments add up (rules.md#add-up)" => {
         NotPositive(Money) = "an amount must be more than nothing; got {0}";
     }
 
@@ -30,7 +30,7 @@ refusals! {
             = "no appropriation has been voted on line {line} from {source_key}";
     }
 
-    under OURS, "commitments add up (design.md, 10.2)" => {
+    under OURS, "commitments add up (rules.md#add-up)" => {
         CommitmentExists(Key) = "global commitment {0} exists already";
     }
 
@@ -85,7 +85,7 @@ refusals! {
             = "{asked} is more than the {left} that was paid to {grant}";
     }
 
-    under OURS, "commitments add up (design.md, 10.2)" => {
+    under OURS, "commitments add up (rules.md#add-up)" => {
         SameFund = "a fund cannot carry over to itself";
     }
 }

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 refusals! {
     Rejection of "pledge"
 
-    under OURS, "the parts of a contribution add up to no more than the whole" => {
+    under OURS, "the parts of a contribution add up to no more than the whole (rules.md#parts)" => {
         NotPositive(Money) = "a contribution is more than nothing; got {0}";
         Nested(PledgeId) = "{0} is itself a part: parts have no parts";
         OtherUmbrella(PledgeId) = "{0} is for another call, form or grant, or was withdrawn";
@@ -28,7 +28,7 @@ refusals! {
             = "{asked} is more than the {left} left of {umbrella}";
     }
 
-    under OURS, "pledged >= signed >= reported >= certified >= counted (design.md, 10.4)" => {
+    under OURS, "pledged >= signed >= reported >= certified >= counted (rules.md#counted)" => {
         StepExceeded { step: &'static str, asked: Money, left: Money, before: &'static str }
             = "{asked} more cannot be {step}: only {left} is {before} and not yet {step}";
     }
@@ -42,7 +42,7 @@ refusals! {
             = "money of the Recovery and Resilience Facility is Union money: it matches nothing";
     }
 
-    under OURS, "pledged >= signed >= reported >= certified >= counted (design.md, 10.4)" => {
+    under OURS, "pledged >= signed >= reported >= certified >= counted (rules.md#counted)" => {
         AlreadyCounted(Money) = "{0} has been counted as a match already";
         HasParts(PledgeId) = "{0} is a part of it: withdraw the parts first";
     }
@@ -122,19 +122,19 @@ commands! {
     Sign "pledge.sign" "Bind a contribution by signature"
         by [NationalAuthority, AuthorisingOfficer]
         in [Pledged, Signed, Reported, Certified, Counted]
-        under OURS, "pledged >= signed >= reported >= certified >= counted (design.md, 10.4)";
+        under OURS, "pledged >= signed >= reported >= certified >= counted (rules.md#counted)";
     Report "pledge.report" "Report a signed contribution as spent"
         by [NationalAuthority] in [Pledged, Signed, Reported, Certified, Counted]
-        under OURS, "pledged >= signed >= reported >= certified >= counted (design.md, 10.4)";
+        under OURS, "pledged >= signed >= reported >= certified >= counted (rules.md#counted)";
     Certify "pledge.certify" "Certify a reported contribution, as another person than who reported"
         by [Certifier] in [Pledged, Signed, Reported, Certified, Counted] needs [OtherPerson]
-        under OURS, "pledged >= signed >= reported >= certified >= counted (design.md, 10.4)";
+        under OURS, "pledged >= signed >= reported >= certified >= counted (rules.md#counted)";
     Count "pledge.count" "Count a certified contribution as a match"
         by [AuthorisingOfficer] in [Pledged, Signed, Reported, Certified, Counted]
-        under OURS, "pledged >= signed >= reported >= certified >= counted (design.md, 10.4)";
+        under OURS, "pledged >= signed >= reported >= certified >= counted (rules.md#counted)";
     Withdraw "pledge.withdraw" "Take a contribution back, before it is counted"
         by [NationalAuthority, ProgrammeOfficer] in [Pledged, Signed, Reported, Certified, Counted]
-        under OURS, "pledged >= signed >= reported >= certified >= counted (design.md, 10.4)";
+        under OURS, "pledged >= signed >= reported >= certified >= counted (rules.md#counted)";
 }
 
 /// Promises a contribution.

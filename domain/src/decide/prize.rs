@@ -26,22 +26,22 @@ pub const CONTESTANTS_MAX: usize = 200;
 refusals! {
     Rejection of "prize"
 
-    under OURS, "rules are data (design.md, 5)" => {
+    under OURS, "rules are data (rules.md#rules-are-data)" => {
         OtherRules = "the rules document is not for a prize" as Malformed;
     }
 
-    under OURS, "a prize is split to the cent and the second (design.md, 5)" => {
+    under OURS, "a prize is split to the cent and the second (rules.md#prize-split)" => {
         NoWinners = "a prize has 1 to {CONTESTANTS_MAX} winners";
         HalfABudget = "fund, line and source are named together or not at all" as Malformed;
         Negative(Money) = "an amount may not be less than nothing; got {0}";
     }
 
-    under OURS, "every input has a limit" => {
+    under OURS, "every input has a limit (rules.md#limits)" => {
         BadList(String)
             = "a list names 1 to {CONTESTANTS_MAX} different contestants; see {0}" as Malformed;
     }
 
-    under OURS, "a prize is split to the cent and the second (design.md, 5)" => {
+    under OURS, "a prize is split to the cent and the second (rules.md#prize-split)" => {
         BadRank(u32) = "ranks begin at 1 and skip as many as are equal; got {0}";
         TooManyWinners { asked: usize, max: u32 }
             = "{asked} winners are more than the {max} that the prize has";
@@ -62,10 +62,10 @@ commands! {
         by [ProgrammeOfficer] in [new] needs [Document]
         under FR, "prizes: rules of the contest first";
     Rank "prize.rank" "Record the ranking of the jury"
-        by [PanelChair] in [Open] under OURS, "a prize follows its ranking (design.md, 5)";
+        by [PanelChair] in [Open] under OURS, "a prize follows its ranking (rules.md#prize-ranking)";
     Award "prize.award" "Split the prize among the winners, exactly"
         by [GoverningBoard] in [Ranked]
-        under OURS, "a prize is split to the cent and the second (design.md, 5)";
+        under OURS, "a prize is split to the cent and the second (rules.md#prize-split)";
 }
 
 /// Opens a contest.

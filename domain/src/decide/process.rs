@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 refusals! {
     Rejection of "process"
 
-    under OURS, "a failed reaction is a visible state (design.md, 4)" => {
+    under OURS, "a failed reaction is a visible state (rules.md#visible-failure)" => {
         NotParked(CommandId) = "no reaction {0} waits for a person";
     }
 }
@@ -29,10 +29,10 @@ commands! {
 
     Park "process.park" "Set a refused reaction aside for a person"
         by [System] in [new, Running, Parked]
-        under OURS, "a failed reaction is a visible state (design.md, 4)";
+        under OURS, "a failed reaction is a visible state (rules.md#visible-failure)";
     Resolve "process.resolve" "Say how a parked reaction was dealt with"
         by [ProgrammeOfficer, AuthorisingOfficer] in [Parked]
-        under OURS, "a failed reaction is a visible state (design.md, 4)";
+        under OURS, "a failed reaction is a visible state (rules.md#visible-failure)";
 }
 
 /// Parks a reaction that was refused.

@@ -29,12 +29,12 @@ pub const LIST_MAX: usize = 64;
 refusals! {
     Rejection of "proposal"
 
-    under OURS, "who may what (design.md, 6)" => {
+    under OURS, "who may what (rules.md#who-may)" => {
         NotTheApplicant
             = "only the applicant, or who acts on behalf of them, may do this" as Forbidden;
     }
 
-    under OURS, "the calendar of cut-offs (design.md, 10.8)" => {
+    under OURS, "the calendar of cut-offs (rules.md#calendar)" => {
         CallTakesNone { call: CallId, phase: &'static str }
             = "call {call} is {phase}: it takes no proposals";
         AfterTheEnd { call: CallId, until: Timestamp, received_at: Timestamp }
@@ -45,7 +45,7 @@ refusals! {
         RoundDecided(Key) = "the round of cut-off {0} has been decided";
     }
 
-    under OURS, "every input has a limit" => {
+    under OURS, "every input has a limit (rules.md#limits)" => {
         RoundFull(Key)
             = "cut-off {0} has its {max} proposals: the programme officer must add a cut-off" with [max = call::PROPOSALS_PER_ROUND_MAX];
         Empty(&'static str) = "{0} is empty" as Malformed;
@@ -53,7 +53,7 @@ refusals! {
             = "{0} has more than {LIST_MAX} entries, or one of them twice" as Malformed;
     }
 
-    under OURS, "money is integer cents of one currency (design.md, 5)" => {
+    under OURS, "money is integer cents of one currency (rules.md#money)" => {
         Negative(Money) = "an amount may not be less than nothing; got {0}";
         MoreThanTotal { requested: Money, total: Money }
             = "{requested} is asked of the Union for a project that costs {total}";
@@ -80,17 +80,17 @@ commands! {
     |it| it.proposal, Phase;
 
     Draft "proposal.draft" "Begin a proposal to a call"
-        by [Applicant] in [new] under OURS, "the life of a proposal (design.md, 5)";
+        by [Applicant] in [new] under OURS, "the life of a proposal (rules.md#proposal)";
     Revise "proposal.revise"
         "Change a proposal before its cut-off; submit it again to send the change"
         by [Applicant] in [Draft, Submitted]
-        under OURS, "the calendar of cut-offs (design.md, 10.8)";
+        under OURS, "the calendar of cut-offs (rules.md#calendar)";
     Submit "proposal.submit" "Submit a proposal; the receipt names the cut-off that it goes into"
         by [Applicant] in [Draft, Submitted] needs [Document]
-        under OURS, "received by the cut-off, in the round (design.md, 10.8)";
+        under OURS, "received by the cut-off, in the round (rules.md#received)";
     Withdraw "proposal.withdraw" "Withdraw a proposal that has not been awarded"
         by [Applicant] in [Draft, Submitted, Admitted, Eligible, Reserved]
-        under OURS, "the life of a proposal (design.md, 5)";
+        under OURS, "the life of a proposal (rules.md#proposal)";
     CheckAdmissibility "proposal.check_admissibility"
         "Say whether a proposal is complete and in form"
         by [ProgrammeOfficer] in [Admitted] under RULES, "submission.questions";

@@ -28,7 +28,7 @@ pub const DESCRIPTION_CHARS_MAX: usize = 140;
 refusals! {
     Rejection of "statement"
 
-    under OURS, "a statement proves its cash and follows the one before it" => {
+    under OURS, "a statement proves its cash and follows the one before it (rules.md#cash)" => {
         Backwards { from: Date, to: Date } = "{to} lies before {from}";
         EntryTwice(Key) = "two entries are called {0}";
         OutsidePeriod { entry: Key, booked_on: Date }
@@ -41,7 +41,7 @@ refusals! {
             = "the last statement closed with {closing}, this one opens with {opening}";
     }
 
-    under OURS, "one payment is one entry of the bank, to the cent" => {
+    under OURS, "one payment is one entry of the bank, to the cent (rules.md#one-entry)" => {
         NoEntry(Key) = "there is no entry {0}";
         EntryMatched { entry: Key, payment: PaymentId }
             = "entry {entry} is payment {payment} already" as Conflict;
@@ -162,10 +162,10 @@ commands! {
         under FR, "Art. 77: the accounting officer keeps the accounts";
     Match "statement.match" "Say which payment an entry of the bank is"
         by [AccountingOfficer, InitiatingAgent] in [Imported]
-        under OURS, "one payment is one entry of the bank, to the cent";
+        under OURS, "one payment is one entry of the bank, to the cent (rules.md#one-entry)";
     Unmatch "statement.unmatch" "Undo a match, as another person than who made it"
         by [AccountingOfficer, InitiatingAgent] in [Imported, Reconciled] needs [OtherPerson]
-        under OURS, "one payment is one entry of the bank, to the cent";
+        under OURS, "one payment is one entry of the bank, to the cent (rules.md#one-entry)";
 }
 
 /// Takes a bank statement in.

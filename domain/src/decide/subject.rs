@@ -65,7 +65,7 @@ pub const OPENING_DAYS_MAX: i64 = 7;
 refusals! {
     Rejection of "subject"
 
-    under OURS, "personal data is sealed before it is recorded (ADR 0021)" => {
+    under OURS, "personal data is sealed before it is recorded (rules.md#sealed)" => {
         NotOpaque
             = "the id of a person is opaque: p and at least {OPAQUE_DIGITS_MIN} hexadecimal \
                digits of a random number" as Malformed;
@@ -79,12 +79,12 @@ refusals! {
         NothingNew = "there is nothing to correct" as Malformed;
     }
 
-    under OURS, "a key names one thing for ever" => {
+    under OURS, "a key names one thing for ever (rules.md#keys)" => {
         KeyTaken(Key) = "{0} is the key of another one" as Conflict;
         NoKey(Key) = "there is no {0}";
     }
 
-    under OURS, "every input has a limit" => {
+    under OURS, "every input has a limit (rules.md#limits)" => {
         TooMany = "there are {ENTRIES_MAX} already";
     }
 
@@ -92,7 +92,7 @@ refusals! {
         NothingKept(Purpose) = "of this person nothing is kept for {0}";
     }
 
-    under OURS, "every input has a limit" => {
+    under OURS, "every input has a limit (rules.md#limits)" => {
         BadList = "name each purpose once, and at least one" as Malformed;
     }
 
@@ -103,7 +103,7 @@ refusals! {
             = "the data is kept until {until}, for {because}";
     }
 
-    under OURS, "opening sealed data is a recorded act of two people (ADR 0021)" => {
+    under OURS, "opening sealed data is a recorded act of two people (rules.md#opening)" => {
         OwnOpening = "another person than the one who asked approves an opening" as Forbidden;
         OtherOpening = "whoever asked for an opening uses it" as Forbidden;
         NotApproved(Key) = "opening {0} has not been approved" as Forbidden;
@@ -180,7 +180,7 @@ commands! {
 
     Register "subject.register" "Register a person: every value is sealed before it is recorded"
         by [ProgrammeOfficer] in [new]
-        under OURS, "personal data is sealed before it is recorded (ADR 0021)";
+        under OURS, "personal data is sealed before it is recorded (rules.md#sealed)";
     Correct "subject.correct" "Replace data about a person: the keys of the old values go"
         by [ProgrammeOfficer] in [Registered] under EUDPR, "Art. 18: right to rectification";
     SetHold "subject.set_hold"
@@ -193,14 +193,14 @@ commands! {
         by [ProgrammeOfficer] in [Registered] under EUDPR, "Art. 19: right to erasure";
     RequestOpening "subject.request_opening" "Ask to open sealed data about a person"
         by [ProgrammeOfficer, Auditor] in [Registered]
-        under OURS, "opening sealed data is a recorded act of two people (ADR 0021)";
+        under OURS, "opening sealed data is a recorded act of two people (rules.md#opening)";
     ApproveOpening "subject.approve_opening"
         "Approve that another person opens sealed data, for seven days"
         by [AuthorisingOfficer, Auditor] in [Registered] needs [OtherPerson]
-        under OURS, "opening sealed data is a recorded act of two people (ADR 0021)";
+        under OURS, "opening sealed data is a recorded act of two people (rules.md#opening)";
     Open "subject.open" "Record that sealed data is opened: once, by who asked, before it is shown"
         by [ProgrammeOfficer, Auditor] in [Registered]
-        under OURS, "opening sealed data is a recorded act of two people (ADR 0021)";
+        under OURS, "opening sealed data is a recorded act of two people (rules.md#opening)";
 }
 
 /// Makes a person known./// Makes a person known.

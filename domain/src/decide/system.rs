@@ -23,7 +23,7 @@ pub const PARTITIONS_MAX: usize = 32;
 refusals! {
     Rejection of "system"
 
-    under OURS, "a partition has one name and one machine" => {
+    under OURS, "a partition has one name and one machine (rules.md#one-machine)" => {
         PartitionCount(usize) = "a machine has 1 to {PARTITIONS_MAX} partitions; got {0}";
         NoNodes(Key) = "partition {0} has no nodes";
         PartitionTaken { partition: Key, system: SystemId }
@@ -34,11 +34,11 @@ refusals! {
         ShareTooLarge(Rate) = "the Union's share of access time is at most one half; got {0}";
     }
 
-    under OURS, "a partition has one name and one machine" => {
+    under OURS, "a partition has one name and one machine (rules.md#one-machine)" => {
         NoPartition { partition: Key, system: SystemId } = "{system} has no partition {partition}";
     }
 
-    under OURS, "units convert exactly, by a versioned table (design.md, 5)" => {
+    under OURS, "units convert exactly, by a versioned table (rules.md#units)" => {
         ConversionVersion { partition: Key, expected: u32, got: u32 }
             = "the next conversion of {partition} is version {expected}; got {got}";
         NoConversion { partition: Key, from: Unit, to: Unit }
@@ -62,7 +62,7 @@ refusals! {
             = "{asked} is more than the {left} left of offer {offer}";
     }
 
-    under OURS, "a partition has one name and one machine" => {
+    under OURS, "a partition has one name and one machine (rules.md#one-machine)" => {
         OutOfService(SystemId) = "{0} is out of service";
     }
 }
@@ -204,7 +204,7 @@ commands! {
         under "Reg. (EU) 2021/1173", "Art. 17: the Union's share of access time, at most half";
     SetConversion "system.set_conversion" "Set how the units of a partition convert"
         by [SiteSupport, AccessOfficer] in [InService]
-        under OURS, "units convert exactly, by a versioned table (design.md, 5)";
+        under OURS, "units convert exactly, by a versioned table (rules.md#units)";
     MakeOffer "system.offer" "Offer compute time of a partition to a call"
         by [AccessOfficer, ProgrammeOfficer] in [InService]
         under "access call", "offer: total, minimum and maximum per project";
@@ -213,7 +213,7 @@ commands! {
         under "access call", "offer: total, minimum and maximum per project";
     Retire "system.retire" "Take a machine out of service"
         by [AccessOfficer, ProgrammeOfficer] in [InService]
-        under OURS, "a partition has one name and one machine";
+        under OURS, "a partition has one name and one machine (rules.md#one-machine)";
 }
 
 /// Registers a machine.

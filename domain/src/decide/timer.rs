@@ -39,7 +39,7 @@ impl Wish {
 refusals! {
     Rejection of "timer"
 
-    under OURS, "timers act at their due time (design.md, 4)" => {
+    under OURS, "timers act at their due time (rules.md#due-time)" => {
         NotDue { due: Timestamp, now: Timestamp } = "the timer is due at {due}, and it is {now}";
         Nested = "a timer may not fire another timer";
         NotRefused = "no refusal of this timer waits for a person";
@@ -65,14 +65,14 @@ commands! {
 
     Set "timer.set" "Have a command given at an instant"
         by [System, ProgrammeOfficer] in [new, Pending, Ended]
-        under OURS, "timers are events (design.md, 4)";
+        under OURS, "timers are events (rules.md#timers)";
     Fire "timer.fire" "Give the command of a timer that is due"
-        by [System] in [Pending] under OURS, "timers act at their due time (design.md, 4)";
+        by [System] in [Pending] under OURS, "timers act at their due time (rules.md#due-time)";
     Cancel "timer.cancel" "Cancel a timer that has not fired"
-        by [System, ProgrammeOfficer] in [Pending] under OURS, "timers are events (design.md, 4)";
+        by [System, ProgrammeOfficer] in [Pending] under OURS, "timers are events (rules.md#timers)";
     Acknowledge "timer.acknowledge" "Say how the refused command of a timer was dealt with"
         by [ProgrammeOfficer, AuthorisingOfficer] in [Ended]
-        under OURS, "a failed reaction is a visible state (design.md, 4)";
+        under OURS, "a failed reaction is a visible state (rules.md#visible-failure)";
 }
 
 /// Sets a timer.

@@ -1,4 +1,4 @@
-//! The commit: the unit of atomicity, order, durability, idempotency and proof (design.md, section 2).
+//! The commit: the unit of atomicity, order, durability, idempotency and proof (ADR/README.md).
 //! One accepted command makes one commit; its canonical JSON is one entry of the log.
 
 use crate::facts::event::Event;

@@ -151,7 +151,7 @@ stream_keys! {
 }
 
 tokens! {
-    /// Who acts: an opaque id, never a name (design.md, section 5).
+    /// Who acts: an opaque id, never a name (rules.md#sealed).
     ActorId, ID_BYTES_MAX, b"-_.", "letters, digits, '-', '_' and '.'", "^[A-Za-z0-9_.-]{1,64}$", "officer-7";
     /// A bank account, as the books of the authority call it: never its number.
     AccountKey, ID_BYTES_MAX, b"-_.", "letters, digits, '-', '_' and '.'", "^[A-Za-z0-9_.-]{1,64}$", "BA-2026-117";

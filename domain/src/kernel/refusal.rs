@@ -21,7 +21,7 @@ impl Rule {
         Self { document: Cow::Borrowed(document), clause: Cow::Borrowed(clause) }
     }
 
-    /// A rule of Tranche itself, written in design.md or ADR.
+    /// A rule of Tranche itself. The clause ends with its anchor in ADR/rules.md.
     #[must_use]
     pub const fn ours(clause: &'static str) -> Self {
         Self::of("Tranche", clause)
@@ -202,59 +202,59 @@ pub(crate) use refusals;
 refusals! {
     Common of "command"
 
-    under OURS, "the command's schema (openapi.json)" => {
+    under OURS, "the command's schema (rules.md#schema)" => {
         UnknownCommand(String)
             = "no command is called {0:?}; `tranche do --help` lists them" as NotFound;
         Malformed(String) = "{0}" as Malformed;
     }
 
-    under OURS, "who may what (design.md, 6)" => {
+    under OURS, "who may what (rules.md#who-may)" => {
         RoleNotAllowed { role: String, command: &'static str, allowed: String }
             = "role {role} may not {command}; it takes {allowed}" as Forbidden;
         Reserved(String) = "{0} is the engine's own: choose another" as Forbidden;
     }
 
-    under OURS, "the lifecycle (design.md, 6)" => {
+    under OURS, "the lifecycle (rules.md#lifecycle)" => {
         NotFound(String) = "{0} does not exist" as NotFound;
         Exists(String) = "{0} exists already" as Conflict;
         WrongState { command: &'static str, allowed: String, stream: String, phase: &'static str }
             = "{command} is for {allowed}; {stream} is {phase}" as Conflict;
     }
 
-    under OURS, "expected version (design.md, 3)" => {
+    under OURS, "expected version (rules.md#expected-version)" => {
         WrongVersion { stream: String, expected: u64, actual: u64 }
             = "{stream} is at version {actual}, not at {expected}: read it again" as Conflict;
     }
 
-    under OURS, "the command ledger (design.md, 4)" => {
+    under OURS, "the command ledger (rules.md#command-ids)" => {
         IdReused(String) = "command id {0} was used before with other content" as Conflict;
     }
 
-    under OURS, "two clocks (design.md, 5)" => {
+    under OURS, "two clocks (rules.md#two-clocks)" => {
         NotYetTrue
             = "effective_at lies after the moment of recording: a fact is recorded when it is true";
         BeforeTheEuro = "effective_at lies before 1999, when the euro began";
     }
 
-    under OURS, "entry size (design.md, 2)" => {
+    under OURS, "entry size (rules.md#entry-size)" => {
         TooLarge(usize)
             = "the decision takes {0} bytes, more than an entry of the log may have" as Malformed;
     }
 
-    under OURS, "money is integer cents of one currency (design.md, 5)" => {
+    under OURS, "money is integer cents of one currency (rules.md#money)" => {
         Amount(String) = "{0}";
     }
 
-    under OURS, "every input has a limit" => {
+    under OURS, "every input has a limit (rules.md#limits)" => {
         TooLong { field: &'static str, limit: usize }
             = "{field} is longer than {limit} characters" as Malformed;
     }
 
-    under OURS, "the log shows why (design.md, preamble)" => {
+    under OURS, "the log shows why (rules.md#reasons)" => {
         NoReason(&'static str) = "{0} is empty: say why" as Malformed;
     }
 
-    under OURS, "every input has a limit" => {
+    under OURS, "every input has a limit (rules.md#limits)" => {
         TooMany { field: &'static str, limit: usize }
             = "{field} has more than {limit} entries" as Malformed;
     }

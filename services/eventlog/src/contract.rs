@@ -170,7 +170,7 @@ impl Scratch {
         Scratch(path)
     }
 
-    /// Where it is.
+    /// Gives the place where it is.
     pub fn path(&self) -> &Path {
         &self.0
     }

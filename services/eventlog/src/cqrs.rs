@@ -100,12 +100,12 @@ impl<A: Aggregate> Clone for CqrsStore<A> {
 }
 
 impl<A: Aggregate + Clone> CqrsStore<A> {
-    /// A store on `log`. Nothing is read before the first aggregate is loaded.
+    /// Makes a store on `log`. Nothing is read before the first aggregate is loaded.
     pub fn new(log: Arc<dyn Log>) -> CqrsStore<A> {
         CqrsStore::with_upcasters(log, Vec::new())
     }
 
-    /// A store that passes old events through `upcasters`, in this order, whenever it reads them.
+    /// Makes a store that passes old events through `upcasters`, in this order, whenever it reads them.
     pub fn with_upcasters(
         log: Arc<dyn Log>,
         upcasters: Vec<Box<dyn EventUpcaster>>,

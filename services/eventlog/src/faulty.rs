@@ -12,7 +12,7 @@ use crate::{Error, Group, Log, Position};
 /// The longest delay of an answer, in turns that other tasks get first.
 const DELAY_TURNS_MAX: u64 = 8;
 
-/// How often each fault happens, in calls per thousand.
+/// Sets how often each fault happens, in calls per thousand.
 ///
 /// The first three are alternatives, and happen to one append at most one at a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -30,7 +30,7 @@ pub use options::{BadUrl, Options};
 pub use settings::stream_metadata;
 use wire::Wire;
 
-/// How often the server is asked for a new event while somebody waits for one.
+/// The time between two looks for a new event, while somebody waits for one.
 pub const NEWS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A log in a stream of EventStoreDB. Any number of handles may read it and append to it, in this process

@@ -31,17 +31,17 @@ pub struct Group {
 }
 
 impl Group {
-    /// The position of the last entry.
+    /// Gives the position of the last entry.
     pub fn last(&self) -> Position {
         self.first + self.entries.len() as Position - 1
     }
 
-    /// The entries with their positions.
+    /// Lists the entries with their positions.
     pub fn iter(&self) -> impl Iterator<Item = (Position, &Bytes)> {
         (self.first..).zip(&self.entries)
     }
 
-    /// The same group without the entries before `from`; as it is, if it starts at or after `from`.
+    /// Cuts the entries before `from` off; a group that starts at or after `from` stays as it is.
     ///
     /// The group must hold a position at or after `from`, since a group is never empty.
     #[must_use]
@@ -86,7 +86,7 @@ pub trait Log: Send + Sync + 'static {
     /// from 1; reading past the head gives no groups.
     async fn read(&self, from: Position, bytes_max: usize) -> Result<Vec<Group>, Error>;
 
-    /// The position of the last durable entry; 0 when there is none.
+    /// Gives the position of the last durable entry; 0 when there is none.
     async fn head(&self) -> Result<Position, Error>;
 
     /// Waits until the head is at least `position`, and returns the head. It has no limit of its
@@ -207,9 +207,9 @@ fn listed(wrong: &[Setting]) -> String {
 pub struct Setting {
     /// Its name, as the store calls it.
     pub name: String,
-    /// What it is.
+    /// The value that was found.
     pub found: String,
-    /// What it must be.
+    /// The value that it must have.
     pub wanted: String,
 }
 
@@ -222,9 +222,9 @@ impl fmt::Display for Setting {
 /// One thing that is wrong with a stored log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Damage {
-    /// Where it is.
+    /// Gives the place where it is.
     pub place: Place,
-    /// What is wrong there, for a person.
+    /// Says what is wrong there, for a person.
     pub what: String,
 }
 

@@ -15,7 +15,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// An empty log.
+    /// Makes an empty log.
     pub fn new() -> Memory {
         Memory { groups: Arc::new(watch::Sender::new(Vec::new())) }
     }

@@ -36,7 +36,7 @@ pub use options::{API, BadUrl, Options, REPLICAS};
 pub use settings::{DUPLICATE_WINDOW, Durability, SERVER_VERSION_MIN, Sync, stream_settings};
 pub use wire::Wire;
 
-/// How long the servers may take to tell their settings when a log is opened.
+/// The time that servers may take to tell their settings when a log is opened.
 pub const SETTINGS_WAIT: Duration = Duration::from_secs(1);
 
 /// A log in a JetStream stream. Any number of handles may read it and append to it, in this process
@@ -84,17 +84,17 @@ impl Nats {
         self.inner.take_over().await
     }
 
-    /// The connection, for who keeps something beside the log.
+    /// Gives the connection, to those who keep something beside the log.
     pub fn wire(&self) -> &Wire {
         &self.inner.store
     }
 
-    /// The head as far as this handle has seen it, without asking a server.
+    /// Gives the head as far as this handle has seen it, without asking a server.
     pub fn known_head(&self) -> Position {
         self.inner.tip().position
     }
 
-    /// What the servers say about when they sync, as of the opening.
+    /// Tells what the servers said at the opening about when they sync.
     pub fn durability(&self) -> &Durability {
         &self.durability
     }

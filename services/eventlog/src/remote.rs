@@ -27,9 +27,9 @@ pub(crate) use follow::Notices;
 use reign::Reign;
 pub(crate) use stored::Stored;
 
-/// How long connecting may take.
+/// The time that connecting may take.
 pub const CONNECT_WAIT: Duration = Duration::from_secs(5);
-/// How long one request waits for its answer. A server that syncs at each write may need a while.
+/// The time that one request waits for its answer. A server that syncs at each write may need a while.
 pub const ANSWER_WAIT: Duration = Duration::from_secs(2);
 /// For how long an append is tried again, with the same message id, before the log is unavailable.
 /// The last try may end [`ANSWER_WAIT`] later.
@@ -39,7 +39,7 @@ pub const APPEND_WAIT: Duration = Duration::from_secs(5);
 pub const READ_WAIT: Duration = Duration::from_secs(3);
 /// The pause before something is tried again.
 pub const RETRY_PAUSE: Duration = Duration::from_millis(50);
-/// How often a waiting reader looks at the head, in case a notice of a new group was lost.
+/// The time between two looks at the head by a waiting reader, in case a notice of a group was lost.
 pub const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The number of a message in its stream, from 1.

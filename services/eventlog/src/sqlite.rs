@@ -22,7 +22,7 @@ use crate::{Error, Group, Log, Position};
 pub use rows::{Report, check};
 use writer::Writer;
 
-/// How often a log that is open for reading looks for new groups while somebody waits.
+/// The time between two looks for new groups of a log that is open for reading, while somebody waits.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The most connections kept open for the next reads; more are opened while more reads run.

@@ -31,7 +31,7 @@ pub struct Tail {
 }
 
 impl Tail {
-    /// The next group. Dropping the future loses nothing.
+    /// Waits for the next group. Dropping the future loses nothing.
     pub async fn next_group(&mut self) -> Result<Group, Error> {
         poll_fn(|context| self.poll_group(context)).await
     }

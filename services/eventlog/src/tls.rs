@@ -6,7 +6,7 @@
 
 use std::sync::Once;
 
-/// To be called before a connection to NATS or S3 is made.
+/// Agrees on one provider of encryption. Call it before a connection to NATS or S3 is made.
 pub fn agree() {
     static AGREED: Once = Once::new();
     AGREED.call_once(|| {

@@ -6,6 +6,7 @@ mod bench;
 mod catalogue;
 mod document;
 mod envelope;
+mod explain;
 mod export;
 mod failure;
 mod log;
@@ -37,7 +38,7 @@ use tracing_subscriber::EnvFilter;
 
 /// Public grants from the call to the last report, in one log that anyone can check
 #[derive(Parser)]
-#[command(name = "tranche", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "tranche", version, after_help = EXIT_CODES, max_term_width = 90)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -50,10 +51,10 @@ struct Cli {
 struct Global {
     #[command(flatten)]
     source: source::Source,
-    /// JSON instead of text, for data and for errors
+    /// Writes JSON instead of text, for data and for errors
     #[arg(long, global = true)]
     json: bool,
-    /// A clock that starts here and moves by hand: for tests and demonstrations
+    /// Starts a clock at this instant that moves by hand, for tests and demonstrations
     #[arg(long, global = true, hide = true, value_name = "INSTANT")]
     clock: Option<Timestamp>,
 }
@@ -64,11 +65,13 @@ enum Task {
     Demo(serve::DemoArgs),
     /// Gives a command: decides by the rules and records what follows
     Do(act::DoArgs),
+    /// Explains the code of a refusal: what it says, its rule, and which commands answer it
+    Explain(explain::ExplainArgs),
     /// Shows the commits of the log, a line each (with --json the stored bytes)
     Log(Box<log::LogArgs>),
     /// Shows a view, now or as of any moment of the past
     Show(Box<show::ShowArgs>),
-    /// Tells where a figure of a view comes from: the events that changed it, by whom, and their proofs
+    /// Tells where a figure comes from: the events that changed it, who did it, and proofs
     Why(Box<why::WhyArgs>),
     /// Tells what changed in a view between two moments, and by which commands
     Diff(Box<why::DiffArgs>),
@@ -87,7 +90,7 @@ enum Task {
     /// Samples, projects, tests the journal and exports, for auditors
     #[command(subcommand)]
     Audit(audit::AuditTask),
-    /// What is kept about a person: facts, export, the register of processing, keys
+    /// Shows, exports and erases what is kept about a person
     #[command(subcommand)]
     Subject(subject::SubjectTask),
     /// Keeps and checks the documents that events name by their hash
@@ -101,17 +104,17 @@ enum Task {
     Schema(schemas::SchemaTask),
     /// Takes commands and shows views over HTTP, until told to stop
     Serve(serve::ServeArgs),
-    /// Publishes the events of a log over NATS one by one, as CloudEvents for other systems
+    /// Publishes the events of a log one by one over NATS, as CloudEvents
     Relay(relay::RelayArgs),
     /// Prints the OpenAPI document of the server
     Openapi,
-    /// Prints the AsyncAPI document: what is published over NATS
+    /// Prints the AsyncAPI document of what is published over NATS
     Asyncapi,
-    /// Measures how fast it is on this machine, beside what the machine can do at best
+    /// Measures the speed on this machine, and compares with the best that the machine can do
     Bench(bench::BenchArgs),
     /// Prints a completion script for a shell
     Completions {
-        /// For which shell
+        /// Writes the script for this shell
         shell: Shell,
     },
 }
@@ -145,6 +148,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Task::Do(act::DoArgs::Give(entry, given)) => {
             act::give(entry, &given, &source, &source::clock(clock), json).await
         }
+        Task::Explain(args) => explain::explain(&args, json),
         Task::Show(args) => show::show(&source, &args, json).await,
         Task::Why(args) => why::why(&source, &args, json).await,
         Task::Diff(args) => why::diff(&source, &args, json).await,

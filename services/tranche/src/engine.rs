@@ -71,7 +71,7 @@ pub const QUEUE_MAX: usize = 16_384;
 /// A snapshot is written every so many commits.
 pub const SNAPSHOT_EVERY: u64 = 50_000;
 
-/// How an engine runs.
+/// Sets how an engine runs.
 #[derive(Clone)]
 pub struct Options {
     /// The most requests that may be without an answer; the next one is told that we are busy.
@@ -86,7 +86,7 @@ pub struct Options {
     pub managers: Managers,
     /// Told how far the reading of history is, at the start.
     pub progress: Option<OnProgress>,
-    /// What it counts; its own figures when `None`.
+    /// Counts here; with `None`, the engine makes its own figures.
     pub metrics: Option<Metrics>,
 }
 
@@ -255,13 +255,13 @@ impl Engine {
         Ok(())
     }
 
-    /// What readers see: also while the engine is busy, and after it has stopped.
+    /// Gives readers what is durable, also while the engine is busy, and after it has stopped.
     #[must_use]
     pub fn reader(&self) -> Reader {
         self.shared.reader.clone()
     }
 
-    /// The newest durable state and views.
+    /// Gives the newest durable state and views.
     #[must_use]
     pub fn now(&self) -> Arc<Published> {
         self.shared.reader.now()
@@ -275,7 +275,7 @@ impl Engine {
         self.shared.reader.wait_for(position).await
     }
 
-    /// A view as of a moment; `None` when there is no such view.
+    /// Shows a view as of a moment; `None` when there is no such view.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -283,13 +283,13 @@ impl Engine {
         self.shared.reader.report(view, Query::at(moment)).await
     }
 
-    /// The clock that decisions are made by.
+    /// Gives the clock that decisions are made by.
     #[must_use]
     pub fn clock(&self) -> Clock {
         self.shared.clock.clone()
     }
 
-    /// What it counts.
+    /// Gives its figures.
     #[must_use]
     pub fn metrics(&self) -> &Metrics {
         &self.shared.metrics

@@ -16,7 +16,7 @@ mod ids;
 mod log;
 mod openapi;
 mod page;
-mod problem;
+pub(crate) mod problem;
 mod problems;
 mod proofs;
 mod request;

@@ -9,7 +9,7 @@ use jiff::civil::Date;
 refusals! {
     Rejection of "allocation"
 
-    under OURS, "nobody decides about an own request" => {
+    under OURS, "nobody decides about an own request (rules.md#own-request)" => {
         NotTheApplicant(ActorId)
             = "only {0}, or someone on behalf of {0}, may do this" as Forbidden;
         OwnRequest(ActorId) = "{0} made this request and may not decide about it" as Forbidden;
@@ -23,7 +23,7 @@ refusals! {
         CallNotOpen(CallId) = "call {0} takes no more requests";
     }
 
-    under OURS, "used <= awarded, or an overrun says by how much and why (design.md, 10.11)" => {
+    under OURS, "used <= awarded, or an overrun says by how much and why (rules.md#used)" => {
         Nothing = "an amount of compute time must be more than nothing";
     }
 
@@ -53,22 +53,22 @@ refusals! {
             = "it may run from {starts} to {latest} at the latest; got {ends}";
     }
 
-    under OURS, "compute time belongs to partitions (design.md, 5)" => {
+    under OURS, "compute time belongs to partitions (rules.md#partitions)" => {
         SystemOrPool
             = "time is granted on one system or on a pool of partitions: give one of the two";
         PoolName(Key) = "{0} is the name of a partition; a pool needs a name of its own";
     }
 
-    under OURS, "one account, one allocation" => {
+    under OURS, "one account, one allocation (rules.md#one-allocation)" => {
         AccountTaken { account: Key, allocation: AllocationId }
             = "account {account} belongs to {allocation}" as Conflict;
     }
 
-    under OURS, "compute time belongs to partitions (design.md, 5)" => {
+    under OURS, "compute time belongs to partitions (rules.md#partitions)" => {
         NotGranted(Key) = "nothing is granted on partition {0}";
     }
 
-    under OURS, "used <= awarded, or an overrun says by how much and why (design.md, 10.11)" => {
+    under OURS, "used <= awarded, or an overrun says by how much and why (rules.md#used)" => {
         PeriodRecorded(Key) = "usage of {0} is recorded already; correct it" as Conflict;
         NoSuchPeriod(Key) = "no usage of {0} is recorded" as NotFound;
         OverrunWithoutReason { used: ComputeTime, awarded: ComputeTime }
@@ -83,7 +83,7 @@ refusals! {
         NotLater { now: Date, asked: Date } = "it ends on {now} already; {asked} is no extension";
     }
 
-    under OURS, "used <= awarded, or an overrun says by how much and why (design.md, 10.11)" => {
+    under OURS, "used <= awarded, or an overrun says by how much and why (rules.md#used)" => {
         EarlyWithoutReason(Date) = "it runs until {0}: an earlier end needs a reason";
     }
 }

@@ -28,7 +28,7 @@ refusals! {
         Negative(Money) = "{0} is less than nothing";
     }
 
-    under OURS, "neither side can steer a sample (ADR 0017)" => {
+    under OURS, "neither side can steer a sample (rules.md#sample)" => {
         OtherNonce { committed: Sha256Hex, got: Sha256Hex }
             = "the SHA-256 of this nonce is {got}, and {committed} was committed to";
         OtherCheckpoint { size: u64, committed: u64, root: Sha256Hex }
@@ -53,7 +53,7 @@ refusals! {
                what is tolerable";
     }
 
-    under OURS, "neither side can steer a sample (ADR 0017)" => {
+    under OURS, "neither side can steer a sample (rules.md#sample)" => {
         NotDrawn { committed: u64 }
             = "a checkpoint was recorded after position {committed}, where the nonce was \
                committed to, so the sample can be known: draw it first (audit.draw)";
@@ -69,7 +69,7 @@ refusals! {
                {payment}" as Forbidden;
     }
 
-    under OURS, "a key names one thing for ever" => {
+    under OURS, "a key names one thing for ever (rules.md#keys)" => {
         FindingExists(Key) = "finding {0} exists already";
         NoFinding(Key) = "there is no finding {0}";
     }

@@ -10,16 +10,16 @@ use jiff::Timestamp;
 refusals! {
     Rejection of "call"
 
-    under OURS, "rules are data (design.md, 5)" => {
+    under OURS, "rules are data (rules.md#rules-are-data)" => {
         BadRules { count: usize, list: String }
             = "the rules document has {count} mistakes: {list}" as Malformed;
     }
 
-    under OURS, "every input has a limit" => {
+    under OURS, "every input has a limit (rules.md#limits)" => {
         TooManyCutOffs = "a call has at most {CUT_OFFS_MAX} cut-offs" as Malformed;
     }
 
-    under OURS, "the calendar of cut-offs (design.md, 10.8)" => {
+    under OURS, "the calendar of cut-offs (rules.md#calendar)" => {
         CutOffTwice(Key) = "cut-off {0} has the key or the instant of another";
         NoCutOff(Key) = "the call has no cut-off {0}" as NotFound;
         CutOffInThePast { cut_off: Key, at: Timestamp, now: Timestamp }
@@ -32,12 +32,12 @@ refusals! {
         CutOffOpen(Key) = "cut-off {0} has not closed yet";
     }
 
-    under OURS, "commitments add up (design.md, 10.2)" => {
+    under OURS, "commitments add up (rules.md#add-up)" => {
         NotPositive(Money) = "an amount must be more than nothing; got {0}";
         NoBudget = "the call has no budget";
     }
 
-    under OURS, "a round is decided once and whole (design.md, 2)" => {
+    under OURS, "a round is decided once and whole (rules.md#whole-round)" => {
         RoundDecided(Key) = "the round of cut-off {0} has been decided already" as Conflict;
     }
 
@@ -48,11 +48,11 @@ refusals! {
         NothingToReexamine(Key) = "nothing of the decision on cut-off {0} is to be reexamined";
     }
 
-    under OURS, "a round is decided once and whole (design.md, 2)" => {
+    under OURS, "a round is decided once and whole (rules.md#whole-round)" => {
         NamedTwice(ProposalId) = "proposal {0} is named twice";
     }
 
-    under OURS, "the calendar of cut-offs (design.md, 10.8)" => {
+    under OURS, "the calendar of cut-offs (rules.md#calendar)" => {
         NotInRound { proposal: ProposalId, cut_off: Key }
             = "proposal {proposal} is not in the round of cut-off {cut_off}";
     }
@@ -64,7 +64,7 @@ refusals! {
             = "proposal {proposal} is {phase}: there is nothing to decide on it";
     }
 
-    under OURS, "a round is decided once and whole (design.md, 2)" => {
+    under OURS, "a round is decided once and whole (rules.md#whole-round)" => {
         LeftOut(ProposalId) = "the decision leaves out {0}, which is eligible";
     }
 
@@ -80,11 +80,11 @@ refusals! {
         NotInReserve(ProposalId) = "proposal {0} is not on the reserve list";
     }
 
-    under OURS, "a round is decided once and whole (design.md, 2)" => {
+    under OURS, "a round is decided once and whole (rules.md#whole-round)" => {
         GrantExists(GrantId) = "grant {0} exists already" as Conflict;
     }
 
-    under OURS, "commitments add up (design.md, 10.2)" => {
+    under OURS, "commitments add up (rules.md#add-up)" => {
         MoreThanRequested { asked: Money, requested: Money, proposal: ProposalId }
             = "{asked} is more than the {requested} that {proposal} asked for";
         EnvelopeExceeded { asked: Money, left: Money }

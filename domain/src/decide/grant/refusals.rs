@@ -11,7 +11,7 @@ use jiff::civil::Date;
 refusals! {
     Rejection of "grant"
 
-    under OURS, "an award comes before its grant" => {
+    under OURS, "an award comes before its grant (rules.md#award-first)" => {
         NotAwarded { proposal: StreamId, phase: &'static str }
             = "{proposal} is {phase}; only an awarded proposal becomes a grant";
         OtherGrant(StreamId) = "{0} was awarded as another grant";
@@ -26,12 +26,12 @@ refusals! {
         NoAgreement = "there is no grant agreement to change";
     }
 
-    under OURS, "a key names one thing for ever" => {
+    under OURS, "a key names one thing for ever (rules.md#keys)" => {
         KeyUsed { what: &'static str, key: Key } = "{what} {key} exists already" as Conflict;
         UnknownKey { what: &'static str, key: Key } = "there is no {what} {key}";
     }
 
-    under OURS, "a budget adds up (design.md, 10.4)" => {
+    under OURS, "a budget adds up (rules.md#budget)" => {
         Negative(Money) = "{0} is less than nothing";
     }
 
@@ -39,7 +39,7 @@ refusals! {
         NotFunded(Key) = "the rules of the call fund no item {0}";
     }
 
-    under OURS, "a budget adds up (design.md, 10.4)" => {
+    under OURS, "a budget adds up (rules.md#budget)" => {
         DoesNotAddUp { item: Key, parts: Money, total: Money }
             = "the parts of {item} add up to {parts}, not to {total}";
     }
@@ -54,7 +54,7 @@ refusals! {
         PartnerFunded(Key) = "{0} takes part without funding";
     }
 
-    under OURS, "a budget adds up (design.md, 10.4)" => {
+    under OURS, "a budget adds up (rules.md#budget)" => {
         SharesDiffer { beneficiaries: Money, items: Money }
             = "beneficiaries receive {beneficiaries} of the Union, items cost it {items}";
     }
@@ -78,7 +78,7 @@ refusals! {
         NotAccepted = "the coordinator signs before the authority";
     }
 
-    under OURS, "two parties are two people (design.md, 10.6)" => {
+    under OURS, "two parties are two people (rules.md#two-people)" => {
         SamePerson(&'static str) = "another person must do this than the one who {0}" as Forbidden;
     }
 
@@ -96,7 +96,7 @@ refusals! {
         OtherParty(Party) = "the {0} terminates for itself only" as Forbidden;
     }
 
-    under OURS, "a key names one thing for ever" => {
+    under OURS, "a key names one thing for ever (rules.md#keys)" => {
         Decided { what: &'static str, key: Key } = "{what} {key} is decided already" as Conflict;
     }
 
@@ -113,7 +113,7 @@ refusals! {
                other is named";
     }
 
-    under OURS, "an account is named by a key, not by its number" => {
+    under OURS, "an account is named by a key, not by its number (rules.md#account-keys)" => {
         AccountNumber
             = "this is the number of a bank account; name it by its key in the books of the \
                authority";

@@ -20,11 +20,11 @@ const FORM: &str = "esdb://HOST[:PORT][,HOST[:PORT]]/STREAM\
 pub struct Options {
     /// `HOST:PORT`. Of several, and of one whose members are to be discovered, the leader is taken.
     pub servers: Vec<String>,
-    /// Whether the only server named is asked for the members of its cluster.
+    /// Asks the only server named for the members of its cluster.
     pub discover: bool,
     /// The stream: letters, digits, `-` and `_`.
     pub stream: String,
-    /// Whether the connection is encrypted and the server must prove its name.
+    /// Encrypts the connection, on which the server must prove its name.
     pub tls: bool,
     /// A file with one line, `user:password`.
     pub credentials: Option<PathBuf>,

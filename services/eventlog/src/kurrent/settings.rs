@@ -19,7 +19,7 @@ const ABSENT: [&str; 3] = ["$maxAge", "$maxCount", "$tb"];
 /// Who may do what to the stream: delete it, and change this metadata.
 const GUARDED: [&str; 2] = ["$d", "$mw"];
 
-/// The metadata with which a log marks its stream.
+/// Makes the metadata with which a log marks its stream.
 pub fn stream_metadata() -> Value {
     json!({ FORMAT_KEY: FORMAT, ACL: { "$d": ADMINS, "$mw": ADMINS } })
 }

@@ -21,9 +21,9 @@ use super::wire::Wire;
 use super::{Sequence, message};
 use crate::Error;
 
-/// How long a lease lasts after it was last written.
+/// The time that a lease lasts after it was last written.
 pub const LEASE: Duration = Duration::from_secs(2);
-/// How often it is looked at, and written again by its holder.
+/// The time between two looks at it; its holder writes it again at each.
 pub const LEASE_TURN: Duration = Duration::from_millis(250);
 /// How long one request about it may take.
 const LEASE_WAIT: Duration = Duration::from_millis(500);
@@ -71,7 +71,7 @@ enum Written {
 }
 
 impl Lease {
-    /// The lease of a role beside a log. `holder` names this process among all, and is what others see.
+    /// Makes the lease of a role beside a log. `holder` names this process among all, and others see it.
     #[must_use]
     pub fn new(log: &Wire, replicas: usize, role: &str, mut holder: String) -> Lease {
         let subject = format!("{}.lease.{role}", log.stream());
@@ -80,7 +80,7 @@ impl Lease {
         Lease { wire, subject, holder, replicas, may_take: true, known: Known::Nothing }
     }
 
-    /// One that never takes the lease, and only says who has it, if so.
+    /// Never takes the lease if `is_so`, and only tells who has it.
     #[must_use]
     pub fn only_looking(self, is_so: bool) -> Lease {
         Lease { may_take: !is_so, ..self }

@@ -10,7 +10,7 @@ use crate::remote::address::{self, Address};
 /// On how many servers the stream is kept, unless the address says otherwise. With three, one may be
 /// lost.
 pub const REPLICAS: usize = 3;
-/// What the subjects of the JetStream API begin with, unless the address says otherwise.
+/// The beginning of the subjects of the JetStream API, unless the address says otherwise.
 pub const API: &str = "$JS.API";
 /// The port of a server that is named without one.
 const PORT: u16 = 4222;
@@ -27,7 +27,7 @@ pub struct Options {
     pub stream: String,
     /// On how many servers the stream must be kept at least.
     pub replicas: usize,
-    /// What the subjects of the JetStream API begin with: another than [`API`] when the stream is in
+    /// The beginning of the subjects of the JetStream API: another than [`API`] when the stream is in
     /// another account, and reached through imports.
     pub api: String,
     /// A `.creds` file with a JWT and a seed.

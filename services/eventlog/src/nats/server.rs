@@ -25,7 +25,7 @@ pub const ONE_NODE_SECURE: &str = include_str!("../../../../deploy/nats/one-node
 /// The settings of each server of a cluster with encryption and roles.
 pub const THREE_NODES_SECURE: &str =
     include_str!("../../../../deploy/nats/three-nodes-secure.conf");
-/// What both of them include.
+/// The file that both of them include.
 pub const SECURE: &str = include_str!("../../../../deploy/nats/secure.conf");
 
 /// How long a server may take until it answers, and a cluster until it has a leader.
@@ -40,7 +40,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Where a server of a cluster runs.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// The address that it listens on.
+    /// Gives the address that it listens on.
     pub host: Ipv4Addr,
     /// The command that runs it, such as one that enters a network of its own first; usually empty.
     pub through: Vec<String>,
@@ -102,7 +102,7 @@ impl Server {
         Server::start_secure_with(ONE_NODE_SECURE)
     }
 
-    /// The same with settings in place of [`ONE_NODE_SECURE`].
+    /// Does the same with settings in place of [`ONE_NODE_SECURE`].
     ///
     /// # Panics
     /// If there is no nats-server, or it does not start, or there is no openssl or Python.
@@ -213,7 +213,7 @@ impl Server {
         fs::write(&self.config, settings).expect("tests can write to their directory");
     }
 
-    /// What it has said.
+    /// Gives the log lines of the server.
     ///
     /// # Panics
     /// If that cannot be read.
@@ -226,17 +226,17 @@ impl Server {
         self.child.as_ref().map(Child::id)
     }
 
-    /// The address that it listens on.
+    /// Gives the address that it listens on.
     pub fn host(&self) -> Ipv4Addr {
         self.place.host
     }
 
-    /// The port for clients.
+    /// Gives the port for clients.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The directory with its files.
+    /// Gives the directory with its files.
     pub fn store(&self) -> &Path {
         &self.store
     }
@@ -271,7 +271,7 @@ impl Server {
         }
     }
 
-    /// The address of a stream on a server with encryption, for a role.
+    /// Gives the address of a stream on a server with encryption, for a role.
     pub fn secure_url(&self, stream: &str, role: &str) -> String {
         let keys = self.keys();
         let (keys, port) = (keys.display(), self.port);
@@ -281,12 +281,12 @@ impl Server {
         )
     }
 
-    /// The directory of the keys that a server with encryption was started with.
+    /// Gives the directory of the keys that a server with encryption was started with.
     pub fn keys(&self) -> PathBuf {
         self.config.with_file_name("keys")
     }
 
-    /// The address of a stream on this server alone.
+    /// Gives the address of a stream on this server alone.
     pub fn url(&self, stream: &str) -> String {
         format!("nats://{}:{}/{stream}?replicas=1", self.place.host, self.port)
     }
@@ -425,21 +425,21 @@ impl Cluster {
         self.servers.iter_mut().for_each(Server::wait_until_ready);
     }
 
-    /// The address of a stream on all three.
+    /// Gives the address of a stream on all three.
     pub fn url(&self, stream: &str) -> String {
         let address = |server: &Server| format!("{}:{}", server.place.host, server.port);
         let hosts: Vec<_> = self.servers.iter().map(address).collect();
         format!("nats://{}/{stream}?replicas=3", hosts.join(","))
     }
 
-    /// The index of the server that leads a stream now.
+    /// Finds the index of the server that leads a stream now.
     pub fn leader(&self, stream: &str) -> Option<usize> {
         let info = self.info(stream)?;
         let leader = info["cluster"]["leader"].as_str()?;
         self.servers.iter().position(|server| server.variables[0].1 == leader)
     }
 
-    /// Whether all three say that they have all of a stream.
+    /// Tells whether all three say that they have all of a stream.
     pub fn is_caught_up(&self, stream: &str) -> bool {
         let is_current = |replica: &Value| replica["current"] == true && replica["lag"].is_null();
         self.info(stream).is_some_and(|info| {
@@ -455,7 +455,7 @@ impl Cluster {
     }
 }
 
-/// What the server says that it is.
+/// Asks the server for its version.
 ///
 /// # Panics
 /// If there is no nats-server.

@@ -57,7 +57,7 @@ pub struct Durability {
 }
 
 impl Durability {
-    /// Whether every server has said that it syncs before it acknowledges.
+    /// Tells whether every server has said that it syncs before it acknowledges.
     pub fn is_known(&self) -> bool {
         self.servers.values().all(|sync| *sync == Sync::Always)
     }
@@ -74,7 +74,7 @@ impl fmt::Display for Durability {
     }
 }
 
-/// The settings with which a log makes its stream, as the JSON that `nats stream add --config` reads.
+/// Makes the settings of the stream of a log, as the JSON that `nats stream add --config` reads.
 pub fn stream_settings(stream: &str, replicas: usize) -> Value {
     let mut settings = Map::new();
     settings.insert("name".to_owned(), json!(stream));

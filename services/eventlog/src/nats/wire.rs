@@ -41,7 +41,7 @@ const NOT_NOW: &[u64] = &[
     10118, // The stream is offline.
 ];
 
-/// What JetStream answered instead of doing it.
+/// An error that JetStream answered.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, thiserror::Error)]
 #[error("{description} ({err_code})")]
 pub struct Refused {
@@ -144,25 +144,25 @@ impl Wire {
         Ok(Wire { client, losses, denials, refusal, useless_since, api, stream })
     }
 
-    /// The same connection for another stream.
+    /// Gives the same connection for another stream.
     #[must_use]
     pub fn for_stream(&self, stream: String) -> Wire {
         Wire { stream, ..self.clone() }
     }
 
-    /// The name of the stream.
+    /// Gives the name of the stream.
     #[must_use]
     pub fn stream(&self) -> &str {
         &self.stream
     }
 
-    /// The subject of a request to the JetStream API about the stream.
+    /// Makes the subject of a request to the JetStream API about the stream.
     #[must_use]
     pub fn api_subject(&self, what: &str) -> String {
         format!("{}.{what}.{}", self.api, self.stream)
     }
 
-    /// The client, for what the log itself does not do: subscriptions, and publishing unheard.
+    /// Gives the client, for subscriptions and for publishing without an answer.
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
@@ -186,7 +186,7 @@ impl Wire {
         self.subscribe(self.notices_subject()).await
     }
 
-    /// One question and its answer, tried once, for [`ANSWER_WAIT`] at most.
+    /// Asks once, and waits [`ANSWER_WAIT`] at most for the answer.
     ///
     /// # Errors
     /// When no answer came: nobody knows whether the question did.
@@ -199,7 +199,7 @@ impl Wire {
         self.ask_within(ANSWER_WAIT, subject, headers, payload).await
     }
 
-    /// One question and its answer, tried once, for as long as the caller says.
+    /// Asks once, and waits for the answer as long as the caller says.
     ///
     /// # Errors
     /// When no answer came: nobody knows whether the question did.
@@ -247,7 +247,7 @@ impl Wire {
         }
     }
 
-    /// A request to the JetStream API about the stream, such as `STREAM.INFO`, tried again while the
+    /// Sends a request to the JetStream API about the stream, such as `STREAM.INFO`, again while the
     /// answer is that there is none now.
     ///
     /// # Errors
@@ -263,7 +263,7 @@ impl Wire {
         .await
     }
 
-    /// One question to who leads a stream or all of JetStream, and its answer, tried once.
+    /// Asks the leader of a stream, or of all of JetStream, once.
     ///
     /// # Errors
     /// When no answer came, or the answer was that there is none now.
@@ -285,7 +285,7 @@ impl Wire {
         answer
     }
 
-    /// One question to who keeps a stream, for that message which is the last of a subject.
+    /// Asks the servers of a stream for the last message of a subject.
     ///
     /// # Errors
     /// When no answer came.
@@ -383,7 +383,7 @@ impl Wire {
         Ok(if messages.is_empty() { Batch::NotThere } else { Batch::Messages(messages) })
     }
 
-    /// A question that many may answer, or one in many parts.
+    /// Asks a question that many may answer, or one in many parts.
     ///
     /// # Errors
     /// When it could not be sent.
@@ -418,7 +418,7 @@ fn set(place: &Mutex<Option<String>>, what: Option<String>) {
     *place.lock().unwrap_or_else(PoisonError::into_inner) = what;
 }
 
-/// The next message of a subscription, which must come in [`ANSWER_WAIT`].
+/// Waits for the next message of a subscription, [`ANSWER_WAIT`] at most.
 ///
 /// # Errors
 /// When it does not.
@@ -427,7 +427,7 @@ pub async fn next(messages: &mut Subscriber) -> Result<Message, Error> {
     in_time(next_forever(messages)).await?.ok_or_else(ended)
 }
 
-/// The next message of a subscription; none when the client is closed.
+/// Waits for the next message of a subscription; none when the client is closed.
 pub async fn next_forever(messages: &mut Subscriber) -> Option<Message> {
     poll_fn(|context| Pin::new(&mut *messages).poll_next(context)).await
 }

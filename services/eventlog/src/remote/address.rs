@@ -3,15 +3,15 @@
 /// The longest name of a stream, since servers make files of it.
 const STREAM_CHARACTERS_MAX: usize = 128;
 
-/// What is wrong with an address.
+/// Says what is wrong with an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{url}: {what}; the form is {form}")]
 pub struct BadUrl {
     /// The address, without what may be a password.
     pub url: String,
-    /// What is wrong with it.
+    /// Says what is wrong with it.
     pub what: String,
-    /// What an address looks like.
+    /// Shows the form of an address.
     pub form: &'static str,
 }
 

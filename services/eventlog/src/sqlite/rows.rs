@@ -18,7 +18,7 @@ const FROM_THE_HOLDER: &str = "
 const IN_REVERSE: &str = "SELECT first, last, crc32, body FROM groups WHERE first > ?1 \
                           ORDER BY first DESC";
 
-/// What [`check`] found in a whole log.
+/// Holds what [`check`] found in a whole log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// The head, as far as the rows could be read.

@@ -3,7 +3,7 @@
 use super::tile::{self, HEIGHT, LEVEL_MAX, Tile, Tiles, WIDTH};
 use super::{Error, Hash, Tree};
 
-/// What must be known of a tree to go on with it: its open tiles, and the roots of its complete
+/// Grows a tree. It holds what must be known to go on: the open tiles, and the roots of the complete
 /// subtrees. A leaf costs one hash of its own and on average one of nodes.
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
@@ -54,7 +54,7 @@ impl Builder {
         Ok(builder)
     }
 
-    /// The number of leaves.
+    /// Counts the leaves.
     pub fn size(&self) -> u64 {
         self.size
     }
@@ -102,14 +102,14 @@ impl Builder {
         Ok(())
     }
 
-    /// The root of the tree.
+    /// Computes the root of the tree.
     pub fn root(&self) -> Hash {
         let mut peaks = self.peaks.iter().rev().copied();
         let Some(last) = peaks.next() else { return Hash::empty() };
         peaks.fold(last, |right, left| Hash::node(left, right))
     }
 
-    /// The open tiles above the leaves, and their hashes: what takes long to make again.
+    /// Lists the open tiles above the leaves, and their hashes: what takes long to make again.
     pub fn open_above(&self) -> impl Iterator<Item = (Tile, &[Hash])> {
         (1..).zip(self.open.iter().skip(1)).filter(|(_, open)| !open.is_empty()).map(
             |(level, open)| {
@@ -120,7 +120,7 @@ impl Builder {
         )
     }
 
-    /// The first hashes of a tile that is still open, if they are there.
+    /// Gives the first hashes of a tile that is still open, if they are there.
     pub fn open(&self, tile: Tile) -> Option<&[Hash]> {
         let tile::Kind::Hashes(level) = tile.kind else { return None };
         let count = self.size >> (level * HEIGHT);

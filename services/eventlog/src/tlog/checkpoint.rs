@@ -9,7 +9,7 @@ const FORMAT: &str = "checkpoint";
 /// The head of a tree. Extension lines are refused: nobody could audit them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
-    /// Which log it is, usually an address without `https://`.
+    /// Names the log, usually by an address without `https://`.
     pub origin: String,
     /// The number of leaves, which is the last position.
     pub size: u64,

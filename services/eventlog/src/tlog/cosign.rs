@@ -18,7 +18,7 @@ pub const PATH: &str = "/add-checkpoint";
 /// The content type of an answer that says a size.
 pub const SIZE_TYPE: &str = "text/x.tlog.size";
 
-/// What a log asks a witness.
+/// Asks a witness to cosign a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// The size that the witness has seen last, as far as the log knows.
@@ -71,7 +71,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The status of the answer over HTTP.
+    /// Gives the status of the answer over HTTP.
     pub fn status(&self) -> u16 {
         match self {
             Refusal::Malformed(_) | Refusal::Backwards => 400,
@@ -133,7 +133,7 @@ impl Request {
         Ok((size, root))
     }
 
-    /// The checkpoint that is asked about, none of it verified.
+    /// Reads the checkpoint that is asked about, and verifies none of it.
     ///
     /// # Errors
     /// [`Error::Format`].
@@ -141,7 +141,7 @@ impl Request {
         Checkpoint::parse_head(&self.checkpoint.text).map(|(checkpoint, _)| checkpoint)
     }
 
-    /// The answer of a witness that signs at a time, in seconds since 1970.
+    /// Makes the answer of a witness that signs at a time, in seconds since 1970.
     pub fn signed(&self, witness: &Signer, time: u64) -> String {
         format!("{}\n", witness.sign(&self.checkpoint.text, time))
     }
@@ -164,7 +164,7 @@ pub fn parse_size(body: &str) -> Result<u64, Error> {
     size.ok_or_else(|| Error::format(SIZE_TYPE, format!("{body:?} is not a size and a newline")))
 }
 
-/// Who of the known witnesses has cosigned a note, by name, and when, in seconds since 1970. Several
+/// Finds the known witnesses that cosigned a note, by name, and when, in seconds since 1970. Several
 /// keys of one name are one witness. A wrong cosignature is none.
 pub fn cosigned<'a>(note: &Note, witnesses: &'a [Verifier]) -> BTreeMap<&'a str, u64> {
     let mut found = BTreeMap::new();

@@ -13,17 +13,17 @@ impl Hash {
     /// The length of a hash, in bytes.
     pub const BYTES: usize = 32;
 
-    /// The root of a tree without leaves.
+    /// Gives the root of a tree without leaves.
     pub fn empty() -> Hash {
         Hash(Sha256::digest([]).into())
     }
 
-    /// The hash of an entry. The byte before it keeps it from being taken for a node.
+    /// Hashes an entry. The byte before it keeps it from being taken for a node.
     pub fn leaf(entry: &[u8]) -> Hash {
         Hash(Sha256::new().chain_update([0]).chain_update(entry).finalize().into())
     }
 
-    /// The hash of two subtrees side by side.
+    /// Hashes two subtrees side by side.
     pub fn node(left: Hash, right: Hash) -> Hash {
         // Put together first: one long update is faster than three short ones.
         let mut both = [1; 1 + 2 * Hash::BYTES];

@@ -18,7 +18,7 @@ const SECRET_PREFIX: &str = "PRIVATE+KEY+";
 /// What stands before the 32 bytes of an Ed25519 key in DER (RFC 8410).
 const SPKI: &[u8] = &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
-/// What a signature says, by the byte that goes into the id of its key.
+/// Tells kinds of signatures apart, by the byte that goes into the id of the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Algorithm {
@@ -44,7 +44,7 @@ pub struct NoteSignature {
     pub name: String,
     /// The id of the key; with the name it tells which key it is.
     pub id: u32,
-    /// What follows the id.
+    /// The bytes behind the id.
     pub bytes: Vec<u8>,
 }
 
@@ -70,7 +70,7 @@ fn is_name(name: &str) -> bool {
 }
 
 impl Note {
-    /// A text without a signature yet.
+    /// Makes a note of a text, without a signature yet.
     ///
     /// # Errors
     /// When it does not end with a newline, or has control characters.
@@ -124,7 +124,7 @@ impl Note {
         self.signatures.push(signature);
     }
 
-    /// The known keys that have signed it, in their order.
+    /// Finds the known keys that have signed it, in their order.
     ///
     /// # Errors
     /// [`Error::Signature`] when a signature of a known key is wrong, or none is there.
@@ -253,7 +253,7 @@ impl Verifier {
         &self.name
     }
 
-    /// What its signatures say.
+    /// Tells what its signatures say.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
@@ -273,7 +273,7 @@ impl Verifier {
         (&self.name, self.id)
     }
 
-    /// Whether a signature is of this key, by its name and id.
+    /// Tells whether a signature is of this key, by its name and id.
     pub fn is_of(&self, signature: &NoteSignature) -> bool {
         self.identity() == (signature.name.as_str(), signature.id)
     }
@@ -322,7 +322,7 @@ impl fmt::Debug for Verifier {
 }
 
 impl Signer {
-    /// A key from 32 bytes that nobody else knows.
+    /// Makes a key from 32 bytes that nobody else knows.
     ///
     /// # Errors
     /// [`Error::Format`] when the name may not be that of a key.
@@ -360,7 +360,7 @@ impl Signer {
         Ok(signer)
     }
 
-    /// The form that [`Signer::parse`] reads: a secret.
+    /// Writes the form that [`Signer::parse`] reads: a secret.
     pub fn secret(&self) -> String {
         let Verifier { name, id, algorithm, .. } = &self.verifier;
         let key = [&[*algorithm as u8][..], self.key.as_bytes()].concat();

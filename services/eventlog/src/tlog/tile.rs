@@ -16,7 +16,7 @@ pub const LEVEL_MAX: u32 = u64::BITS / HEIGHT - 1;
 
 const FORMAT: &str = "tile";
 
-/// What is published under `tile/`.
+/// Tells apart what is published under `tile/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// The entries themselves.
@@ -28,21 +28,21 @@ pub enum Kind {
 /// One published resource under `tile/`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tile {
-    /// What it holds.
+    /// Says what it holds.
     pub kind: Kind,
     /// Its place in its level, from 0.
     pub index: u64,
-    /// How many hashes or entries, 1 to [`WIDTH`].
+    /// Counts its hashes or entries, 1 to [`WIDTH`].
     pub width: u64,
 }
 
 impl Tile {
-    /// A full tile of hashes.
+    /// Names a full tile of hashes.
     pub fn full(level: u32, index: u64) -> Tile {
         Tile { kind: Kind::Hashes(level), index, width: WIDTH }
     }
 
-    /// All tiles and bundles of a tree of this size, each as wide as it is there.
+    /// Lists all tiles and bundles of a tree of this size, each as wide as it is there.
     pub fn all(size: u64) -> impl Iterator<Item = Tile> {
         let levels = (0..=LEVEL_MAX).map(Kind::Hashes);
         let kinds = std::iter::once(Kind::Entries).chain(levels);
@@ -54,7 +54,7 @@ impl Tile {
         })
     }
 
-    /// Whether a tree of this size has it.
+    /// Tells whether a tree of this size has it.
     pub fn is_in(&self, size: u64) -> bool {
         let count = size.checked_shr(self.kind.level() * HEIGHT).unwrap_or(0);
         let end = self.index.checked_mul(WIDTH).and_then(|from| from.checked_add(self.width));
@@ -125,12 +125,12 @@ impl fmt::Display for Tile {
     }
 }
 
-/// The bytes of a tile of hashes.
+/// Writes the bytes of a tile of hashes.
 pub fn encode(hashes: &[Hash]) -> Vec<u8> {
     hashes.iter().flat_map(|hash| hash.0).collect()
 }
 
-/// The hashes of a tile.
+/// Reads the hashes of a tile.
 ///
 /// # Errors
 /// When there are not as many as its width says.
@@ -143,7 +143,7 @@ pub fn decode(bytes: &[u8], width: u64) -> Result<Vec<Hash>, Error> {
     Err(Error::format(FORMAT, format!("{length} bytes are not {width} hashes")))
 }
 
-/// The bytes of a bundle.
+/// Writes the bytes of a bundle.
 ///
 /// # Panics
 /// If an entry is longer than [`crate::ENTRY_BYTES_MAX`], which no log holds.
@@ -158,7 +158,7 @@ pub fn encode_bundle<'a>(entries: impl IntoIterator<Item = &'a Bytes>) -> Vec<u8
     bundle
 }
 
-/// The entries of a bundle.
+/// Reads the entries of a bundle.
 ///
 /// # Errors
 /// When there are not as many as its width says.

@@ -33,7 +33,7 @@ const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
 /// How long until it is tried again.
 const LOCK_AGAIN: Duration = Duration::from_millis(20);
 
-/// What `tranche do` is told.
+/// Holds the arguments of `tranche do`.
 pub enum DoArgs {
     /// To list the commands.
     List,
@@ -41,16 +41,16 @@ pub enum DoArgs {
     Give(&'static Entry, Box<Given>),
 }
 
-/// What comes with a command.
+/// Holds what comes with a command.
 #[derive(Args, Debug)]
 pub struct Given {
-    /// The payload as JSON; - reads it from standard input
+    /// Takes this JSON as the payload; - reads it from standard input
     #[arg(value_name = "JSON", conflicts_with = "file")]
     payload: Option<String>,
-    /// Reads the payload from a file
+    /// Reads the payload from this file
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Sets a field, after the payload has been read; a path as rows.0.pages, a list as a,b, @FILE for JSON or rules
+    /// Sets a field of the payload: a path is rows.0.pages, a list is a,b, and @FILE reads a file
     #[arg(long, value_name = "FIELD=VALUE")]
     set: Vec<String>,
     #[command(flatten)]

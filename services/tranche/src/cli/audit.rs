@@ -20,39 +20,38 @@ use domain::{Commit, World};
 use projections::views::journal::Journal;
 use projections::{AsOf, Projection};
 
-/// What `tranche audit` is told.
+/// Holds the arguments of `tranche audit`.
 #[derive(Subcommand)]
 pub enum AuditTask {
-    /// Draws a sample from a seed, after the population was found complete; records nothing
+    /// Draws a sample from a seed if the population is complete; records nothing
     Sample(Box<sample::SampleArgs>),
-    /// Draws the recorded sample of an engagement again, from the log alone, and compares
+    /// Draws the recorded sample of an engagement again from the log, and compares the two
     Check(CheckArgs),
-    /// Projects the errors that were found onto the population: PE, BP, IA, UEL
+    /// Projects the errors in the sample onto the population (PE, BP, IA, UEL)
     Project(Box<ProjectArgs>),
-    /// Journal tests: same user twice, back-dated, below a threshold, after hours, reversed, round, account
-    /// changed before a payment, Benford
+    /// Runs the journal tests, such as same user twice, back-dated, after hours, Benford
     Journal(Box<JournalArgs>),
-    /// Packs what an outsider needs to check a call, a round, a grant or a period without us
+    /// Packs all that an outsider needs to check a call, a round, a grant or a period
     Pack(Box<pack::PackArgs>),
-    /// Writes a population or the journal for other programs, with control totals; or commits with proofs
+    /// Writes a population, the journal or commits with proofs, for other programs
     Export(Box<export::ExportArgs>),
 }
 
-/// Which engagement.
+/// Names an engagement.
 #[derive(Args)]
 pub struct CheckArgs {
-    /// The engagement
+    /// Takes this engagement
     audit: AuditId,
 }
 
-/// Which engagement, as of when.
+/// Names an engagement and a moment.
 #[derive(Args)]
 pub struct ProjectArgs {
     #[command(flatten)]
     question: Question,
 }
 
-/// What is asked of the journal.
+/// Holds what is asked of the journal.
 #[derive(Args)]
 pub struct JournalArgs {
     #[command(flatten)]

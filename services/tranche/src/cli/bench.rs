@@ -9,32 +9,32 @@ use std::time::Duration;
 use tranche::bench::{self, BenchError, Options, Question};
 use tranche::clock::Clock;
 
-/// What `tranche bench` is told.
+/// Holds the arguments of `tranche bench`.
 #[derive(Args)]
 pub struct BenchArgs {
-    /// A short run for a first impression
+    /// Runs a short time, for a first impression
     #[arg(long)]
     quick: bool,
-    /// Everybody writes here, on the disk that matters; nothing stays
+    /// Writes to this directory, on the disk to be measured; removes everything at the end
     #[arg(long, value_name = "DIR", default_value = ".")]
     dir: PathBuf,
-    /// Writes the page of measurements too
+    /// Writes the page of measurements to this file too
     #[arg(long, value_name = "FILE")]
     write: Option<PathBuf>,
-    /// How long a turn of writing lasts
+    /// Writes for this many seconds in each turn
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3_600))]
     seconds: Option<u64>,
-    /// Numbers of clients
+    /// Measures with these numbers of clients
     #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..=4_096))]
     clients: Vec<u16>,
-    /// One of the questions instead of all
+    /// Answers this question only; by default all of them
     #[arg(long, value_name = "QUESTION")]
     only: Option<Question>,
     /// Measures logs over NATS instead, at these addresses: streams are made there and deleted
     #[cfg(feature = "nats")]
     #[arg(long, value_name = "URL")]
     nats: Vec<eventlog::nats::Options>,
-    /// How many turns everybody has
+    /// Gives everybody this many turns
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000))]
     turns: Option<u64>,
 }

@@ -11,7 +11,10 @@ use serde::Serialize;
 use serde_json::Value;
 use std::fmt::Write;
 
-/// Every command, in the order of the deciders.
+/// The longest example beside a field, in bytes.
+const EXAMPLE_BYTES_MAX: usize = 48;
+
+/// Lists every command, in the order of the deciders.
 pub fn entries() -> impl Iterator<Item = &'static Entry> {
     COMMANDS.iter().flat_map(|table| table.iter())
 }
@@ -45,7 +48,7 @@ pub fn list(json: bool) -> Result<(), Failure> {
     out.finish()
 }
 
-/// What `tranche do COMMAND --help` says below the options.
+/// Writes what `tranche do COMMAND --help` says below the options.
 pub fn help(entry: &Entry) -> String {
     let Declaration { name, roles, from, needs, rule, .. } = entry.declaration;
     let schema = tranche::vault::schema(entry);
@@ -59,7 +62,9 @@ pub fn help(entry: &Entry) -> String {
     help += &format!("Rule:    {rule}\n\nFields (* must be there):\n");
     for field in schema::fields(&schema) {
         let mark = if field.required { '*' } else { ' ' };
-        let example = field.example.map_or_else(String::new, |value| format!("  e.g. {value}"));
+        let example = field.example.map(|value| format!("  e.g. {value}"));
+        // What is longer stands in the example below.
+        let example = example.filter(|text| text.len() <= EXAMPLE_BYTES_MAX).unwrap_or_default();
         // Writing to a string does not fail.
         let _ = writeln!(help, " {mark} {}: {}{example}", field.name, field.kind);
         if !field.about.is_empty() {
@@ -84,7 +89,7 @@ pub fn help(entry: &Entry) -> String {
 
 fn need(need: &Need) -> &'static str {
     match need {
-        Need::OtherPerson => "another person than in the earlier steps",
+        Need::OtherPerson => "someone other than the people who did the earlier steps",
         Need::Quorum => "as many people as the rules document asks for",
         Need::Document => "a document, by its hash",
     }

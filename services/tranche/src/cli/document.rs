@@ -18,7 +18,7 @@ use tranche::documents::{DOCUMENT_BYTES_MAX, Documents, Put};
 /// Where documents are kept.
 #[derive(Args, Clone, Debug)]
 pub struct DocumentsArgs {
-    /// Where documents are kept: a directory, nats://HOST[:PORT]/BUCKET, or s3://BUCKET[/PREFIX]
+    /// Keeps documents here: a directory, nats://HOST[:PORT]/BUCKET or s3://BUCKET[/PREFIX]
     #[arg(
         long = "documents",
         value_name = "DIR|URL",
@@ -60,47 +60,46 @@ fn none_named() -> Failure {
     Failure::Usage("which documents? --documents DIR, or a URL".to_owned())
 }
 
-/// What `tranche document` is told.
+/// Holds the arguments of `tranche document`.
 #[derive(Subcommand)]
 pub enum DocumentTask {
-    /// Keeps files, and prints their hashes: what a command names them by
+    /// Keeps files, and prints the hashes by which a command names them
     Add {
-        /// The files; - is standard input
+        /// Keeps these files; - is standard input
         #[arg(required_unless_present = "rules")]
         files: Vec<PathBuf>,
-        /// Keeps the rules documents of all calls of the log, which the log holds itself
+        /// Keeps the rules documents of all calls, which are in the log
         #[arg(long)]
         rules: bool,
         #[command(flatten)]
         documents: DocumentsArgs,
     },
-    /// Prints a document, once it is known to be unchanged
+    /// Prints a document, after a check that it is unchanged
     Get {
-        /// Its SHA-256, in hexadecimal digits
+        /// Prints the document with this SHA-256, in hexadecimal digits
         sha256: Sha256Hex,
-        /// Writes it to a new file instead
+        /// Writes it to this new file; by default to standard output
         #[arg(long, value_name = "FILE")]
         to: Option<PathBuf>,
         #[command(flatten)]
         documents: DocumentsArgs,
     },
-    /// Lists what is kept: hash, bytes, and when it was put
+    /// Lists the documents that are kept: hash, size and time
     List {
         #[command(flatten)]
         documents: DocumentsArgs,
     },
-    /// Reads every document that the log names, and reports those that are missing or changed
+    /// Reads every document that the log names, and reports what is missing or changed
     Check {
         #[command(flatten)]
         documents: DocumentsArgs,
     },
-    /// Shows which documents no event names, such as of commands that were refused; with --really
-    /// removes them
+    /// Lists the documents that no event names; with --really removes them
     Collect {
-        /// Only those that were put so many days ago or earlier
+        /// Takes only documents that are at least this many days old
         #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = days)]
         older_than: u32,
-        /// Removes them
+        /// Removes them; by default they are only listed
         #[arg(long)]
         really: bool,
         #[command(flatten)]

@@ -15,40 +15,40 @@ use tranche::moment::{Place as Zone, When};
 /// What comes with a command beside its payload.
 #[derive(Args, Debug)]
 pub struct EnvelopeArgs {
-    /// Who acts: an opaque id, never a name
+    /// Acts as this person: an opaque id, never a name
     #[arg(long, value_name = "ID", env = "TRANCHE_ACTOR", hide_env_values = true)]
     actor: ActorId,
-    /// The role it acts in; may be left out when only one role may
+    /// Acts in this role; by default the only one that may give the command
     #[arg(long, env = "TRANCHE_ROLE", hide_env_values = true, value_parser = word::<Role>)]
     role: Option<Role>,
-    /// For whom, when it acts as a stand-in
+    /// Records that the actor stands in for this person
     #[arg(long, value_name = "ID")]
     on_behalf_of: Option<ActorId>,
-    /// Names this wish for ever, so that it can be sent again; a fresh UUID when absent
+    /// Sets the idempotency key: the same id again gives the first answer; by default a new UUID
     #[arg(long, value_name = "ID")]
     pub id: Option<CommandId>,
-    /// The conversation it belongs to
+    /// Records that the command belongs to this conversation
     #[arg(long, value_name = "ID")]
     correlation: Option<CommandId>,
-    /// The commit or command that led to it
+    /// Records that this commit or command led to it
     #[arg(long, value_name = "ID")]
     causation: Option<CommandId>,
-    /// Refuses when the subject is at another version
+    /// Refuses the command if its stream is not at this version; by default any version will do
     #[arg(long, value_name = "N")]
     expect_version: Option<u64>,
-    /// When it was true, if that was earlier than now
+    /// Records that it was true at this earlier time; by default it is true now
     #[arg(long, value_name = "TIME")]
     effective_at: Option<When>,
-    /// Where the fact comes from: the key of a source
+    /// Records the source of the fact, by its key
     #[arg(long, value_name = "KEY")]
     source: Option<String>,
-    /// How sure the source is
+    /// Records how sure the source is
     #[arg(long, requires = "source", value_parser = word::<Confidence>, default_value = "published")]
     confidence: Confidence,
-    /// What else there is to say about the source
+    /// Adds a remark about the source
     #[arg(long, requires = "source", value_name = "TEXT")]
     note: Option<String>,
-    /// Decides and shows the events, but records nothing
+    /// Decides and shows the events, and records nothing
     #[arg(long)]
     pub dry_run: bool,
 }

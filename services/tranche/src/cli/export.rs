@@ -10,25 +10,25 @@ use clap::{Args, ValueEnum};
 use eventlog::Position;
 use std::path::PathBuf;
 
-/// What `tranche export` is told.
+/// Holds the arguments of `tranche export`.
 #[derive(Args)]
 pub struct ExportArgs {
-    /// The first position
+    /// Begins at this position
     #[arg(long, value_name = "N", default_value_t = 1, conflicts_with = "view")]
     from: Position,
-    /// The last position; the head of the log when absent
+    /// Ends with this position; by default with the last one of the log
     #[arg(long, value_name = "N", conflicts_with = "view")]
     to_position: Option<Position>,
-    /// A new file, which appears whole or not at all; standard output when absent
+    /// Writes to this new file, whole or not at all; by default to standard output
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
-    /// The answer of this view instead of the commits
+    /// Writes the answer of this view; by default the commits
     #[arg(long, value_name = "VIEW")]
     view: Option<String>,
-    /// As what the view is written
+    /// Writes the view in this format
     #[arg(long, requires = "view", value_enum, default_value_t = Format::Csv)]
     format: Format,
-    /// Which table of the view, as CSV; the first when absent
+    /// Writes this table of the view as CSV; by default the first one
     #[arg(long, requires = "view", value_name = "TABLE")]
     table: Option<String>,
     #[command(flatten)]
@@ -38,9 +38,9 @@ pub struct ExportArgs {
 /// As what a view is written.
 #[derive(Clone, Copy, ValueEnum)]
 enum Format {
-    /// One table, RFC 4180
+    /// Writes one table (RFC 4180)
     Csv,
-    /// All of it, in canonical JSON
+    /// Writes the whole answer, in canonical JSON
     Json,
 }
 

@@ -3,7 +3,7 @@
 use super::words::say;
 use domain::Refusal;
 use domain::kernel::canonical;
-use domain::kernel::refusal::{Kind, Rule};
+use domain::kernel::refusal::Rule;
 use eventlog::{Damage, Place};
 use serde::Serialize;
 use std::io;
@@ -14,7 +14,9 @@ use tranche::engine::{OpenError, ReadError, SubmitError};
 use tranche::faults::{self, FieldError};
 use tranche::vault;
 
-/// What the exit codes mean, as `--help` shows it.
+pub use tranche::exit::Exit;
+
+/// Says what the exit codes mean, as `--help` shows it.
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0  done
@@ -143,17 +145,6 @@ fn unavailable(why: &impl ToString) -> Failure {
     eventlog::Error::Unavailable(why.to_string()).into()
 }
 
-/// How a call of the program can end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    Done = 0,
-    Refused = 1,
-    Usage = 2,
-    Conflict = 3,
-    Unavailable = 4,
-    Corrupt = 5,
-}
-
 impl Failure {
     /// A failure of the file at `path`.
     pub fn file(path: &Path, error: io::Error) -> Self {
@@ -178,17 +169,13 @@ impl Failure {
         }
     }
 
-    /// The exit code. This is the only place that decides it.
+    /// Gives the exit code. Only here, and in [`Exit`] for refusals, it is decided.
     pub fn exit(&self) -> Exit {
         use eventlog::Error as Log;
         match self {
             // Whoever closed the pipe has seen enough.
             Self::File { error, .. } if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
-            Self::Refused(refusal) | Self::Faulty(refusal, _) => match refusal.kind {
-                Kind::Rule | Kind::Forbidden => Exit::Refused,
-                Kind::Malformed => Exit::Usage,
-                Kind::NotFound | Kind::Conflict => Exit::Conflict,
-            },
+            Self::Refused(refusal) | Self::Faulty(refusal, _) => refusal.kind.into(),
             Self::Found(_) => Exit::Refused,
             Self::Usage(_) => Exit::Usage,
             Self::NotFound(_) | Self::Conflict(_) | Self::Log(Log::Conflict { .. }) => {

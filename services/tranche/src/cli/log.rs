@@ -17,19 +17,19 @@ use tranche::moment::When;
 /// How much is read from the log at once, in bytes.
 const READ_BYTES: usize = 1 << 20;
 
-/// What `tranche log` is told.
+/// Holds the arguments of `tranche log`.
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct LogArgs {
     #[command(subcommand)]
     task: Option<LogTask>,
-    /// The first position
+    /// Begins at this position
     #[arg(long, value_name = "N", default_value_t = 1)]
     from: Position,
-    /// At most so many commits
+    /// Shows at most this many commits
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
-    /// Go on with what is recorded from now on, until interrupted
+    /// Goes on with new commits until it is interrupted
     #[arg(long, short)]
     follow: bool,
     #[command(flatten)]
@@ -40,43 +40,43 @@ pub struct LogArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Only some commits")]
 struct Filter {
-    /// Of this person, or for them by a stand-in
+    /// Shows commits of this person, or of someone on their behalf
     #[arg(long, value_name = "ID")]
     actor: Option<ActorId>,
-    /// In this role
+    /// Shows commits that were made in this role
     #[arg(long, value_parser = word::<Role>)]
     role: Option<Role>,
-    /// Of this command, such as fund.commit_globally
+    /// Shows commits of this command, such as fund.commit_globally
     #[arg(long, value_name = "NAME", value_parser = command)]
     command: Option<String>,
-    /// With an event on this stream, such as fund-AI
+    /// Shows commits with an event on this stream, such as fund-AI
     #[arg(long, value_name = "ID")]
     stream: Option<StreamId>,
-    /// With an event on a stream of this category, such as grant
+    /// Shows commits with an event on a stream of this category, such as grant
     #[arg(long, value_name = "NAME", value_parser = category)]
     category: Option<String>,
-    /// With an event of this type, such as fund.Paid
+    /// Shows commits with an event of this type, such as fund.Paid
     #[arg(long = "type", value_name = "NAME", value_parser = kind)]
     kind: Option<String>,
-    /// Recorded then or later: a date (from its beginning), a time, or an instant
+    /// Shows what was recorded at this time or later; a date counts from its beginning
     #[arg(long, value_name = "TIME")]
     since: Option<When>,
-    /// Recorded then or earlier: a date (to its end), a time, or an instant
+    /// Shows what was recorded at this time or earlier; a date counts to its end
     #[arg(long, value_name = "TIME")]
     until: Option<When>,
-    /// With an event that was true then or later
+    /// Shows commits with an event that was true at this time or later
     #[arg(long, value_name = "TIME")]
     true_since: Option<When>,
-    /// With an event that was true then or earlier
+    /// Shows commits with an event that was true at this time or earlier
     #[arg(long, value_name = "TIME")]
     true_until: Option<When>,
-    /// About this call: on it, naming it, or on a stream that began by naming it
+    /// Shows commits about this call, and about what belongs to it
     #[arg(long, value_name = "ID", conflicts_with = "grant")]
     call: Option<CallId>,
-    /// About this grant
+    /// Shows commits about this grant
     #[arg(long, value_name = "ID")]
     grant: Option<GrantId>,
-    /// The zone in which dates and times are meant, by IANA name
+    /// Reads dates and times in this zone, by its IANA name
     #[arg(long, value_name = "NAME", default_value = "Europe/Luxembourg")]
     zone: Option<String>,
 }
@@ -133,20 +133,21 @@ impl Filter {
 /// What else can be done with a log.
 #[derive(Subcommand, Debug)]
 enum LogTask {
-    /// Copies a log into another one, byte for byte, and goes on where an earlier copy ended
+    /// Copies a log into another one byte for byte, and continues an earlier copy
     #[command(after_help = COPY_HELP)]
     Copy(copy::CopyArgs),
 }
 
 const COPY_HELP: &str = "\
-The source is copied up to the head that it has at the start, group for group; only a group that is \
-too large for the target comes in parts. The target must be empty or hold the beginning of the \
-source: otherwise nothing is changed, exit code 3. Killed at any time, the same call goes on.
+Copies up to the head that the source has at the start, group by group; a group that is too
+large for the target is split. The target must be empty or hold the beginning of the source;
+otherwise nothing is changed, and the exit code is 3. If a copy was interrupted, the same call
+continues it.
 
-Afterwards the target is read back from position 1. Both digests are printed: SHA-256 over every \
-entry, each followed by a line feed, which is also `sha256sum` of what `tranche export` writes. If \
-they differ, the first position that does is named, exit code 5. Bytes are compared, not what they \
-mean: that is what `tranche verify` is for.
+At the end it reads the target back from position 1 and prints both digests: SHA-256 over each
+entry and a line feed, which is also `sha256sum` of what `tranche export` writes. If they
+differ, it names the first position that differs; the exit code is 5. It compares bytes, not
+what they mean; `tranche verify` does that.
 
 Example, a back-up while the service runs, and back into a new stream:
   tranche log copy nats://one,two,three/tranche sqlite:backup

@@ -18,57 +18,57 @@ use tranche::gateway::Gateway;
 use tranche::proof::{self, NotRecorded, Prover, keys};
 use tranche::witness::{self, Asked};
 
-/// What `tranche proof` is told.
+/// Holds the arguments of `tranche proof`.
 #[derive(Subcommand)]
 pub enum ProofTask {
     /// Makes a secret key that signs checkpoints, and prints its public half
     Key {
-        /// The name of the log, such as eurohpc.example/tranche: for ever, and no other log's
+        /// Gives the log this name for ever, such as eurohpc.example/tranche
         name: String,
-        /// The new file, for its owner only
+        /// Writes the key to this new file, which only its owner can read
         #[arg(long, value_name = "FILE")]
         to: PathBuf,
     },
     /// Signs the log up to its head, and prints the checkpoint
     Checkpoint(TreeArgs),
-    /// Signs the log up to its head and records that in the log, as a server with --key does by itself
+    /// Signs the log up to its head and records it, as a server with --key does by itself
     Record(TreeArgs),
-    /// Proves that a commit is in the log: a .tlog-proof, which needs neither the log nor us
+    /// Proves that a commit is in the log, with a .tlog-proof that needs neither the log nor us
     Commit {
-        /// The position of the commit
+        /// Proves the commit at this position
         position: Position,
         #[command(flatten)]
         tree: ProvingArgs,
     },
-    /// Writes checkpoint, tiles and entries (c2sp.org/tlog-tiles) for a server of plain files
+    /// Writes checkpoint, tiles and entries (c2sp.org/tlog-tiles) for a server of files
     Publish {
-        /// The directory, which is made if it is missing
+        /// Writes to this directory, and makes it if it is missing
         dir: PathBuf,
-        /// Publishes the newest checkpoint that a witness has cosigned, in place of signing the head
+        /// Publishes the newest checkpoint that a witness cosigned; by default signs the head
         #[arg(long)]
         cosigned: bool,
         #[command(flatten)]
         tree: TreeArgs,
     },
-    /// Has a witness cosign the newest checkpoint, and prints that with all signatures
+    /// Asks a witness to cosign the newest checkpoint, and prints it with all signatures
     Witness {
-        /// The address of the witness, http://...
+        /// Asks the witness at this address, http://...
         url: String,
-        /// The public keys of the witness, a line each
+        /// Trusts the public keys of the witness in this file, one in each line
         #[arg(long, value_name = "FILE")]
         public: PathBuf,
         #[command(flatten)]
         tree: TreeArgs,
     },
-    /// Has an authority (RFC 3161) sign when the newest checkpoint was there
+    /// Asks an authority to sign the time of the newest checkpoint (RFC 3161)
     Timestamp(StampArgs),
-    /// Checks a .tlog-proof of a commit, without the log
+    /// Checks the .tlog-proof of a commit, without the log
     Check {
-        /// The proof
+        /// Checks the proof in this file
         proof: PathBuf,
-        /// The commit, byte for byte; one newline at the end is not of it
+        /// Takes the commit in this file byte for byte, except one newline at the end
         commit: PathBuf,
-        /// The public keys of the log, a line each
+        /// Trusts the public keys of the log in this file, one in each line
         #[arg(long, value_name = "FILE")]
         public: PathBuf,
         #[command(flatten)]

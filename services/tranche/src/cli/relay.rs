@@ -15,13 +15,13 @@ use tranche::{
     relay::{Error, Metrics, Relay, run},
 };
 
-/// What `tranche relay` is told.
+/// Holds the arguments of `tranche relay`.
 #[derive(Args, Debug)]
 pub struct RelayArgs {
-    /// Up to the head of the log as it is now, then end
+    /// Ends at the last commit of now; by default goes on
     #[arg(long)]
     once: bool,
-    /// Delete what was relayed, and begin at position 1
+    /// Deletes what was relayed, and begins again at position 1
     #[arg(long)]
     rebuild: bool,
 }

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tranche::engine::{self, Digests};
 
-/// What `tranche replay` is told.
+/// Holds the arguments of `tranche replay`.
 #[derive(Args)]
 pub struct ReplayArgs {
-    /// Compares with the digests in a file that `tranche replay` printed before
+    /// Compares with the digests in this file, which `tranche replay` printed before
     #[arg(long, value_name = "FILE")]
     expect: Option<PathBuf>,
 }

@@ -16,20 +16,20 @@ use std::path::{Path, PathBuf};
 /// The longest document that is read, in bytes: far more than an entry of the log may have.
 const DOCUMENT_BYTES_MAX: u64 = 1 << 20;
 
-/// What is done with rules documents.
+/// Tells apart what is done with rules documents.
 #[derive(Subcommand)]
 pub enum RulesTask {
-    /// Reads rules documents and reports all mistakes, each with its line
+    /// Reads rules documents, and reports every mistake with its line
     Check {
-        /// TOML files
+        /// Reads these TOML files
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
     /// Lists the documents that come with the program
     List,
-    /// Prints a document that comes with the program (with --json as a call keeps it)
+    /// Prints a document that comes with the program; with --json as a call keeps it
     Show {
-        /// Its name
+        /// Prints the document of this name
         name: String,
     },
 }

@@ -11,13 +11,13 @@ use std::path::Path;
 pub struct Field {
     /// Its name.
     pub name: String,
-    /// What goes in, for example `Money` or `list of Key`.
+    /// Its kind of value, for example `Money` or `list of Key`.
     pub kind: String,
-    /// Whether it must be there.
+    /// True if it must be there.
     pub required: bool,
-    /// What it is.
+    /// Its description.
     pub about: String,
-    /// How a value looks.
+    /// An example of a value.
     pub example: Option<Value>,
 }
 

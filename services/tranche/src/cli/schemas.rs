@@ -13,22 +13,22 @@ use std::path::{Path, PathBuf};
 /// The list of all files with their SHA-256, as `sha256sum -c` reads it.
 const SUMS: &str = "SHA256SUMS";
 
-/// What is done with schemas.
+/// Tells apart what is done with schemas.
 #[derive(Subcommand)]
 pub enum SchemaTask {
     /// Lists the types of events with their versions
     List,
     /// Prints the schema of the data of an event
     Show {
-        /// Its type, for example fund.Paid
+        /// Prints the schema of this type, such as fund.Paid
         event: String,
-        /// Its version; without it, the newest
+        /// Prints the schema of this version; by default of the newest
         #[arg(long = "schema-version", value_name = "N")]
         version: Option<u32>,
     },
-    /// Writes all of them, as DIR/CATEGORY/EVENT.vN.json, and DIR/SHA256SUMS
+    /// Writes all schemas as DIR/CATEGORY/EVENT.vN.json, and DIR/SHA256SUMS
     Write {
-        /// A directory, made if it is not there
+        /// Writes to this directory, and makes it if it is missing
         #[arg(value_name = "DIR")]
         dir: PathBuf,
     },

@@ -31,13 +31,12 @@ const DEMO_VIEWS: &[&str] = &["budget", "compute"];
 /// How often everything is verified, in seconds.
 const VERIFY_EVERY: u64 = 3600;
 
-/// What `tranche serve` is told.
+/// Holds the arguments of `tranche serve`.
 #[derive(Args)]
 pub struct ServeArgs {
     #[command(flatten)]
     listen: ListenArgs,
-    /// What this instance does, of writer, web, processes and relay: several instances may share a
-    /// nats: log; of those that may write one does, the others follow and forward commands to it
+    /// Takes these roles, of writer, web, processes and relay; of several instances on one log one writes
     #[arg(long, value_name = "ROLES", default_value_t = Roles::default())]
     roles: Roles,
     #[command(flatten)]
@@ -49,15 +48,14 @@ pub struct ServeArgs {
 /// What is proven and verified while the log is served.
 #[derive(Args)]
 struct ProofArgs {
-    /// The secret keys that sign checkpoints of the log (see `tranche proof key`), a line each: with them
-    /// /checkpoint, /tile and /proofs are served, and a checkpoint is recorded daily
+    /// Signs a checkpoint each day with the secret keys in this file, and serves proofs; by default
+    /// nothing is signed (see `tranche proof key`)
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// Where the tree is kept; in the directory of an embedded log when absent
+    /// Keeps the tree in this directory; by default in that of the embedded log
     #[arg(long, value_name = "DIR", requires = "key")]
     tree: Option<PathBuf>,
-    /// All that is stored is verified soon after the start, and again so long after the last time, in
-    /// seconds; 0 for never
+    /// Verifies all that is stored, at the start and then every so many seconds; 0 for never
     #[arg(long, value_name = "SECONDS", default_value_t = VERIFY_EVERY)]
     verify_every: u64,
 }
@@ -89,11 +87,11 @@ impl ProofArgs {
 /// Where a server listens.
 #[derive(Args)]
 pub struct ListenArgs {
-    /// The address; other than on loopback it needs --trust-network
+    /// Listens on this address; any other than loopback needs --trust-network
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7410")]
     listen: SocketAddr,
-    /// There is no login yet: whoever reaches the address may act as anybody, in any role. This says
-    /// that only those can reach it who may, such as a proxy that knows who is asking
+    /// Allows an address that others can reach. There is no login: whoever reaches it may act as
+    /// anybody, so put a proxy before it that knows who asks
     #[arg(long)]
     trust_network: bool,
 }
@@ -124,10 +122,10 @@ impl ListenArgs {
     }
 }
 
-/// What `tranche demo` is told.
+/// Holds the arguments of `tranche demo`.
 #[derive(Args)]
 pub struct DemoArgs {
-    /// Ends after the story instead of serving it
+    /// Ends after the story; by default serves it
     #[arg(long)]
     once: bool,
     #[command(flatten)]

@@ -20,36 +20,36 @@ use tranche::engine::{Published, Reader};
 /// The width of a table when a terminal does not say how wide it is.
 const WIDTH: usize = 120;
 
-/// What `tranche show` is told.
+/// Holds the arguments of `tranche show`.
 #[derive(Args)]
 pub struct ShowArgs {
-    /// The view; without one, all views are listed
+    /// Shows this view; by default lists all views
     view: Option<String>,
     #[command(flatten)]
     question: Question,
-    /// A table of the view as CSV: the first, or the one of this name
+    /// Writes a table of the view as CSV: the one of this name, by default the first
     #[arg(long, value_name = "TABLE", num_args = 0..=1, conflicts_with = "json")]
     csv: Option<Option<String>>,
 }
 
-/// What one may ask a view.
+/// Holds what one may ask a view.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 pub struct Question {
     #[command(flatten)]
     moment: MomentArgs,
-    /// Only this stream, such as call-EUROHPC-2024-CEI-AI
+    /// Shows only this stream, such as call-EUROHPC-2024-CEI-AI
     #[arg(long, value_name = "ID")]
     stream: Option<StreamId>,
-    /// Only streams of this category, such as grant
+    /// Shows only streams of this category, such as grant
     #[arg(long, value_name = "NAME")]
     category: Option<String>,
-    /// Only what this person did, or has to do
+    /// Shows only what this person did, or has to do
     #[arg(long, value_name = "ID")]
     actor: Option<ActorId>,
-    /// Only what this role did, or has to do
+    /// Shows only what this role did, or has to do
     #[arg(long, value_parser = word::<Role>)]
     role: Option<Role>,
-    /// At most so many rows, the newest
+    /// Shows only the newest rows, at most this many
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
 }
@@ -157,7 +157,7 @@ impl fmt::Display for Answer<'_> {
 }
 
 impl Question {
-    /// Whether anything is asked but for everything, now.
+    /// Tells whether anything is asked but for everything, now.
     pub fn is_any(&self) -> bool {
         *self != Self::default()
     }
@@ -169,7 +169,7 @@ impl Question {
         report.ok_or_else(|| Failure::NotFound(format!("no view is called {view:?}")))
     }
 
-    /// What is asked, its times in the zones of the calls.
+    /// Makes the query, its times in the zones of the calls.
     pub fn query(&self, now: &Published) -> Result<Query, Failure> {
         Ok(self.about(self.moment.of_world(now.world())?))
     }
@@ -179,7 +179,7 @@ impl Question {
         &self.moment
     }
 
-    /// What is asked as of a moment.
+    /// Makes the query as of a moment.
     pub fn about(&self, moment: AsOf) -> Query {
         Query {
             actor: self.actor.clone(),

@@ -20,22 +20,30 @@ use tranche::vault::Vault;
 /// How much one read of the log asks for, in bytes.
 const READ_BYTES: usize = 1 << 20;
 
-/// Which log.
+/// The heading in the help of every sub-command.
+const HEADING: &str = "Log and keys";
+
+/// Says which log is meant.
 #[derive(Args, Clone, Debug)]
 pub struct Source {
-    /// Directory of the embedded log, made by the first command that writes; beside a --log
-    /// on servers: a directory for snapshots, so that a start need not read everything
-    #[arg(long, global = true, value_name = "DIR")]
+    /// Uses the log in this directory, or makes it; beside --log, keeps snapshots there
+    #[arg(long, global = true, value_name = "DIR", help_heading = HEADING)]
     data: Option<PathBuf>,
 
-    /// The log by URL: sqlite:DIR, nats://HOST[:PORT][,HOST[:PORT]]/STREAM, the same with esdb: or
-    /// kurrentdb:, or memory: for one that is gone at the end
-    #[arg(long, global = true, value_name = "URL")]
+    /// Uses the log at this URL: sqlite:DIR, nats://HOST[:PORT][,HOST[:PORT]]/STREAM, esdb: or
+    /// kurrentdb: in the same form, or memory: for a log that is lost at the end
+    #[arg(long, global = true, value_name = "URL", help_heading = HEADING)]
     log: Option<String>,
 
-    /// Directory of the keys that personal data is sealed with, for its owner only; outside the log and
-    /// outside its back-ups
-    #[arg(long, global = true, value_name = "DIR", env = "TRANCHE_KEYS", hide_env_values = true)]
+    /// Seals personal data with the keys in this directory; keep it out of the log's back-ups
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        help_heading = HEADING,
+        env = "TRANCHE_KEYS",
+        hide_env_values = true
+    )]
     keys: Option<PathBuf>,
 }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use tranche::post::post;
 use tranche::proof::stamp::{self, Kept, QUERY_TYPE, REPLY_BYTES_MAX, REPLY_TYPE, StampError};
 
-/// What `tranche proof timestamp` is told.
+/// Holds the arguments of `tranche proof timestamp`.
 #[derive(Args)]
 pub struct StampArgs {
     #[command(flatten)]
@@ -22,13 +22,13 @@ pub struct StampArgs {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct Way {
-    /// The address of the authority, http://...
+    /// Asks the authority at this address, http://...
     #[arg(long, value_name = "URL")]
     tsa: Option<String>,
-    /// Writes the request (.tsq) to carry it to the authority
+    /// Writes the request (.tsq) to this file, to be carried to the authority
     #[arg(long, value_name = "FILE")]
     request_out: Option<PathBuf>,
-    /// Takes the reply (.tsr) that was brought back
+    /// Takes the reply (.tsr) that was brought back in this file
     #[arg(long, value_name = "FILE")]
     reply: Option<PathBuf>,
 }

@@ -19,41 +19,41 @@ use tranche::engine::Request;
 use tranche::roles::Roles;
 use tranche::vault::{self, Vault};
 
-/// What `tranche subject` is told.
+/// Holds the arguments of `tranche subject`.
 #[derive(Subcommand)]
 pub enum SubjectTask {
-    /// Prints a new id for a person, which says nothing about them
+    /// Prints a new id for a person, which tells nothing about them
     Id,
-    /// Prints the register of processing: which values are kept, what for, why, how long, for whom
+    /// Prints the register of processing: which values are kept, why, how long, for whom
     Processing,
-    /// Shows what is kept about a person, what was erased lawfully, holds, and the date of retention
+    /// Shows what is kept about a person, until when, and what was erased
     Show {
-        /// The person: an opaque id
+        /// Shows this person, by the opaque id
         subject: SubjectId,
     },
-    /// Writes all that is recorded about a person; sealed values in clear only with an approved opening
+    /// Writes all that is recorded about a person; sealed values need an approved opening
     Export(ExportArgs),
-    /// Checks every sealed value against its key, and that the keys of erased ones are gone
+    /// Checks each sealed value against its key, and that the keys of erased values are gone
     Check,
-    /// Destroys the keys that the log says are to be gone; a server with --keys does so by itself
+    /// Destroys the keys of erased values; a server with --keys does so by itself
     Sweep,
 }
 
 /// Whose data, and by which opening.
 #[derive(Args)]
 pub struct ExportArgs {
-    /// The person: an opaque id
+    /// Takes this person, by the opaque id
     subject: SubjectId,
-    /// The opening that another person approved; it is recorded as used before anything is shown
+    /// Uses this opening, which another person approved, and records that it was used
     #[arg(long, value_name = "KEY", requires = "actor")]
     opening: Option<Key>,
-    /// Who opens: who asked for it
+    /// Opens as this person, who asked for the opening
     #[arg(long, value_name = "ID", env = "TRANCHE_ACTOR", hide_env_values = true)]
     actor: Option<ActorId>,
-    /// The role it acts in
+    /// Acts in this role
     #[arg(long, value_parser = word::<Role>, default_value = "auditor")]
     role: Role,
-    /// Names this wish for ever, so that it can be sent again when the export was not seen
+    /// Sets the idempotency key: with the same id, an export that was not seen is given again
     #[arg(long, value_name = "ID")]
     id: Option<CommandId>,
 }

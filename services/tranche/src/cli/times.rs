@@ -12,19 +12,19 @@ use tranche::moment::{MomentError, Place, When};
 /// As of when, on both clocks.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
 pub struct MomentArgs {
-    /// Only what was true by then: a date (the end of that day), a time, or an instant
+    /// Takes only what was true by this time; a date counts to its end
     #[arg(long, value_name = "TIME")]
     as_of: Option<When>,
-    /// Only what had been recorded by then
+    /// Takes only what had been recorded by this time
     #[arg(long, value_name = "TIME")]
     known_at: Option<When>,
-    /// Only what was recorded up to this position
+    /// Takes only what was recorded up to this position
     #[arg(long, value_name = "N")]
     at_position: Option<u64>,
-    /// The call in whose zone dates and times are meant; needed when the zones of calls differ
+    /// Reads dates and times in the zone of this call; needed if the zones of calls differ
     #[arg(long, value_name = "ID")]
     call: Option<CallId>,
-    /// The zone in which dates and times are meant, by IANA name
+    /// Reads dates and times in this zone, by its IANA name
     #[arg(long, value_name = "NAME", conflicts_with = "call")]
     zone: Option<String>,
 }

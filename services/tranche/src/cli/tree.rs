@@ -9,10 +9,10 @@ use tranche::proof::{self, Prover, keys};
 /// Where the tree is, and who signs.
 #[derive(Args)]
 pub struct TreeArgs {
-    /// The secret keys, a line each; all of them sign
+    /// Signs with all the secret keys in this file, one in each line
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// Where the tree is kept; in the directory of an embedded log when absent
+    /// Keeps the tree in this directory; by default in that of the embedded log
     #[arg(long, value_name = "DIR")]
     tree: Option<PathBuf>,
 }
@@ -29,7 +29,7 @@ impl TreeArgs {
 pub struct ProvingArgs {
     #[command(flatten)]
     keys: ProvingKeys,
-    /// Where the tree is kept; in the directory of an embedded log when absent
+    /// Keeps the tree in this directory; by default in that of the embedded log
     #[arg(long, value_name = "DIR")]
     tree: Option<PathBuf>,
 }
@@ -38,10 +38,10 @@ pub struct ProvingArgs {
 #[derive(Args)]
 #[group(required = true, multiple = false)]
 struct ProvingKeys {
-    /// The secret keys of the log, a line each
+    /// Signs with the secret keys in this file, one in each line
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
-    /// Its public keys, a line each: what was signed before is enough
+    /// Uses what was signed before by the public keys in this file, one in each line
     #[arg(long, value_name = "FILE")]
     public: Option<PathBuf>,
 }

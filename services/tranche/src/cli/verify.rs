@@ -18,27 +18,26 @@ use tranche::pack;
 use tranche::proof::{self, Check, Shelf, keys};
 use tranche::verify::{Checked, Finding, entries};
 
-/// What `tranche verify` is told.
+/// Holds the arguments of `tranche verify`.
 #[derive(Args)]
 pub struct VerifyArgs {
-    /// A checkpoint that was kept elsewhere, signed by a key of --public: the log must contain what it is about
+    /// Checks that the log contains all that this checkpoint is about, which was kept elsewhere
     #[arg(long, value_name = "FILE", requires = "public")]
     checkpoint: Vec<PathBuf>,
-    /// The public keys that checkpoints are signed with, a line each
+    /// Trusts the public keys in this file, one in each line, for checkpoints
     #[arg(long, value_name = "FILE")]
     public: Option<PathBuf>,
-    /// Where the tree of the log is kept; in the directory of an embedded log when absent
+    /// Reads the tree in this directory; by default in that of the embedded log
     #[arg(long, value_name = "DIR")]
     tree: Option<PathBuf>,
     #[command(flatten)]
     quorum: QuorumArgs,
     #[command(flatten)]
     documents: DocumentsArgs,
-    /// A pack of `tranche audit pack` instead of a log; its own keys are trusted without --public
+    /// Checks this pack instead of a log; without --public its own keys are trusted
     #[arg(long, value_name = "FILE", conflicts_with_all = ["checkpoint", "tree", "witness"])]
     pack: Option<PathBuf>,
-    /// Only the stored bytes, which is several times as fast: the checksum of every row, the hash of every
-    /// commit, tiles and checkpoints; not what commits say, no documents, no snapshots
+    /// Checks only the stored bytes, several times as fast; not what the commits say
     #[arg(long, conflicts_with = "pack")]
     bytes: bool,
 }

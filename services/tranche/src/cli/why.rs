@@ -16,28 +16,29 @@ use tranche::moment::{Place, When};
 use tranche::why::{Difference, SHOWN_MAX, SHOWN_USUAL, Step, Why, moments};
 
 pub const WHY_HELP: &str = "\
-A pointer is /TABLE/ROW/COLUMN, where the row is its name, its number from 0, or `totals`; or the place in \
-the JSON of the view (RFC 6901). A name is what the first columns say, with colons between them.
+A pointer is /TABLE/ROW/COLUMN, or the place in the JSON of the view (RFC 6901). The row is
+its name, its number from 0, or `totals`; its name is the text of the first columns, with
+colons between them.
 
-Every event that changed the figure is told, in order; they add up to it. Of views other than budget and \
-ledger, what the newest 1000 commits did is told, and the rest is one sum.
+For budget and ledger the answer lists every event that changed the figure, and they add up to
+it. For other views it lists what the newest 1000 commits did, and one sum for the rest.
 
 Examples:
   tranche why budget /lines/AI:L1:DEP/committed --data log
   tranche why ledger /accounts/Cash:AI:Bank/credit --as-of 2025-12-31 --data log
   tranche why budget /tables/0/rows/0/union --at-position 100 --data log --json";
 
-/// What `tranche why` is told.
+/// Holds the arguments of `tranche why`.
 #[derive(Args)]
 #[command(after_help = WHY_HELP)]
 pub struct WhyArgs {
-    /// The view
+    /// Explains a figure of this view
     view: String,
-    /// The figure: /TABLE/ROW/COLUMN
+    /// Explains the figure at this place: /TABLE/ROW/COLUMN
     pointer: String,
     #[command(flatten)]
     question: Question,
-    /// The newest N events that changed it; earlier ones are one sum
+    /// Shows the newest N events that changed it; the earlier ones are one sum
     #[arg(long, value_name = "N", default_value_t = SHOWN_USUAL, value_parser = newest)]
     newest: usize,
 }
@@ -50,37 +51,36 @@ fn newest(text: &str) -> Result<usize, String> {
 /// On which clock two moments are.
 #[derive(Clone, Copy, ValueEnum)]
 enum Clock {
-    /// What had been recorded by then
+    /// Compares what had been recorded
     Recorded,
-    /// What was true by then, as it is known now
+    /// Compares what was true, as it is known now
     Effective,
 }
 
-/// What `tranche diff` is told.
+/// Holds the arguments of `tranche diff`.
 #[derive(Args)]
 pub struct DiffArgs {
-    /// The view
+    /// Compares this view
     view: String,
-    /// The earlier moment: a date (the end of that day), a time, or an instant; before everything
-    /// when absent
+    /// Begins at this moment; by default before everything; a date counts to its end
     #[arg(long, value_name = "TIME", conflicts_with_all = ["from_position", "to_position"])]
     from: Option<When>,
-    /// The later moment; now when absent
+    /// Ends at this moment; by default now
     #[arg(long, value_name = "TIME", conflicts_with_all = ["from_position", "to_position"])]
     to: Option<When>,
-    /// The clock of both
+    /// Reads both moments on this clock
     #[arg(long, value_enum, default_value_t = Clock::Recorded)]
     on: Clock,
-    /// The earlier moment as a position of the log
+    /// Begins at this position of the log
     #[arg(long, value_name = "N")]
     from_position: Option<u64>,
-    /// The later one
+    /// Ends at this position of the log
     #[arg(long, value_name = "N")]
     to_position: Option<u64>,
-    /// The call in whose zone dates and times are meant; needed when the zones of calls differ
+    /// Reads dates and times in the zone of this call; needed if the zones of calls differ
     #[arg(long, value_name = "ID")]
     call: Option<CallId>,
-    /// The zone in which dates and times are meant, by IANA name
+    /// Reads dates and times in this zone, by its IANA name
     #[arg(long, value_name = "NAME", conflicts_with = "call")]
     zone: Option<String>,
 }

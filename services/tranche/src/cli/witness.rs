@@ -15,14 +15,14 @@ use tranche::http::told_to_stop;
 use tranche::proof::keys;
 use tranche::witness::{self, AskError, Logs, Witness, must_cosign};
 
-/// What `tranche witness` is told.
+/// Holds the arguments of `tranche witness`.
 #[derive(Subcommand)]
 pub enum WitnessTask {
     /// Makes a secret key that cosigns checkpoints, and prints its public half
     Key {
-        /// The name of the witness, such as court.example/witness: for ever, and no other's
+        /// Gives the witness this name for ever, such as court.example/witness
         name: String,
-        /// The new file, for its owner only
+        /// Writes the key to this new file, which only its owner can read
         #[arg(long, value_name = "FILE")]
         to: PathBuf,
     },
@@ -30,20 +30,19 @@ pub enum WitnessTask {
     Serve(ServeArgs),
 }
 
-/// What `tranche witness serve` is told.
+/// Holds the arguments of `tranche witness serve`.
 #[derive(Args)]
 pub struct ServeArgs {
-    /// Where it remembers what it has seen: a witness that forgets can be made to sign two histories
+    /// Remembers in this directory what it has cosigned; do not lose it
     #[arg(long, value_name = "DIR")]
     dir: PathBuf,
-    /// The secret keys of the witness, a line each; all of them sign
+    /// Cosigns with all the secret keys in this file, one in each line
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// The public keys of a log to watch, a line each. The origin of the log is the name of its keys,
-    /// unless it stands before
+    /// Watches the log with these public keys; by default its origin is the name of the keys
     #[arg(long, value_name = "[ORIGIN=]FILE", required = true, num_args = 1..)]
     watch: Vec<Watched>,
-    /// The address. Anybody may reach it: only what a log has signed is looked at
+    /// Listens on this address, which anybody may reach: only what a log has signed is read
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7411")]
     listen: SocketAddr,
 }
@@ -70,14 +69,13 @@ impl FromStr for Watched {
     }
 }
 
-/// Which witnesses must have cosigned a checkpoint before it is believed.
+/// Says which witnesses must have cosigned a checkpoint before it is believed.
 #[derive(Args)]
 pub struct QuorumArgs {
-    /// The public keys of witnesses, a line each: each checkpoint must have their cosignatures, so that
-    /// it is of the history that everybody else is shown
+    /// Believes only checkpoints that the witnesses with these public keys have cosigned
     #[arg(long, value_name = "FILE")]
     witness: Option<PathBuf>,
-    /// So many of the witnesses are enough; all of them when absent
+    /// Takes this many of the witnesses as enough; by default all must cosign
     #[arg(long, value_name = "NUMBER", requires = "witness")]
     quorum: Option<u16>,
 }

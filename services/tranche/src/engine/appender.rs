@@ -75,7 +75,7 @@ pub(crate) enum Report {
 pub(crate) struct Lost {
     pub reason: Arc<str>,
     pub state: State,
-    /// What was read from the log and not decided here, with positions.
+    /// Holds what was read from the log and not decided here, with positions.
     pub lines: Vec<(Line, u64)>,
 }
 
@@ -88,7 +88,7 @@ pub(crate) struct Appender {
     pub metrics: Metrics,
     /// The state of what is durable.
     pub state: State,
-    /// How many appends in a row have failed.
+    /// Counts the appends in a row that have failed.
     pub failures: u32,
 }
 

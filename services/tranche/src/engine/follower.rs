@@ -41,7 +41,7 @@ impl Follower {
         Ok(Self { reader, following })
     }
 
-    /// What readers see.
+    /// Gives readers what is durable.
     #[must_use]
     pub fn reader(&self) -> Reader {
         self.reader.clone()

@@ -119,12 +119,12 @@ impl Inbox {
         self.changed.notify_one();
     }
 
-    /// Whether a report waits.
+    /// Tells whether a report waits.
     pub fn has_reports(&self) -> bool {
         self.is_reported.load(Ordering::Acquire)
     }
 
-    /// The clock has moved.
+    /// Says that the clock has moved.
     pub fn moved(&self) {
         self.lock().is_moved = true;
         self.changed.notify_one();
@@ -137,7 +137,7 @@ impl Inbox {
         self.closing.notify_all();
     }
 
-    /// Sleeps, and says whether the inbox was closed meanwhile.
+    /// Sleeps, and tells whether the inbox was closed meanwhile.
     pub fn sleep(&self, length: Duration) -> bool {
         let state = self.lock();
         let slept = self.closing.wait_timeout_while(state, length, |state| !state.is_closed);

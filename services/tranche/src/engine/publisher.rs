@@ -27,7 +27,7 @@ pub(crate) struct Publisher {
     pub index: Arc<Keeper>,
     pub snapshots: Option<Snapshots>,
     pub metrics: Metrics,
-    /// Whether somebody waits for a last snapshot.
+    /// Is set when somebody waits for a last snapshot.
     pub is_stopping: Arc<AtomicBool>,
 }
 

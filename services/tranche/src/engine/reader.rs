@@ -28,37 +28,37 @@ pub struct Published {
 }
 
 impl Published {
-    /// The last commit that it shows.
+    /// Gives the position of the last commit that it shows.
     #[must_use]
     pub fn position(&self) -> u64 {
         self.state.world.position
     }
 
-    /// When that commit was recorded.
+    /// Tells when that commit was recorded.
     #[must_use]
     pub fn recorded_at(&self) -> Timestamp {
         self.state.world.recorded_at
     }
 
-    /// The state of every stream.
+    /// Gives the state of every stream.
     #[must_use]
     pub fn world(&self) -> &World {
         &self.state.world
     }
 
-    /// The views.
+    /// Gives the views.
     #[must_use]
     pub fn views(&self) -> &Views {
         self.history.views()
     }
 
-    /// When the next timer is due.
+    /// Tells when the next timer is due.
     #[must_use]
     pub fn next_timer(&self) -> Option<Timestamp> {
         self.state.next_due()
     }
 
-    /// The digest of the world and of every view.
+    /// Computes the digest of the world and of every view.
     ///
     /// # Errors
     /// When one of them holds a number that has no canonical form.
@@ -125,7 +125,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// The newest state and views.
+    /// Gives the newest state and views.
     #[must_use]
     pub fn now(&self) -> Arc<Published> {
         Arc::clone(&self.shown.borrow())
@@ -141,7 +141,7 @@ impl Reader {
         reached.map(|shown| Arc::clone(&shown)).map_err(|_| ReadError::Stopped)
     }
 
-    /// A view as of a moment; `None` when there is no such view.
+    /// Shows a view as of a moment; `None` when there is no such view.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -149,7 +149,7 @@ impl Reader {
         self.report(view, Query::at(moment)).await
     }
 
-    /// What a view answers, now or about the past; `None` when there is no such view.
+    /// Asks a view, about now or the past; `None` when there is no such view.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -161,7 +161,7 @@ impl Reader {
         Ok(asked.await.map_err(|_| ReadError::Stopped)??)
     }
 
-    /// What a view answers, with the position of that moment: for a question about what was known by
+    /// Asks a view, and adds the position of that moment: for a question about what was known by
     /// an instant, the last commit that had been recorded by then.
     ///
     /// # Errors
@@ -175,7 +175,7 @@ impl Reader {
         Ok(Some(report))
     }
 
-    /// The last position up to `last` that had been recorded by an instant.
+    /// Finds the last position up to `last` that had been recorded by an instant.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -194,7 +194,7 @@ impl Reader {
         Ok(low)
     }
 
-    /// At most `limit` commits from a position on, in order.
+    /// Reads at most `limit` commits from a position on, in order.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -202,7 +202,7 @@ impl Reader {
         read(&*self.log, from.max(1), limit).await
     }
 
-    /// The commit of a position, if the log is that long.
+    /// Reads the commit of a position, if the log is that long.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -210,7 +210,7 @@ impl Reader {
         Ok(self.read_commits(position, 1).await?.pop())
     }
 
-    /// The last durable position of the log.
+    /// Asks for the last durable position of the log.
     ///
     /// # Errors
     /// When the log does not answer.

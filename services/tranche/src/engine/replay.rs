@@ -54,7 +54,7 @@ impl From<eventlog::Error> for OpenError {
     }
 }
 
-/// How far the reading of history is.
+/// Tells how far the reading of history is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// The last commit that was folded.
@@ -135,7 +135,7 @@ pub async fn check_snapshots(log: Arc<dyn Log>, dir: PathBuf) -> Result<Snapshot
     blocking(move |runtime| check(&Shelf { dir, log, runtime: runtime.clone() })).await
 }
 
-/// What a replay from the first commit gave.
+/// Holds the result of a replay from the first commit.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct ReplayReport {
     /// Commits, and so the last position.

@@ -24,7 +24,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// A command of an actor, without anything that may be left out.
+    /// Makes a request of an actor, without anything that may be left out.
     #[must_use]
     pub fn new(parsed: Parsed, actor: Actor, command_id: CommandId) -> Self {
         Self { parsed, envelope: Envelope::new(actor, command_id), received_at: None }

@@ -125,7 +125,7 @@ pub struct TailLost {
     pub position: u64,
     /// The snapshot.
     pub file: PathBuf,
-    /// What the log has there.
+    /// Says what the log has there.
     pub why: String,
 }
 
@@ -138,7 +138,7 @@ pub(crate) struct Shelf {
 }
 
 impl Shelf {
-    /// The newest snapshot that fits. Blocks.
+    /// Loads the newest snapshot that fits. Blocks.
     ///
     /// # Errors
     /// When a whole one was made of commits that the log does not have.
@@ -286,7 +286,7 @@ impl Snapshots {
         Self { shelf, every, last, writing: None }
     }
 
-    /// The position of the last one.
+    /// Gives the position of the last one.
     pub fn last(&self) -> u64 {
         self.last
     }

@@ -30,7 +30,7 @@ impl Default for State {
 }
 
 impl State {
-    /// Nothing has happened yet.
+    /// Begins before anything has happened.
     pub fn new(managers: Managers) -> Self {
         let (world, timers, reactions) = Default::default();
         Self { world, timers, reactions, managers }
@@ -67,7 +67,7 @@ impl State {
         self.reactions.add((self.managers)(&self.world, commit), commit);
     }
 
-    /// When the next timer is due.
+    /// Tells when the next timer is due.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.timers.get_min().map(|(due, _)| *due)
     }
@@ -90,7 +90,7 @@ pub(crate) struct Reaction {
 }
 
 impl Reaction {
-    /// The id of the command that sets it aside when it is refused.
+    /// Gives the id of the command that sets it aside when it is refused.
     pub fn park_id(&self) -> Option<CommandId> {
         format!("{}/park", self.command_id).parse().ok()
     }
@@ -115,7 +115,7 @@ impl Reactions {
         self.0.front()
     }
 
-    /// The first one was true already, or could not even be set aside.
+    /// Drops the first one, which was true already or could not even be set aside.
     pub fn skip(&mut self) {
         self.0.pop_front();
     }

@@ -55,7 +55,7 @@ struct Header {
 }
 
 impl Keeper {
-    /// Kept in a directory, if there is one.
+    /// Keeps the index in a directory, if there is one.
     pub fn new(dir: Option<PathBuf>) -> Self {
         Self { dir, ..Self::default() }
     }
@@ -145,7 +145,7 @@ pub enum AskError {
 }
 
 impl Reader {
-    /// Where a figure of a view comes from; `None` when there is no such view.
+    /// Tells where a figure of a view comes from; `None` when there is no such view.
     ///
     /// # Errors
     /// When the log cannot be read, or the pointer leads to no figure at that moment.
@@ -170,7 +170,7 @@ impl Reader {
         asked.await.map_err(|_| ReadError::Stopped)?
     }
 
-    /// What changed in a view between two moments; `None` when there is no such view.
+    /// Tells what changed in a view between two moments; `None` when there is no such view.
     ///
     /// # Errors
     /// When the log cannot be read.

@@ -18,37 +18,39 @@ use std::path::{Path, PathBuf};
 use tranche::export::{self, Export, NoLines};
 
 const EXPORT_HELP: &str = "\
-Each line of commits proves itself, with any program for c2sp.org/tlog-proof and without the log: write its entry \
-and its proof to files of their own, without a newline at the end.
+Each line of commits proves itself: any program for c2sp.org/tlog-proof can check it without
+the log. Write its entry and its proof to two files, without a newline at the end.
 
 Examples:
   tranche audit export postings --as-of 2025-12-31 --to postings.csv --data log
-  tranche audit export commits --scope grant:LUMI-AIF --public public --to lumi.jsonl --data log
-  head -1 lumi.jsonl | jq -rj .entry > commit; head -1 lumi.jsonl | jq -rj .proof > proof
+  tranche audit export commits --scope grant:LUMI-AIF --public public --to lumi.jsonl \\
+    --data log
+  head -1 lumi.jsonl | jq -rj .entry > commit
+  head -1 lumi.jsonl | jq -rj .proof > proof
   tranche proof check proof commit --public public";
 
-/// What `tranche audit export` is told.
+/// Holds the arguments of `tranche audit export`.
 #[derive(Args)]
 #[command(after_help = EXPORT_HELP)]
 pub struct ExportArgs {
-    /// What is written
+    /// Writes one of these
     #[arg(value_enum)]
     what: What,
-    /// Of commits, which: all, call:ID, round:CALL/ROUND, grant:ID or period:FROM..TO; the whole log when absent
+    /// Writes these commits: all, call:ID, round:CALL/ROUND, grant:ID, period:FROM..TO [default: all]
     #[arg(long)]
     scope: Option<Asked>,
     #[command(flatten)]
     moment: MomentArgs,
-    /// As what
+    /// Writes in this format
     #[arg(long, value_enum)]
     format: Option<Format>,
-    /// For proofs: the public keys of the log, a line each
+    /// Proves with checkpoints by the public keys in this file, one in each line
     #[arg(long, value_name = "FILE", required_if_eq("what", "commits"))]
     public: Option<PathBuf>,
-    /// For proofs: where the tree is kept; in the directory of an embedded log when absent
+    /// Proves with the tree in this directory; by default in that of the embedded log
     #[arg(long, value_name = "DIR")]
     tree: Option<PathBuf>,
-    /// A new file; standard output when absent. Beside FILE, FILE.totals.csv gets the control totals
+    /// Writes to this new file and totals to FILE.totals.csv; by default to standard output
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
 }
@@ -56,23 +58,22 @@ pub struct ExportArgs {
 /// What is written.
 #[derive(Clone, Copy, ValueEnum)]
 enum What {
-    /// Payments that were carried out
+    /// Writes the payments that were carried out
     Payments,
-    /// Commitments to grants, as they stand
+    /// Writes the commitments to grants, as they stand
     Commitments,
-    /// Every posting of the ledger, two lines each, with the names of GL_Details of ISO 21378. Its days and fiscal
-    /// years are of --zone, or of the zone of the calls; when a line was created is in UTC
+    /// Writes every posting of the ledger, two lines each, with the field names of ISO 21378 (GL_Details)
     Postings,
-    /// Commits, a line each: position, entry (the text that is hashed), proof (a whole .tlog-proof); as jsonl
+    /// Writes commits as jsonl: position, entry (the text that is hashed), proof (a .tlog-proof)
     Commits,
 }
 
 /// As what.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// RFC 4180
+    /// Writes CSV (RFC 4180)
     Csv,
-    /// One JSON object on each line
+    /// Writes one JSON object on each line
     Jsonl,
 }
 

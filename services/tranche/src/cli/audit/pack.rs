@@ -18,38 +18,42 @@ use std::path::PathBuf;
 use tranche::pack::Archive;
 
 const PACK_HELP: &str = "\
-Scopes: all, call:ID, round:CALL/ROUND, grant:ID, period:FROM..TO (what was recorded or true in it; dates are \
-whole days). Of all the archive has every commit and the tree; of the others their commits, a proof for each.
+Scopes: all, call:ID, round:CALL/ROUND, grant:ID, and period:FROM..TO, which takes what was
+recorded or true from one day to another. A pack of all holds every commit and the tree; any
+other holds its commits with a proof for each.
 
-Everything is told as of the moment; without one, as of the newest signed checkpoint. The first recorded \
-checkpoint that covers it is taken, so the same question gives the same bytes, also when the log has grown. \
-There must be one: tranche proof record.
+The pack shows the log as of the moment that you name; by default that of the newest signed
+checkpoint. It uses the first recorded checkpoint that covers the moment, so the same question
+gives the same bytes, also when the log has grown. If there is none yet, record one with
+`tranche proof record`.
 
 Examples:
-  tranche audit pack --scope round:EUROHPC-2024-CEI-AI/R1 --public public --to r1.tar --data log
-  tranche audit pack --scope period:2025-01-01..2025-12-31 --as-of 2025-12-31 --public public --to 2025.tar --data log";
+  tranche audit pack --scope round:EUROHPC-2024-CEI-AI/R1 --public public --to r1.tar \\
+    --data log
+  tranche audit pack --scope period:2025-01-01..2025-12-31 --as-of 2025-12-31 \\
+    --public public --to 2025.tar --data log";
 
-/// What `tranche audit pack` is told.
+/// Holds the arguments of `tranche audit pack`.
 #[derive(Args)]
 #[command(after_help = PACK_HELP)]
 pub struct PackArgs {
-    /// What it is of: all, call:ID, round:CALL/ROUND, grant:ID or period:FROM..TO
+    /// Packs this: all, call:ID, round:CALL/ROUND, grant:ID or period:FROM..TO
     #[arg(long)]
     scope: Asked,
     #[command(flatten)]
     moment: MomentArgs,
     #[command(flatten)]
     tree: ProvingArgs,
-    /// The new archive
+    /// Writes the archive to this new file
     #[arg(long, value_name = "FILE")]
     to: PathBuf,
     /// Documents that the commits name are taken along when the store is named
     #[command(flatten)]
     documents: DocumentsArgs,
-    /// The certificate of the authority that has stamped the checkpoint, PEM, to be taken along
+    /// Adds this certificate (PEM) of the authority that stamped the checkpoint
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// People by their ids in the tables, too; by names that are good for this pack only when absent
+    /// Shows the ids of people in the tables; by default names that are good for this pack only
     #[arg(long)]
     with_ids: bool,
 }

@@ -18,39 +18,39 @@ use projections::audit::{Audit, Kind, Row, Stratum, Workbench};
 use projections::report::{Cell, Kind as Column, Report, Table};
 use std::collections::BTreeMap;
 
-/// What `tranche audit sample` is told.
+/// Holds the arguments of `tranche audit sample`.
 #[derive(Args)]
 pub struct SampleArgs {
     #[command(flatten)]
     moment: MomentArgs,
-    /// What there are items of: payments or commitments
+    /// Samples payments or commitments
     #[arg(long, value_name = "WHAT", default_value = "payments")]
     population: Kind,
-    /// Only this grant
+    /// Samples only this grant
     #[arg(long, value_name = "ID")]
     grant: Option<GrantId>,
-    /// By what items are chosen
+    /// Chooses items by this
     #[arg(long, value_enum, default_value_t = By::MonetaryUnit)]
     by: By,
-    /// The error that would matter (TM)
+    /// Sets the error that would matter (TM)
     #[arg(long, value_name = "EUR", required_if_eq("by", "monetary-unit"))]
     materiality: Option<Money>,
-    /// The error that is expected (EM)
+    /// Sets the error that is expected (EM)
     #[arg(long, value_name = "EUR", default_value = "EUR 0")]
     expected: Money,
-    /// The share of deviations that would matter, as 1/20
+    /// Sets the share of deviations that would matter, such as 1/20
     #[arg(long, value_name = "RATE", required_if_eq("by", "attribute"))]
     tolerable: Option<Rate>,
-    /// The share of deviations that is expected
+    /// Sets the share of deviations that is expected
     #[arg(long, value_name = "RATE", default_value = "0/1")]
     expected_rate: Rate,
-    /// How sure the conclusion is to be: 80%, 90% or 95%
+    /// Sets how sure the conclusion is to be: 80%, 90% or 95%
     #[arg(long, default_value = "95%")]
     assurance: Assurance,
-    /// Root hash of the checkpoint, 64 hexadecimal digits
+    /// Takes this root hash of the checkpoint, 64 hexadecimal digits
     #[arg(long, value_name = "HEX")]
     root: Sha256Hex,
-    /// The nonce, 64 hexadecimal digits
+    /// Takes this nonce, 64 hexadecimal digits
     #[arg(long, value_name = "HEX")]
     nonce: Sha256Hex,
     /// Splits population and sample by value, source, country or round
@@ -61,9 +61,9 @@ pub struct SampleArgs {
 /// By what items are chosen.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum By {
-    /// Every euro has the same chance
+    /// Gives every euro the same chance
     MonetaryUnit,
-    /// Every item has the same chance
+    /// Gives every item the same chance
     Attribute,
 }
 

@@ -60,7 +60,7 @@ impl Asked {
     }
 }
 
-/// What belongs to the scope, and the people in the log up to the moment.
+/// Finds what belongs to the scope, and the people in the log up to the moment.
 pub async fn extent(
     source: &Source,
     scope: Scope,

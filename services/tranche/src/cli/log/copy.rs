@@ -19,12 +19,12 @@ use std::fmt;
 /// How much one read of a log asks for, in bytes. No more than two reads are in memory.
 const READ_BYTES: usize = 1 << 20;
 
-/// What `tranche log copy` is told.
+/// Holds the arguments of `tranche log copy`.
 #[derive(Args, Debug)]
 pub struct CopyArgs {
-    /// The log to read, by URL as for --log; its writer may go on meanwhile
+    /// Reads the log at this URL (see --log), while others may write it
     from: String,
-    /// The log to write, by URL; made if it is missing
+    /// Writes the log at this URL, and makes it if it is missing
     to: String,
 }
 

@@ -6,12 +6,12 @@ use domain::kernel::canonical;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// What was found.
+/// Holds the findings of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SnapshotCheck {
     /// So many snapshots of this build were replayed.
     pub compared: usize,
-    /// What is wrong, with its position when that is known.
+    /// Lists what is wrong, with its position when that is known.
     pub findings: Vec<(Option<u64>, String)>,
 }
 

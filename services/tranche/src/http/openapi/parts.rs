@@ -218,7 +218,7 @@ fn of_reading() -> Value {
             "The SHA-256 of its bytes."),
         "Stream": of("path", "stream", &stream(), true,
             "Its name: `category-id`."),
-        "Code": of("path", "code", &json!({ "type": "string", "enum": crate::http::problems::codes() }), true,
+        "Code": of("path", "code", &json!({ "type": "string", "enum": crate::refusals::codes() }), true,
             "The code of a problem."),
         "View": of("path", "view",
             &json!({ "type": "string", "enum": projections::names().collect::<Vec<_>>() }), true,

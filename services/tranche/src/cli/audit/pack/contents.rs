@@ -56,7 +56,7 @@ pub struct Contents<'a> {
     pub args: &'a PackArgs,
 }
 
-/// What was made.
+/// Holds what was made.
 pub struct Done {
     pub commits: usize,
     pub files: usize,
