@@ -2,6 +2,7 @@
 
 mod additions;
 mod docs;
+mod facts;
 mod layers;
 mod licences;
 mod names;

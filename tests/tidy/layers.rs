@@ -70,6 +70,7 @@ const HOUSES: &[House<'_>] = &[
                 &[
                     "clock",
                     "components",
+                    "exit",
                     "export",
                     "faults",
                     "moment",
@@ -82,7 +83,7 @@ const HOUSES: &[House<'_>] = &[
             ("engine", &["engine"]),
             ("desk", &["gateway", "node"]),
             ("proof", &["documents", "pack", "proof", "vault", "verify"]),
-            ("http", &["asyncapi", "http"]),
+            ("http", &["asyncapi", "http", "refusals"]),
             ("around", &["bench", "cqrs", "demo", "witness"]),
             ("cli", &["cli"]),
         ],
