@@ -25,6 +25,7 @@ mod kurrent;
 mod life;
 #[cfg(feature = "nats")]
 mod nats;
+mod often;
 mod pack;
 mod personal;
 mod proof;
