@@ -9,10 +9,11 @@ mod corpus;
 mod damage;
 mod targets;
 
+use crate::often::times;
 use proptest::test_runner::{Config, TestCaseResult, TestRunner};
 
-/// Damaged texts for each target in CI: seconds for all.
-const CASES: u32 = 6_000;
+/// Damaged texts for each target for each change, and at night.
+const CASES: (u32, u32) = (500, 20_000);
 
 /// Runs one target. What it gets is printed when it fails, as short as it could be made.
 fn fuzz(seeds: Vec<Vec<u8>>, target: fn(&[u8]) -> TestCaseResult) {
@@ -20,8 +21,8 @@ fn fuzz(seeds: Vec<Vec<u8>>, target: fn(&[u8]) -> TestCaseResult) {
         target(seed).unwrap_or_else(|error| panic!("{error}: {}", seed.escape_ascii()));
     }
     let cases = std::env::var("FUZZ_CASES").ok().and_then(|cases| cases.parse().ok());
-    let config =
-        Config { cases: cases.unwrap_or(CASES), failure_persistence: None, ..Config::default() };
+    let cases = cases.unwrap_or_else(|| times(CASES.0, CASES.1));
+    let config = Config { cases, failure_persistence: None, ..Config::default() };
     let ended = TestRunner::new(config).run(&damage::damaged(seeds), |damaged| target(&damaged.0));
     ended.unwrap_or_else(|error| panic!("{error}"));
 }

@@ -5,6 +5,7 @@
 //! commands and of precedence; the list of refusals is written by hand, so that the tables of the
 //! code are held against something else.
 
+mod lives;
 mod mistakes;
 mod order;
 

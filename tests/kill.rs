@@ -1,10 +1,11 @@
-//! The real program, killed under load a hundred times: what was acknowledged is there, once, where
+//! The real program, killed under load again and again: what was acknowledged is there, once, where
 //! it was told, and the program opens its log again by itself.
 
 use crate::cli::program::{Scratch, command, directory};
 use crate::client::Client;
 use crate::invariants::Checker;
 use crate::life::Dice;
+use crate::often::times;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufRead, Read};
@@ -16,8 +17,8 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// So many times it is killed.
-const ROUNDS: u64 = 100;
+/// So many times it is killed for each change, and at night.
+const ROUNDS: (u64, u64) = (10, 100);
 /// So many callers at once.
 const CALLERS: u64 = 4;
 
@@ -202,7 +203,8 @@ fn killed_a_hundred_times_under_load_it_loses_nothing_and_opens_by_itself() {
         let mut acknowledged = 0;
         let mut served = Served::start(scratch.path());
         let mut known = Known::new();
-        for round in 0..ROUNDS {
+        let rounds = times(ROUNDS.0, ROUNDS.1);
+        for round in 0..rounds {
             // What was asked again after the last kill is acknowledged by now, and still there.
             known.append(&mut load(served, round, dice).await);
             served = Served::start(scratch.path());
@@ -214,7 +216,7 @@ fn killed_a_hundred_times_under_load_it_loses_nothing_and_opens_by_itself() {
             acknowledged =
                 kept.unwrap_or_else(|breach| panic!("SEED={seed}, round {round}: {breach}"));
         }
-        assert!(acknowledged > ROUNDS * 2, "the load was no load: {acknowledged}");
+        assert!(acknowledged > rounds * 2, "the load was no load: {acknowledged}");
         served.kill();
     });
 }

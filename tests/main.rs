@@ -26,6 +26,7 @@ mod life;
 #[cfg(feature = "nats")]
 mod nats;
 mod needs;
+mod often;
 mod pack;
 mod personal;
 mod proof;

@@ -5,6 +5,7 @@ mod stream;
 
 use crate::cli::program::{Scratch, command, directory, tranche};
 use crate::life::Dice;
+use crate::often::times;
 use eventlog::nats::server::{Cluster, Server};
 use eventlog::{Log, Nats};
 use serde_json::json;
@@ -17,8 +18,8 @@ use stream::{Events, expected};
 const AT_LAST: Duration = Duration::from_secs(120);
 /// The pause before it is tried again.
 const PAUSE: Duration = Duration::from_millis(20);
-/// So many times a relay is killed.
-const KILLS: usize = 20;
+/// So many times a relay is killed for each change, and at night.
+const KILLS: (usize, usize) = (5, 20);
 const HISTORY: &str = include_str!("history/0.1.0.jsonl");
 
 fn lines() -> Vec<&'static str> {
@@ -119,7 +120,7 @@ async fn a_relay_that_is_killed_again_and_again_repeats_nothing_and_leaves_nothi
     record(&url, first).await;
     let events = Events::connect(&url, "killed").await;
     let mut in_the_middle = 0;
-    for commits in rest.chunks(rest.len().div_ceil(KILLS)) {
+    for commits in rest.chunks(rest.len().div_ceil(times(KILLS.0, KILLS.1))) {
         let before = events.count().await;
         let relay = Relay::start(scratch.path(), &url);
         let recording = tokio::spawn(one_by_one(url.clone(), commits.to_vec()));

@@ -4,6 +4,7 @@
 
 use crate::invariants::Checker;
 use crate::life::{self, Dice, Step};
+use crate::often::times;
 use bytes::Bytes;
 use domain::decide::command::{Meta, Parsed};
 use domain::kernel::actor::{Actor, Role};
@@ -21,8 +22,8 @@ use tokio::task::JoinSet;
 use tranche::clock::{Clock, ManualClock};
 use tranche::engine::{Engine, Options, Receipt, Request, SubmitError};
 
-/// So many seeds in the test command.
-const SEEDS: u64 = 200;
+/// So many seeds for each change, and at night.
+const SEEDS: (u64, u64) = (60, 200);
 /// At most so many steps of one seed: the long life in full for one seed in eight.
 const STEPS_MAX: usize = 140;
 /// How often a client asks again when it got no answer.
@@ -394,8 +395,9 @@ fn simulate(seed: u64) -> Result<(u64, BTreeSet<String>), String> {
 #[test]
 fn no_fault_of_log_or_clock_breaks_a_promise_of_the_engine() {
     let chosen = std::env::var("SEED").ok().and_then(|seed| seed.parse::<u64>().ok());
+    let seeds = times(SEEDS.0, SEEDS.1);
     let (mut recorded, mut refused) = (0, BTreeSet::new());
-    for seed in chosen.map_or(0..SEEDS, |seed| seed..seed + 1) {
+    for seed in chosen.map_or(0..seeds, |seed| seed..seed + 1) {
         let run = std::panic::catch_unwind(|| simulate(seed));
         let kept = run.unwrap_or_else(|_| Err("panicked; see above".to_owned()));
         let (entries, codes) =
@@ -404,7 +406,7 @@ fn no_fault_of_log_or_clock_breaks_a_promise_of_the_engine() {
         refused.extend(codes);
     }
     if chosen.is_none() {
-        assert!(recorded > SEEDS * 20, "only {recorded} commits");
+        assert!(recorded > seeds * 20, "only {recorded} commits");
         assert!(refused.len() > 60, "only {} codes", refused.len());
     }
 }

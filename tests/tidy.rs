@@ -2,6 +2,8 @@
 
 mod additions;
 mod docs;
+mod facts;
+mod layers;
 mod licences;
 mod names;
 mod purity;

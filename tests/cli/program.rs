@@ -5,11 +5,14 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The directory that holds the program, which is built first: another package's program is not
-/// built for us.
+/// The directory that holds the program. Another package's program is not built for us: whoever runs
+/// the tests has built it (`tests/program`), or the first test that asks does.
 pub fn directory() -> &'static Path {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     DIRECTORY.get_or_init(|| {
+        if let Some(built) = std::env::var_os("TRANCHE_PROGRAM_DIR") {
+            return PathBuf::from(built);
+        }
         let test = std::env::current_exe().expect("the path of the tests");
         let profile_dir = test.parent().and_then(Path::parent).expect("target/<profile>/deps");
         let target_dir = profile_dir.parent().expect("target");

@@ -6,18 +6,36 @@ use super::program::{self, Scratch};
 use expect_test::expect_file;
 use std::path::{Path, PathBuf};
 
+/// A test for each story, which is a file of that name.
+macro_rules! stories {
+    ($($name:ident)*) => {
+        /// Every story that is told.
+        const STORIES: &[&str] = &[$(stringify!($name)),*];
+
+        $(#[test]
+        fn $name() {
+            let path = directory().join(concat!(stringify!($name), ".txt"));
+            let told = std::fs::read_to_string(&path).unwrap();
+            expect_file![path].assert_eq(&play(&told));
+        })*
+    };
+}
+
+stories! { accounts audit budget documents explain help mistakes rules why }
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("stories")
+}
+
 #[test]
-fn every_story_goes_as_it_is_told() {
-    let stories = Path::new(env!("CARGO_MANIFEST_DIR")).join("stories");
-    let mut paths: Vec<PathBuf> =
-        stories.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
-    paths.sort();
-    assert!(!paths.is_empty());
-    for path in paths {
-        let told = std::fs::read_to_string(&path).unwrap();
-        expect_file![path].assert_eq(&play(&told));
-    }
+fn every_story_is_told() {
+    let files = directory().read_dir().unwrap().map(|entry| entry.unwrap().path());
+    let mut names: Vec<String> = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "txt"))
+        .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    assert_eq!(names, STORIES, "add the story to the list above");
 }
 
 /// What happens when the commands of a story are typed.
