@@ -95,14 +95,13 @@ impl Crate {
         let parsed = syn::parse_file(text).unwrap_or_else(|error| panic!("{path}: {error}"));
         self.files.push(path.to_owned());
         let file = self.files.len() - 1;
-        self.declare(file, folder, parent, parsed.items, sources)
+        self.declare((file, folder), parent, parsed.items, sources)
     }
 
     /// Declares a module; `folder` is where the files of its children lie.
     fn declare(
         &mut self,
-        file: usize,
-        folder: &str,
+        (file, folder): (usize, &str),
         parent: Option<usize>,
         items: Vec<syn::Item>,
         sources: &BTreeMap<String, String>,
@@ -121,7 +120,7 @@ impl Crate {
                     let name = module.ident.to_string();
                     let inside = format!("{folder}/{name}");
                     let child = if let Some((_, items)) = module.content {
-                        self.declare(file, &inside, Some(index), items, sources)
+                        self.declare((file, &inside), Some(index), items, sources)
                     } else {
                         let flat = format!("{inside}.rs");
                         let nested = format!("{inside}/mod.rs");
