@@ -4,7 +4,7 @@
 use crate::cli::program::{Scratch, command, directory};
 use bytes::Bytes;
 use domain::Commit;
-use domain::canonical::Sha256Hex;
+use domain::kernel::canonical::Sha256Hex;
 use eventlog::Log;
 use serde_json::{Value, json};
 use std::path::Path;

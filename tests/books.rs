@@ -5,7 +5,7 @@
 use crate::desk::Desk;
 use crate::life::{self, Dice};
 use domain::Commit;
-use domain::commit::Recorded;
+use domain::facts::commit::Recorded;
 use projections::ledger::{Ledger, Transfer};
 use projections::report::Cell;
 use projections::{Projection, Query, Views};

@@ -4,11 +4,13 @@
 use crate::books::Books;
 use crate::invariants::Checker;
 use crate::life::{Step, person};
-use domain::command::{Meta, Parsed, Role};
-use domain::ids::{CommandId, TimerId};
-use domain::rejection::Refusal;
-use domain::timer::Timer;
-use domain::{Commit, World, canonical};
+use domain::decide::command::{Meta, Parsed};
+use domain::facts::timer::Timer;
+use domain::kernel::actor::Role;
+use domain::kernel::canonical;
+use domain::kernel::ids::{CommandId, TimerId};
+use domain::kernel::refusal::Refusal;
+use domain::{Commit, World};
 use jiff::{Timestamp, ToSpan};
 use std::collections::BTreeMap;
 
@@ -115,7 +117,7 @@ impl Desk {
     /// A life does not know the checkpoint that its sample rests on: it leaves the size out, as 0.
     fn with_checkpoint(&self, step: &Step) -> Vec<u8> {
         let is_draw = step.command == "audit.draw";
-        let log = self.world.checkpoints.get(&domain::checkpoint::this_log());
+        let log = self.world.checkpoints.get(&domain::facts::checkpoint::this_log());
         let newest = log.and_then(|log| log.recorded.get_max().map(|(_, newest)| *newest));
         match (step.data().filter(|data| is_draw && data["checkpoint"]["size"] == 0), newest) {
             (Some(mut data), Some((size, root))) => {
@@ -129,7 +131,7 @@ impl Desk {
     /// A service records a checkpoint when somebody waits for one. The signature is none.
     fn sign(&mut self) -> Result<(), String> {
         let size = self.world.position;
-        let log = self.world.checkpoints.get(&domain::checkpoint::this_log());
+        let log = self.world.checkpoints.get(&domain::facts::checkpoint::this_log());
         let mut keys = vec![crate::life::KEY, crate::life::SPARE_KEY];
         keys.retain(|key| log.is_none_or(|log| !log.retired.contains_key(*key)));
         let record = serde_json::json!({ "keys": keys, "note": format!("log.example\n{size}\n"), "root": format!("{size:064x}"), "size": size });
@@ -153,7 +155,7 @@ impl Desk {
         for kind in &kinds {
             *self.recorded.entry((*kind).to_owned()).or_default() += 1;
         }
-        for reaction in domain::react::react(&self.world, commit) {
+        for reaction in domain::process::react::react(&self.world, commit) {
             let step = own(&reaction.wish.command, &reaction.wish.data, self.now);
             // A refused reaction is parked by the engine; nothing more happens here.
             let _ = self.decide(reaction.command_id.as_str(), &step)?;

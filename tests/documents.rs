@@ -78,7 +78,7 @@ fn in_days(days: u64) -> String {
 
 /// `call.open` with the rules of a playground.
 fn opening(call: &str) -> Value {
-    let rules = domain::rules::parse(domain::rules::shipped("playground").unwrap()).unwrap();
+    let rules = domain::rulebook::parse(domain::rulebook::shipped("playground").unwrap()).unwrap();
     json!({"call": call, "title": call, "rules": rules, "cut_offs": []})
 }
 

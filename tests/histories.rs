@@ -2,7 +2,8 @@
 //! bytes, and with nothing but errors when it is damaged.
 
 use crate::invariants::Checker;
-use domain::canonical::{self, Sha256Hex};
+use domain::kernel::canonical;
+use domain::kernel::canonical::Sha256Hex;
 use domain::{Commit, World};
 use projections::Views;
 use proptest::prelude::*;

@@ -144,7 +144,7 @@ async fn a_bad_body_changes_nothing_and_is_answered_clearly() {
 #[tokio::test]
 async fn every_mistake_of_a_rules_document_is_answered() {
     let server = empty().await;
-    let rules = domain::rules::parse(domain::rules::shipped("playground").unwrap()).unwrap();
+    let rules = domain::rulebook::parse(domain::rulebook::shipped("playground").unwrap()).unwrap();
     let mut body = json!({"call": "C", "title": "T", "rules": rules, "cut_offs": []});
     // Refused by what it says, then by its shape as well.
     body["rules"]["zone"] = "Mars/Base".into();
@@ -397,7 +397,7 @@ async fn exports_are_lines_with_their_control_totals() {
     for what in ["payments", "commitments", "postings"] {
         let csv = server.get(&format!("/exports/{what}")).await.text();
         let totals = server.get(&format!("/exports/{what}/totals")).await.text();
-        let digest = domain::canonical::Sha256Hex::of(csv.as_bytes());
+        let digest = domain::kernel::canonical::Sha256Hex::of(csv.as_bytes());
         assert!(totals.contains(&format!("sha256,{digest}")), "{what}: {totals}");
         assert!(totals.contains(&format!("lines,{}\r\n", csv.lines().count() - 1)), "{totals}");
     }

@@ -1,7 +1,7 @@
 //! Whole lives as commands, from the first vote of money to the last report: what several people do
 //! over years, with the mistakes that they make on the way. The numbers come from dice.
 
-use domain::command::{Actor, Confidence, Evidence, Role};
+use domain::kernel::actor::{Actor, Confidence, Evidence, Role};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::borrow::Borrow;
@@ -147,7 +147,7 @@ pub fn eur(cents: i64) -> String {
 
 /// A digest that names a document of this fixture.
 pub fn sha(name: &str) -> String {
-    domain::canonical::Sha256Hex::of(name.as_bytes()).to_string()
+    domain::kernel::canonical::Sha256Hex::of(name.as_bytes()).to_string()
 }
 
 /// A value that nobody can open: the rules never do. `act` stands for its key.
@@ -332,6 +332,6 @@ pub fn deciders() -> Vec<(&'static str, &'static str)> {
         "system",
         "timer"
     ];
-    assert_eq!(sources.len(), domain::world::CATEGORIES.len(), "a decider is missing here");
+    assert_eq!(sources.len(), domain::facts::event::CATEGORIES.len(), "a decider is missing here");
     sources
 }

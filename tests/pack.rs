@@ -4,7 +4,7 @@
 mod own;
 
 use crate::cli::program::{Scratch, command, tranche};
-use domain::canonical::Sha256Hex;
+use domain::kernel::canonical::Sha256Hex;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

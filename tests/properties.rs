@@ -2,7 +2,7 @@
 
 use crate::desk::Desk;
 use crate::life::{self, Dice, Expect, Step};
-use domain::command::Parsed;
+use domain::decide::command::Parsed;
 use proptest::prelude::*;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -148,7 +148,7 @@ fn missing(recorded: &BTreeMap<String, u64>, refused: &BTreeSet<String>) -> Stri
             }
         }
     }
-    for code in domain::world::refusal_codes() {
+    for code in domain::catalogue::refusal_codes() {
         let elsewhere = ELSEWHERE.iter().any(|(known, _)| *known == code);
         if elsewhere == refused.contains(&code) {
             let _ = writeln!(missing, "code {code}: listed elsewhere {elsewhere}");

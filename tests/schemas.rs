@@ -3,8 +3,9 @@
 
 use crate::desk::Desk;
 use crate::life::{self, Dice};
-use domain::canonical::Sha256Hex;
-use domain::schemas::{self, EventSchema};
+use domain::facts::schemas;
+use domain::facts::schemas::EventSchema;
+use domain::kernel::canonical::Sha256Hex;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;

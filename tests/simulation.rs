@@ -5,9 +5,11 @@
 use crate::invariants::Checker;
 use crate::life::{self, Dice, Step};
 use bytes::Bytes;
-use domain::command::{Actor, Meta, Parsed, Role};
-use domain::ids::CommandId;
-use domain::{Commit, World, canonical};
+use domain::decide::command::{Meta, Parsed};
+use domain::kernel::actor::{Actor, Role};
+use domain::kernel::canonical;
+use domain::kernel::ids::CommandId;
+use domain::{Commit, World};
 use eventlog::faulty::Odds;
 use eventlog::{Faulty, Log, Memory};
 use jiff::{Timestamp, ToSpan};

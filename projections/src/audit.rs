@@ -5,19 +5,20 @@ pub mod hledger;
 pub mod postings;
 mod workbench;
 
-pub use domain::audit::population::Population as Kind;
+pub use domain::facts::audit::Population as Kind;
 pub use postings::Lines;
 pub use workbench::{Incomplete, Row, Stratum, Workbench};
 
 use crate::projection::{LARGE, Projection, Query};
 use crate::report::{Cell, Kind as Column, Report, Table};
-use domain::audit::{Audit as State, Standing};
-use domain::canonical::Sha256Hex;
-use domain::commit::Recorded;
-use domain::ids::{AuditId, StreamKey};
-use domain::money::{Currency, Money};
-use domain::sampling::{self, Item, Method, Tested};
-use domain::world::{At, Decider};
+use domain::facts::audit::{Audit as State, Standing};
+use domain::facts::commit::Recorded;
+use domain::facts::stream::{At, Decider};
+use domain::kernel::canonical::Sha256Hex;
+use domain::kernel::ids::{AuditId, StreamKey};
+use domain::kernel::money::{Currency, Money};
+use domain::kernel::sampling;
+use domain::kernel::sampling::{Item, Method, Tested};
 use domain::{Commit, Event};
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};

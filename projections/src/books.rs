@@ -2,11 +2,12 @@
 
 use crate::projection::confidence;
 use domain::Commit;
-use domain::command::Confidence;
-use domain::commit::Recorded;
-use domain::ids::{CallId, Country, FundId, GrantId, Key, PledgeId, ProposalId, StreamKey};
-use domain::money::Money;
-use domain::{Event, call, fund, grant, pledge};
+use domain::Event;
+use domain::facts::commit::Recorded;
+use domain::facts::{call, fund, grant, pledge};
+use domain::kernel::actor::Confidence;
+use domain::kernel::ids::{CallId, Country, FundId, GrantId, Key, PledgeId, ProposalId, StreamKey};
+use domain::kernel::money::Money;
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -3,9 +3,10 @@
 
 use crate::projection::{LARGE, Projection, Query};
 use crate::report::{Cell, Kind, Report, Table};
-use domain::canonical::Sha256Hex;
-use domain::commit::Recorded;
-use domain::{Commit, Event, audit, checkpoint};
+use domain::facts::commit::Recorded;
+use domain::facts::{audit, checkpoint};
+use domain::kernel::canonical::Sha256Hex;
+use domain::{Commit, Event};
 use imbl::{OrdMap, Vector};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -3,11 +3,13 @@
 
 use crate::projection::{Projection, Query};
 use crate::report::{Cell, Kind, Report, Table};
-use domain::allocation::{self, Phase, Place};
-use domain::commit::Recorded;
-use domain::compute::{ComputeTime, Unit};
-use domain::ids::{AllocationId, CallId, Country, Key, PrizeId, StreamKey, SystemId};
-use domain::{Commit, Event, prize, system};
+use domain::facts::allocation;
+use domain::facts::allocation::{Phase, Place};
+use domain::facts::commit::Recorded;
+use domain::facts::{prize, system};
+use domain::kernel::compute::{ComputeTime, Unit};
+use domain::kernel::ids::{AllocationId, CallId, Country, Key, PrizeId, StreamKey, SystemId};
+use domain::{Commit, Event};
 use imbl::OrdMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};

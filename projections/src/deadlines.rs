@@ -4,11 +4,12 @@
 use crate::projection::{LARGE, Projection, Query, confidence};
 use crate::report::{Cell, Kind, Report, Table};
 use crate::tasks::{Due, Tasks};
-use domain::command::Confidence;
-use domain::commit::Recorded;
-use domain::ids::{CallId, Key, StreamId, StreamKey, TimerId};
-use domain::time::LocalTime;
-use domain::{Commit, Event, call, timer};
+use domain::facts::commit::Recorded;
+use domain::facts::{call, timer};
+use domain::kernel::actor::Confidence;
+use domain::kernel::ids::{CallId, Key, StreamId, StreamKey, TimerId};
+use domain::kernel::time::LocalTime;
+use domain::{Commit, Event};
 use imbl::OrdMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 use crate::projection::{LARGE, Projection, Query};
 use crate::report::{Cell, Kind, Report, Table};
 use crate::tasks::{Due, Task, Tasks, roles};
-use domain::commit::Recorded;
+use domain::facts::commit::Recorded;
 use domain::{Commit, Role};
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +54,7 @@ impl Projection for Inbox {
                 Cell::maybe(task.due),
                 Cell::maybe(late.then_some("late")),
                 roles.join(" or ").into(),
-                Cell::maybe(task.person.as_ref().map(domain::ids::ActorId::as_str)),
+                Cell::maybe(task.person.as_ref().map(domain::kernel::ids::ActorId::as_str)),
                 Cell::text(&task.command),
                 Cell::text(&task.stream),
                 task.about.as_str().into(),

@@ -5,11 +5,13 @@ mod benford;
 
 use crate::projection::{LARGE, Projection, Query};
 use crate::report::{Cell, Kind, Report, Table};
-use domain::command::Actor;
-use domain::commit::Recorded;
-use domain::ids::{AccountKey, ActorId, CallId, GrantId, PaymentId, StreamId, StreamKey};
-use domain::money::Money;
-use domain::{Commit, Event, Role, call, fund, grant, payment, pledge, time};
+use domain::facts::commit::Recorded;
+use domain::facts::{call, fund, grant, payment, pledge};
+use domain::kernel::actor::Actor;
+use domain::kernel::ids::{AccountKey, ActorId, CallId, GrantId, PaymentId, StreamId, StreamKey};
+use domain::kernel::money::Money;
+use domain::kernel::time;
+use domain::{Commit, Event, Role};
 use imbl::{OrdMap, OrdSet, Vector};
 use jiff::civil::Weekday;
 use jiff::{SignedDuration, Timestamp};

@@ -12,10 +12,11 @@
 
 use crate::projection::{LARGE, Projection, Query};
 use crate::report::{Cell, Kind, Report, Table};
-use domain::commit::Recorded;
-use domain::ids::{FundId, GrantId, Key, PaymentId, PledgeId, StreamKey};
-use domain::money::{Currency, Money};
-use domain::{Commit, Event, fund, payment, pledge};
+use domain::facts::commit::Recorded;
+use domain::facts::{fund, payment, pledge};
+use domain::kernel::ids::{FundId, GrantId, Key, PaymentId, PledgeId, StreamKey};
+use domain::kernel::money::{Currency, Money};
+use domain::{Commit, Event};
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -39,7 +39,7 @@ pub use projection::{AsOf, Projection, Query};
 pub use report::{Cell, Report, Table};
 
 use domain::Commit;
-use domain::canonical::Sha256Hex;
+use domain::kernel::canonical::Sha256Hex;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

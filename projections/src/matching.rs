@@ -5,9 +5,9 @@ use crate::books::{Books, Pledge, Purpose, Steps, Sums};
 use crate::projection::{Projection, Query};
 use crate::report::{Cell, Kind, Report, Table};
 use domain::Commit;
-use domain::commit::Recorded;
-use domain::ids::{CallId, Country, GrantId, Key};
-use domain::money::Money;
+use domain::facts::commit::Recorded;
+use domain::kernel::ids::{CallId, Country, GrantId, Key};
+use domain::kernel::money::Money;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -3,10 +3,11 @@
 
 use crate::projection::{LARGE, Projection, Query};
 use crate::report::{Cell, Kind, Report, Table};
-use domain::canonical::Sha256Hex;
-use domain::commit::Recorded;
-use domain::ids::{AccountKey, ActorId, GrantId, PaymentId, StreamKey};
-use domain::{Commit, Event, grant, payment};
+use domain::facts::commit::Recorded;
+use domain::facts::{grant, payment};
+use domain::kernel::canonical::Sha256Hex;
+use domain::kernel::ids::{AccountKey, ActorId, GrantId, PaymentId, StreamKey};
+use domain::{Commit, Event};
 use imbl::{OrdMap, Vector};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -3,11 +3,12 @@
 
 use crate::projection::{LARGE, Projection, Query};
 use crate::report::{Cell, Kind, Report, Table};
-use domain::commit::Recorded;
-use domain::ids::{Key, StreamKey, SubjectId};
-use domain::personal::Purpose;
-use domain::subject::{Basis, Contact, Event};
-use domain::{Commit, personal};
+use domain::Commit;
+use domain::facts::commit::Recorded;
+use domain::facts::personal;
+use domain::facts::subject::{Basis, Contact, Event};
+use domain::kernel::ids::{Key, StreamKey, SubjectId};
+use domain::kernel::sealed::Purpose;
 use imbl::{OrdMap, OrdSet};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

@@ -4,9 +4,9 @@ use crate::projection::{LARGE, Projection, Query};
 use crate::proposals::Proposals;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::Commit;
-use domain::commit::Recorded;
-use domain::ids::{CallId, Country, Key};
-use domain::proposal::Content;
+use domain::facts::commit::Recorded;
+use domain::facts::proposal::Content;
+use domain::kernel::ids::{CallId, Country, Key};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 

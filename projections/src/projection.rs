@@ -2,10 +2,11 @@
 
 use crate::journal::Tests;
 use crate::report::{Report, Table};
-use domain::canonical::{self, Sha256Hex};
-use domain::command::Confidence;
-use domain::commit::Recorded;
-use domain::ids::{ActorId, StreamId};
+use domain::facts::commit::Recorded;
+use domain::kernel::actor::Confidence;
+use domain::kernel::canonical;
+use domain::kernel::canonical::Sha256Hex;
+use domain::kernel::ids::{ActorId, StreamId};
 use domain::{Commit, Role};
 use jiff::Timestamp;
 use serde::de::DeserializeOwned;

@@ -4,11 +4,12 @@
 use crate::projection::confidence;
 use domain::Commit;
 use domain::Event;
-use domain::command::Confidence;
-use domain::commit::Recorded;
-use domain::ids::{CallId, GrantId, Key, ProposalId, StreamKey};
-use domain::money::Money;
-use domain::proposal::{self, Content, Phase};
+use domain::facts::commit::Recorded;
+use domain::facts::proposal;
+use domain::facts::proposal::{Content, Phase};
+use domain::kernel::actor::Confidence;
+use domain::kernel::ids::{CallId, GrantId, Key, ProposalId, StreamKey};
+use domain::kernel::money::Money;
 use imbl::OrdMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

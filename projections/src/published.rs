@@ -2,9 +2,9 @@
 
 use crate::report::{Cell, Kind, Table};
 use domain::Commit;
-use domain::claim;
-use domain::command::Confidence;
-use domain::ids::ClaimId;
+use domain::facts::claim;
+use domain::kernel::actor::Confidence;
+use domain::kernel::ids::ClaimId;
 use imbl::OrdMap;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};

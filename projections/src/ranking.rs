@@ -3,12 +3,13 @@
 
 use crate::projection::{Projection, Query};
 use crate::report::{Cell, Kind, Report, Table};
-use domain::command::Confidence;
-use domain::commit::Recorded;
-use domain::evaluation::{Place, Score, Tie};
-use domain::ids::{CallId, EvaluationId, Key, ProposalId, StreamKey};
-use domain::rules::Comparator;
-use domain::{Commit, Event, evaluation, proposal};
+use domain::facts::commit::Recorded;
+use domain::facts::evaluation::{Place, Score, Tie};
+use domain::facts::{evaluation, proposal};
+use domain::kernel::actor::Confidence;
+use domain::kernel::ids::{CallId, EvaluationId, Key, ProposalId, StreamKey};
+use domain::rulebook::Comparator;
+use domain::{Commit, Event};
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

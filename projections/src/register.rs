@@ -5,9 +5,9 @@ use crate::projection::{LARGE, Projection, Query};
 use crate::proposals::Proposals;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::Commit;
-use domain::commit::Recorded;
-use domain::ids::{Country, Key};
-use domain::proposal::Content;
+use domain::facts::commit::Recorded;
+use domain::facts::proposal::Content;
+use domain::kernel::ids::{Country, Key};
 use serde::{Deserialize, Serialize};
 
 /// The proposals; those that were awarded are shown.

@@ -6,9 +6,9 @@
 mod render;
 
 use crate::projection::AsOf;
-use domain::command::Confidence;
-use domain::compute::ComputeTime;
-use domain::money::{Money, MoneyError, Rate};
+use domain::kernel::actor::Confidence;
+use domain::kernel::compute::ComputeTime;
+use domain::kernel::money::{Money, MoneyError, Rate};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::ser::SerializeMap;

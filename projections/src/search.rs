@@ -1,8 +1,8 @@
 //! Which commits of the log somebody looks for: by whom, on what, under which command, when on either
 //! clock, and about which call or grant.
 
-use domain::commit::Recorded;
-use domain::ids::{ActorId, StreamId};
+use domain::facts::commit::Recorded;
+use domain::kernel::ids::{ActorId, StreamId};
 use domain::{Commit, Role};
 use jiff::Timestamp;
 use serde_json::Value;

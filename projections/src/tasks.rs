@@ -3,14 +3,13 @@
 
 use crate::projection::confidence;
 use domain::Commit;
-use domain::command::{Confidence, Role};
-use domain::commit::Recorded;
-use domain::ids::{ActorId, CallId, GrantId, Key, ProposalId, StreamId, StreamKey};
-use domain::money::Money;
-use domain::rules::{Deadlines, Payments};
-use domain::{
-    Event, allocation, call, evaluation, grant, payment, pledge, process, proposal, timer,
-};
+use domain::facts::commit::Recorded;
+use domain::facts::{allocation, call, evaluation, payment, pledge, process, proposal, timer};
+use domain::kernel::actor::{Confidence, Role};
+use domain::kernel::ids::{ActorId, CallId, GrantId, Key, ProposalId, StreamId, StreamKey};
+use domain::kernel::money::Money;
+use domain::rulebook::{Deadlines, Payments};
+use domain::{Event, facts};
 use imbl::{OrdMap, OrdSet};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -140,7 +139,7 @@ struct Account {
 
 /// The roles that may do a task, from the declaration of its command.
 pub(crate) fn roles(command: &str) -> Vec<Role> {
-    let entry = domain::world::entry(command);
+    let entry = domain::catalogue::entry(command);
     let roles = entry.map_or(&[][..], |entry| entry.declaration.roles);
     roles.iter().copied().filter(|role| *role != Role::System).collect()
 }
@@ -150,7 +149,7 @@ impl Tasks {
     pub fn apply(&mut self, commit: &Commit, event: &Recorded) {
         let mut sure = confidence(commit);
         // A grant rests on its proposal, although it has a stream of its own.
-        if let Event::Grant(grant::Event::Prepared(origin)) = &event.event {
+        if let Event::Grant(facts::grant::Event::Prepared(origin)) = &event.event {
             sure = sure.max(self.unsure.get(&origin.proposal.stream()).copied());
         }
         let event = &Told { event, sure: self.unsure(&event.stream, sure) };
@@ -321,8 +320,8 @@ impl Tasks {
         }
     }
 
-    fn grant(&mut self, event: &Told<'_>, inner: &grant::Event) {
-        use grant::Event as E;
+    fn grant(&mut self, event: &Told<'_>, inner: &facts::grant::Event) {
+        use facts::grant::Event as E;
         let Some(id) = GrantId::of_stream(&event.stream) else { return };
         match inner {
             E::Prepared(origin) => self.prepared(event, &id, origin),
@@ -367,7 +366,7 @@ impl Tasks {
             E::ReportSubmitted { kind, report, .. } => {
                 self.terms(&id).reports.insert(report.clone(), event.effective_at);
                 self.open(event, "grant.assess_report", report.as_str());
-                if *kind == grant::ReportKind::Final {
+                if *kind == facts::grant::report::ReportKind::Final {
                     self.close_some(event, "grant.submit_report", "");
                 }
             }
@@ -391,7 +390,7 @@ impl Tasks {
         Arc::make_mut(self.grants.entry(id.clone()).or_default())
     }
 
-    fn prepared(&mut self, event: &Told<'_>, id: &GrantId, origin: &grant::Origin) {
+    fn prepared(&mut self, event: &Told<'_>, id: &GrantId, origin: &facts::grant::Origin) {
         let terms = self.terms(id);
         terms.applicant.clone_from(&origin.applicant);
         terms.deadlines.clone_from(&origin.rules.deadlines);

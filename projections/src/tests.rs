@@ -3,7 +3,7 @@
 use crate::sample::{self, Pick, TEMPLATES};
 use crate::{AsOf, History, Query, Views, digests_as_of, fold, names};
 use domain::Commit;
-use domain::money::Money;
+use domain::kernel::money::Money;
 use jiff::{Timestamp, ToSpan};
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -203,7 +203,7 @@ fn a_question_about_a_recent_moment_reads_no_log() {
 
 #[test]
 fn the_samples_have_every_category_of_event() {
-    for category in domain::world::CATEGORIES {
+    for category in domain::facts::event::CATEGORIES {
         let prefix = format!("{category}-");
         let known = TEMPLATES.iter().any(|(stream, ..)| stream.starts_with(&prefix));
         assert!(known, "add samples of the events of {category} to sample.rs");

@@ -2,9 +2,9 @@
 
 use crate::projection::{AsOf, Projection, Query};
 use crate::report::{Cell, Kind, Report, Table};
-use domain::command::Confidence;
-use domain::commit::Recorded;
-use domain::ids::StreamId;
+use domain::facts::commit::Recorded;
+use domain::kernel::actor::Confidence;
+use domain::kernel::ids::StreamId;
 use domain::{Commit, Role};
 use imbl::{GenericHashMap, Vector};
 use jiff::Timestamp;

@@ -242,7 +242,7 @@ pub fn event(bytes: &[u8]) -> TestCaseResult {
     let Ok(event) = serde_json::from_slice::<Value>(bytes) else { return Ok(()) };
     let kind = event["type"].as_str().unwrap_or_default();
     let category = kind.split('.').next().unwrap_or_default();
-    for step in domain::world::upcasters(category) {
+    for step in domain::facts::event::upcasters(category) {
         (step.up)(event["data"].clone());
         (step.up)(event.clone());
     }

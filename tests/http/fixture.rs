@@ -1,7 +1,7 @@
 //! A small log with the shape of the real call: published totals, invented recipients.
 
-use domain::command::{Actor, Confidence, Evidence, Role};
-use domain::{Parsed, rules};
+use domain::kernel::actor::{Actor, Confidence, Evidence, Role};
+use domain::{Parsed, rulebook};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tranche::clock::Clock;
@@ -29,7 +29,7 @@ pub async fn empty(start: &str) -> Engine {
 
 /// Opens a call that states its times in that zone.
 pub async fn open_in(engine: &Engine, call: &str, zone: &str) {
-    let mut rules = rules::parse(rules::shipped("playground").unwrap()).unwrap();
+    let mut rules = rulebook::parse(rulebook::shipped("playground").unwrap()).unwrap();
     rules.zone = zone.to_owned();
     let data = json!({"call": call, "title": call, "rules": rules, "cut_offs": []});
     give(engine, &format!("open/{call}"), Role::ProgrammeOfficer, "call.open", &data).await;
@@ -89,7 +89,7 @@ fn story() -> Vec<Step> {
 fn opening() -> Vec<Step> {
     let opened = "2024-09-10T08:00:00Z";
     // Rules without an evaluation: who judged the recipients is not what these tests are about.
-    let rules = rules::parse(rules::shipped("playground").unwrap()).unwrap();
+    let rules = rulebook::parse(rulebook::shipped("playground").unwrap()).unwrap();
     let zone = "Europe/Luxembourg";
     let vote =
         json!({"amount": "EUR 1242500000.00", "fund": FUND, "line": LINE, "source": "Union"});
@@ -109,12 +109,12 @@ fn opening() -> Vec<Step> {
 
 fn proposals() -> Vec<Step> {
     let (drafted, checked) = ("2024-10-01T08:00:00Z", "2024-11-05T08:00:00Z");
-    let rules = rules::parse(rules::shipped("playground").unwrap()).unwrap();
-    let sha256 = domain::canonical::Sha256Hex::of(b"fixture");
+    let rules = rulebook::parse(rulebook::shipped("playground").unwrap()).unwrap();
+    let sha256 = domain::kernel::canonical::Sha256Hex::of(b"fixture");
     let documents = rules.submission.documents.iter();
     let documents: Vec<Value> =
         documents.map(|key| json!({"key": key, "sha256": sha256})).collect();
-    let yes = |questions: &[rules::Question]| -> Vec<Value> {
+    let yes = |questions: &[rulebook::Question]| -> Vec<Value> {
         questions.iter().map(|one| json!({"key": one.key, "yes": true})).collect()
     };
     let form = yes(&rules.submission.questions);

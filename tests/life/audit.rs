@@ -2,8 +2,8 @@
 
 use super::selection::Plan;
 use super::{KEY, SPARE_KEY, Script, merge, sha};
-use domain::canonical::Sha256Hex;
-use domain::command::Role;
+use domain::kernel::actor::Role;
+use domain::kernel::canonical::Sha256Hex;
 use serde_json::{Value, json};
 
 fn plan(s: &Script, audit: &str, change: &Value) -> Value {

@@ -3,7 +3,7 @@
 use super::money::order;
 use super::selection::Plan;
 use super::{Script, eur, merge, rules, sha};
-use domain::command::Role;
+use domain::kernel::actor::Role;
 use serde_json::{Value, json};
 
 /// A life of two funds without a call.

@@ -1,7 +1,7 @@
 //! A machine and the compute time on it: offers, requests, awards, usage, overruns, reports.
 
 use super::{Script, rules, sha};
-use domain::command::Role;
+use domain::kernel::actor::Role;
 use serde_json::{Value, json};
 
 const HOUR: i64 = 3_600;

@@ -3,7 +3,7 @@
 
 use super::selection::Plan;
 use super::{Script, eur, merge, sha};
-use domain::command::Role;
+use domain::kernel::actor::Role;
 use serde_json::{Value, json};
 
 /// The grant agreement of the first award: signed, amended, paid, reported, closed.

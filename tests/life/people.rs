@@ -1,7 +1,7 @@
 //! What is kept about a person: registered, corrected, held, opened by two people, erased.
 
 use super::{Script, merge, sealed, sha};
-use domain::command::Role;
+use domain::kernel::actor::Role;
 use serde_json::{Value, json};
 
 fn contact(person: &str, act: &str) -> Value {

@@ -2,7 +2,7 @@
 //! becomes of the awards is in `money`.
 
 use super::{Script, audit, books, eur, merge, money, rules, sealed, sha};
-use domain::command::Role;
+use domain::kernel::actor::Role;
 use serde_json::{Value, json};
 
 /// Proposals of the first round by name, with their consensus scores in tenths; equal ones are tied.

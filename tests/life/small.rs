@@ -1,7 +1,7 @@
 //! Short lives: a prize, published claims, timers and parked reactions.
 
 use super::{Script, eur, rules};
-use domain::command::Role;
+use domain::kernel::actor::Role;
 use serde_json::json;
 
 /// A contest: four winners share it to the cent and the second.

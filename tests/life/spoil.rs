@@ -2,7 +2,7 @@
 //! never, too early, too late, or not JSON at all.
 
 use super::{Dice, Step, eur, merge};
-use domain::command::Role;
+use domain::kernel::actor::Role;
 use jiff::ToSpan;
 use serde_json::{Value, json};
 

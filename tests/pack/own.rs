@@ -4,7 +4,7 @@ use super::{
     ROUND, Scratch, checked, command, ended, holds, json, listed_anew, names, pack, packed, read,
 };
 use super::{recorded, replaced, said};
-use domain::canonical::Sha256Hex;
+use domain::kernel::canonical::Sha256Hex;
 use serde_json::Value;
 use std::path::Path;
 

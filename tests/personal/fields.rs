@@ -1,7 +1,7 @@
 //! No field of an event holds personal data in clear, by its name or by its kind; and what is sealed is declared.
 
-use domain::personal::{Processing, REGISTER};
-use domain::schemas;
+use domain::facts::personal::{Processing, REGISTER};
+use domain::facts::schemas;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -130,10 +130,10 @@ fn every_field_about_a_person_is_sealed_and_in_the_register_of_processing() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     let line = |line: &Processing| (line.event.to_owned(), line.field.to_owned());
     let register: BTreeSet<_> = REGISTER.iter().map(line).collect();
-    assert_eq!(sealed, register, "left: what is sealed; right: domain::personal::REGISTER");
+    assert_eq!(sealed, register, "left: what is sealed; right: domain::facts::personal::REGISTER");
     assert_eq!(register.len(), REGISTER.len(), "each once");
     for line in REGISTER {
-        assert!(domain::world::entry(line.command).is_some(), "{}", line.command);
+        assert!(domain::catalogue::entry(line.command).is_some(), "{}", line.command);
     }
 }
 

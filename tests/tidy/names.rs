@@ -101,7 +101,7 @@ fn stored_events_are_named_by_category_and_variant_and_no_two_alike() {
         let Some((_, prefix)) = source.text.split_once("#[strum(prefix = \"") else { continue };
         let prefix = prefix.split_once('"').map_or("", |(prefix, _)| prefix);
         let category = prefix.strip_suffix('.').unwrap_or(prefix);
-        if !domain::world::CATEGORIES.contains(&category) {
+        if !domain::facts::event::CATEGORIES.contains(&category) {
             findings.push(format!("{}: {category:?} is not in the table of deciders", source.path));
         }
         for (name, variant) in events(source) {
@@ -115,7 +115,7 @@ fn stored_events_are_named_by_category_and_variant_and_no_two_alike() {
         }
     }
     assert!(names.len() > 30, "tidy found only {} events: it reads them wrongly", names.len());
-    for category in domain::world::CATEGORIES {
+    for category in domain::facts::event::CATEGORIES {
         if !names.keys().any(|name| name.starts_with(&format!("{category}."))) {
             findings.push(format!("{category} has no events"));
         }

@@ -6,8 +6,8 @@
 //! events, since it cannot be proved in parts. What names what is read from the names of fields, so an event
 //! that is added later and names a grant is not forgotten.
 
-use domain::commit::Recorded;
-use domain::ids::{CallId, GrantId, Key, StreamKey};
+use domain::facts::commit::Recorded;
+use domain::kernel::ids::{CallId, GrantId, Key, StreamKey};
 use domain::{Commit, Event};
 use jiff::Timestamp;
 use serde_json::Value;

@@ -3,8 +3,8 @@
 use crate::ledger::{Ledger, Transfer};
 use crate::projection::Projection;
 use domain::Commit;
-use domain::commit::Recorded;
-use domain::money::Money;
+use domain::facts::commit::Recorded;
+use domain::kernel::money::Money;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 

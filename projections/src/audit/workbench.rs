@@ -3,12 +3,13 @@
 
 use crate::ledger::Ledger;
 use crate::projection::Projection;
-use domain::audit::population::Population;
-use domain::commit::Recorded;
-use domain::ids::{AccountKey, Country, FundId, GrantId, Key, PaymentId, StreamKey};
-use domain::money::Money;
-use domain::sampling::Item;
-use domain::{Commit, Event, call, fund, grant, payment};
+use domain::facts::audit::Population;
+use domain::facts::commit::Recorded;
+use domain::facts::{call, fund, grant, payment};
+use domain::kernel::ids::{AccountKey, Country, FundId, GrantId, Key, PaymentId, StreamKey};
+use domain::kernel::money::Money;
+use domain::kernel::sampling::Item;
+use domain::{Commit, Event};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::sample::RULES;
-use domain::canonical::Sha256Hex;
+use domain::kernel::canonical::Sha256Hex;
 
 /// Commits of (position, recorded, effective, actor, stream, type, data).
 type Line<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str, &'a str);

@@ -1,9 +1,10 @@
 //! Which commits are about what: for each thing that money is told of, the positions of the commits that
 //! name it, and the things that hang on it. A cache: made from the log, and from nothing else.
 
-use domain::commit::Recorded;
-use domain::ids::{FundId, GrantId, Key};
-use domain::{Commit, Event, call, claim, fund, payment, pledge};
+use domain::facts::commit::Recorded;
+use domain::facts::{call, claim, fund, payment, pledge};
+use domain::kernel::ids::{FundId, GrantId, Key};
+use domain::{Commit, Event};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,9 +1,9 @@
 //! Reports as text for people and as CSV for spreadsheets.
 
 use super::{Cell, Kind, Report, Table};
-use domain::command::Confidence;
-use domain::compute::ComputeTime;
-use domain::money::Currency;
+use domain::kernel::actor::Confidence;
+use domain::kernel::compute::ComputeTime;
+use domain::kernel::money::Currency;
 
 impl Report {
     /// The first table as CSV (see [`Table::to_csv`]); a CSV holds one table.
@@ -258,8 +258,8 @@ fn one_line(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::projection::AsOf;
-    use domain::compute::{ComputeTime, Unit};
-    use domain::money::Money;
+    use domain::kernel::compute::{ComputeTime, Unit};
+    use domain::kernel::money::Money;
     use expect_test::{Expect, expect};
 
     #[test]
@@ -273,7 +273,7 @@ mod tests {
             table.total();
             Report::new("x", "X").with(table).to_text(usize::MAX)
         };
-        let max: Cell = Money::cents(domain::money::CENTS_MAX).into();
+        let max: Cell = Money::cents(domain::kernel::money::CENTS_MAX).into();
         let last = |text: String| text.trim_end().lines().next_back().unwrap().to_owned();
         assert!(last(sum_of(&[max.clone(), max.clone(), max])).ends_with("out of range"));
         assert!(last(sum_of(&[Cell::Unknown, Money::euro(1).into()])).ends_with("unknown"));

@@ -3,10 +3,10 @@
 //! code from it.
 
 use crate::relay::message::{ALWAYS, CONTENT_TYPE, PREFIX, SOMETIMES};
-use domain::command::{Actor, Evidence};
-use domain::schemas::id;
-use domain::upcast::newest;
-use domain::world::upcasters;
+use domain::facts::event::upcasters;
+use domain::facts::schemas::id;
+use domain::facts::upcast::newest;
+use domain::kernel::actor::{Actor, Evidence};
 use schemars::schema_for;
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
@@ -25,7 +25,7 @@ struct Parts {
 
 fn document() -> Value {
     let mut parts = Parts::default();
-    for (category, schema) in domain::world::event_schemas() {
+    for (category, schema) in domain::facts::event::event_schemas() {
         parts.events(category, schema.to_value());
     }
     parts.commands();
@@ -102,7 +102,7 @@ impl Parts {
         let common = self.lift("command", common);
         self.schemas.insert("Command".to_owned(), common);
         let mut kinds = Vec::new();
-        for entry in domain::world::COMMANDS.iter().flat_map(|table| table.iter()) {
+        for entry in domain::catalogue::COMMANDS.iter().flat_map(|table| table.iter()) {
             let name = entry.declaration.name;
             let data = self.lift(name, (entry.schema)().to_value());
             self.schemas.insert(name.to_owned(), data);
@@ -302,7 +302,7 @@ mod tests {
     #[test]
     fn every_event_that_ever_was_and_every_command_has_its_message() {
         let document = document();
-        for category in domain::world::CATEGORIES {
+        for category in domain::facts::event::CATEGORIES {
             let messages = document["channels"][category]["messages"].as_object().unwrap();
             assert!(!messages.is_empty(), "{category}");
         }
@@ -313,7 +313,7 @@ mod tests {
                 assert!(message.is_object(), "{kind}");
             }
         }
-        for entry in domain::world::COMMANDS.iter().flat_map(|table| table.iter()) {
+        for entry in domain::catalogue::COMMANDS.iter().flat_map(|table| table.iter()) {
             let name = entry.declaration.name;
             assert!(document["channels"]["command"]["messages"][name].is_object(), "{name}");
         }

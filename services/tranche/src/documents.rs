@@ -1,5 +1,5 @@
 //! Documents beside the log: bytes under the name of their SHA-256, in a directory or on a server. What the
-//! log says of them is in [`domain::documents`].
+//! log says of them is in [`domain::facts::documents`].
 //!
 //! A store is not trusted: bytes are hashed before they are put, and again whenever they are read. ADR/0023.
 
@@ -13,7 +13,7 @@ mod s3;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::Parsed;
-use domain::canonical::Sha256Hex;
+use domain::kernel::canonical::Sha256Hex;
 use jiff::Timestamp;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -176,7 +176,7 @@ impl Documents {
     /// # Errors
     /// When it cannot be kept.
     pub async fn keep_rules(&self, parsed: &Parsed) -> Result<(), Error> {
-        let rules = domain::documents::of_command(parsed);
+        let rules = domain::decide::documents::of_command(parsed);
         let rules = rules.map_err(|error| Error::Unavailable(error.to_string()))?;
         if let Some(rules) = rules {
             self.put(rules).await?;

@@ -95,7 +95,7 @@ impl Default for Options {
             group_commits_max: GROUP_ENTRIES_MAX,
             snapshots: None,
             snapshot_every: SNAPSHOT_EVERY,
-            managers: domain::react::react,
+            managers: domain::process::react::react,
             progress: None,
             metrics: None,
         }

@@ -1,8 +1,8 @@
 //! Populations and the journal as lines for other programs: what the command line writes and HTTP answers.
 
 use domain::Commit;
-use domain::commit::Recorded;
-use domain::time::TimeError;
+use domain::facts::commit::Recorded;
+use domain::kernel::time::TimeError;
 use projections::audit::postings::Postings;
 use projections::audit::{Incomplete, Kind, Lines, Workbench};
 

@@ -3,9 +3,9 @@
 //! not come once for each.
 
 use domain::Refusal;
-use domain::command::Entry;
-use domain::rejection::Kind;
-use domain::rules;
+use domain::decide::command::Entry;
+use domain::kernel::refusal::Kind;
+use domain::rulebook;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -34,7 +34,7 @@ impl FieldError {
 #[must_use]
 pub fn all(command: &str, payload: &[u8], mut refusal: Refusal) -> (Refusal, Vec<FieldError>) {
     let own = FieldError::of(&refusal);
-    let mut errors = match domain::world::entry(command) {
+    let mut errors = match domain::catalogue::entry(command) {
         Some(entry) if refusal.kind == Kind::Malformed && carries_rules(entry) => in_rules(payload),
         _ => Vec::new(),
     };
@@ -63,9 +63,9 @@ fn carries_rules(entry: &Entry) -> bool {
 fn in_rules(payload: &[u8]) -> Vec<FieldError> {
     let Ok(mut payload) = serde_json::from_slice::<Value>(payload) else { return Vec::new() };
     let Value::Object(document) = payload["rules"].take() else { return Vec::new() };
-    let mistakes = rules::check(&document);
+    let mistakes = rulebook::check(&document);
     let document = Value::Object(document);
-    let error = |mistake: rules::Mistake| FieldError {
+    let error = |mistake: rulebook::Mistake| FieldError {
         pointer: format!("{RULES}{}", pointer(&document, &mistake.path)),
         detail: mistake.message,
     };
@@ -118,7 +118,7 @@ mod tests {
     }
 
     fn opening() -> Value {
-        let rules = rules::parse(rules::shipped("playground").unwrap()).unwrap();
+        let rules = rulebook::parse(rulebook::shipped("playground").unwrap()).unwrap();
         json!({ "call": "C", "cut_offs": [], "rules": rules, "title": "T" })
     }
 

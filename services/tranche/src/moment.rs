@@ -3,8 +3,8 @@
 //! the same question gets the same answer everywhere.
 
 use domain::World;
-use domain::ids::CallId;
-use domain::time::{LocalTime, TimeError, end_of_day};
+use domain::kernel::ids::CallId;
+use domain::kernel::time::{LocalTime, TimeError, end_of_day};
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use std::collections::BTreeSet;

@@ -28,7 +28,7 @@ use std::time::Duration;
 /// [`COMMIT_EVENTS_MAX`].
 pub const BATCH_EVENTS_MAX: usize = 1_000;
 /// More events than any commit can have: one takes at least 110 bytes of the commit's 65 535.
-pub const COMMIT_EVENTS_MAX: usize = domain::commit::COMMIT_BYTES_MAX / 110;
+pub const COMMIT_EVENTS_MAX: usize = domain::facts::commit::COMMIT_BYTES_MAX / 110;
 const _: () = assert!(COMMIT_EVENTS_MAX <= BATCH_EVENTS_MAX);
 /// How long a batch may take to be stored: a server that syncs does so for each message.
 pub const PUBLISH_WAIT: Duration = Duration::from_secs(10);

@@ -8,12 +8,15 @@ mod tests;
 
 use crate::engine::{Published, Reader};
 use cipher::Key;
-use domain::command::{Entry as Declared, check_text};
-use domain::ids::{ActorId, CommandId, StreamId};
-use domain::personal::{self, Processing, Purpose, Sealed};
-use domain::rejection::Common;
-use domain::world::Map;
+use domain::decide::command::Entry as Declared;
+use domain::decide::texts::check_text;
+use domain::facts::personal::Processing;
+use domain::facts::stream::Map;
+use domain::kernel::ids::{ActorId, CommandId, StreamId};
+use domain::kernel::refusal::Common;
+use domain::kernel::sealed::{Purpose, Sealed};
 use domain::{Refusal, World};
+use domain::{decide, facts, kernel};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -71,7 +74,7 @@ pub fn schema(entry: &Declared) -> Value {
     *sealed = serde_json::json!({
         "type": "string",
         "minLength": 1,
-        "maxLength": personal::CLEAR_BYTES_MAX,
+        "maxLength": kernel::sealed::CLEAR_BYTES_MAX,
         "description": "In clear. It is sealed before anything else is done with it, for which the keys \
             are needed (--keys); it takes at most 8000 bytes of UTF-8.",
     });
@@ -116,12 +119,12 @@ pub fn seal<'a>(
     payload: &'a [u8],
     (id, keep): (&CommandId, Keep),
 ) -> Result<Cow<'a, [u8]>, Error> {
-    if personal::brought_by(command).next().is_none() {
+    if facts::personal::brought_by(command).next().is_none() {
         return Ok(Cow::Borrowed(payload));
     }
-    let mut data = personal::read(payload)?;
+    let mut data = facts::personal::read(payload)?;
     let mut keys = BTreeMap::new();
-    for line in personal::brought_by(command) {
+    for line in facts::personal::brought_by(command) {
         let clear = match data.pointer(line.field) {
             None | Some(Value::Null) => continue,
             Some(Value::String(clear)) => Zeroizing::new(clear.clone()),
@@ -133,7 +136,7 @@ pub fn seal<'a>(
         };
         check(line, &clear)?;
         let (person, stream) = place(line, &data)?;
-        personal::check_opaque(person.as_str())
+        decide::subject::check_opaque(person.as_str())
             .map_err(|refusal| Error::Refused(refusal.at(line.person)))?;
         let Some(vault) = vault else {
             return Err(Error::NoVault { command, field: line.field });
@@ -212,7 +215,7 @@ impl Vault {
     pub fn sweep(&self, world: &World) -> Result<usize, Error> {
         let (mut destroyed, mut wrong) = (0, None);
         for person in self.store.people()? {
-            if personal::subject(world, &person).is_none() {
+            if facts::personal::subject(world, &person).is_none() {
                 continue;
             }
             let found = match self.store.keys_of(&person) {
@@ -225,7 +228,7 @@ impl Vault {
             wrong = wrong.or(found.wrong);
             for (path, key) in found.keys {
                 let Some(purpose) = store::purpose_of(&path) else { continue };
-                if personal::is_dead(world, &person, &key.commitment(&person, purpose)?) {
+                if facts::personal::is_dead(world, &person, &key.commitment(&person, purpose)?) {
                     match self.store.destroy(&path) {
                         Ok(()) => destroyed += 1,
                         Err(error) => wrong = wrong.or(Some(error)),

@@ -1,11 +1,11 @@
 //! The why of a figure and the difference between two moments as answers, for the command line and over
 //! HTTP: what changed, by whom, under which command and rules, on which documents, and how to prove it.
 
-use domain::canonical::Sha256Hex;
-use domain::command::{Actor, Evidence};
-use domain::commit::Recorded;
-use domain::ids::{CallId, CommandId, Key, StreamId, StreamKey};
-use domain::rejection::Rule;
+use domain::facts::commit::Recorded;
+use domain::kernel::actor::{Actor, Evidence};
+use domain::kernel::canonical::Sha256Hex;
+use domain::kernel::ids::{CallId, CommandId, Key, StreamId, StreamKey};
+use domain::kernel::refusal::Rule;
 use domain::{Commit, World};
 use jiff::Timestamp;
 use projections::lineage::{Cause, Diff, Fold, Lineage};
@@ -240,7 +240,7 @@ impl Step {
         let data = stored.get("data").unwrap_or(&Value::Null);
         let mut documents = BTreeMap::new();
         hashes(data, &mut String::new(), &mut documents);
-        let rule = domain::world::entry(&commit.command).map(|it| it.declaration.rule.clone());
+        let rule = domain::catalogue::entry(&commit.command).map(|it| it.declaration.rule.clone());
         Self {
             actor: commit.actor.clone(),
             after: None,
@@ -336,12 +336,12 @@ fn call_of(event: &Recorded, data: &Value, world: &World) -> Option<CallId> {
     };
     CallId::of_stream(stream)
         .or_else(|| named(data, "call"))
-        .or_else(|| domain::ids::GrantId::of_stream(stream).and_then(of_grant))
-        .or_else(|| domain::ids::ProposalId::of_stream(stream).and_then(of_proposal))
-        .or_else(|| domain::ids::PaymentId::of_stream(stream).and_then(by_payment))
-        .or_else(|| domain::ids::PledgeId::of_stream(stream).and_then(by_pledge))
+        .or_else(|| domain::kernel::ids::GrantId::of_stream(stream).and_then(of_grant))
+        .or_else(|| domain::kernel::ids::ProposalId::of_stream(stream).and_then(of_proposal))
+        .or_else(|| domain::kernel::ids::PaymentId::of_stream(stream).and_then(by_payment))
+        .or_else(|| domain::kernel::ids::PledgeId::of_stream(stream).and_then(by_pledge))
         .or_else(|| named(data, "grant").and_then(of_grant))
-        .or_else(|| domain::ids::FundId::of_stream(stream).and_then(by_commitment))
+        .or_else(|| domain::kernel::ids::FundId::of_stream(stream).and_then(by_commitment))
 }
 
 /// A call keeps the rules that it opened with, so those of now are those of then.

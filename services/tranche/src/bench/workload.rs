@@ -2,7 +2,8 @@
 //! commitment by a cent, which moves the budget and checks the commitments' sums.
 
 use crate::engine::Request;
-use domain::command::{Actor, Confidence, Evidence, Meta, Role};
+use domain::decide::command::Meta;
+use domain::kernel::actor::{Actor, Confidence, Evidence, Role};
 use domain::{Commit, Parsed, Refusal, World};
 use jiff::{Timestamp, ToSpan};
 

@@ -10,12 +10,13 @@ use super::source::{Place, Source};
 use super::times::instant_in;
 use super::words::word;
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
-use domain::command::{COMMAND_BYTES_MAX, Confidence, Declaration, Entry};
-use domain::commit::CommitId;
-use domain::ids::{ActorId, CommandId, IdError, StreamId};
-use domain::react::check_outside;
-use domain::rejection::Common;
-use domain::time::to_microsecond;
+use domain::decide::command::{COMMAND_BYTES_MAX, Declaration, Entry};
+use domain::facts::commit::CommitId;
+use domain::kernel::actor::Confidence;
+use domain::kernel::ids::{ActorId, CommandId, IdError, StreamId};
+use domain::kernel::refusal::Common;
+use domain::kernel::time::to_microsecond;
+use domain::process::react::check_outside;
 use domain::{Actor, Commit, Evidence, Meta, Parsed, Refusal, Role, World};
 use jiff::{Timestamp, ToSpan};
 use serde::Serialize;
@@ -123,14 +124,14 @@ impl Args for DoArgs {
 /// Completes one sub-command when it is needed, since there are many and their help is long.
 fn describe(command: clap::Command) -> clap::Command {
     let command = Given::augment_args(command);
-    let Some(entry) = domain::world::entry(command.get_name()) else { return command };
+    let Some(entry) = domain::catalogue::entry(command.get_name()) else { return command };
     command.about(entry.declaration.summary).after_help(catalogue::help(entry))
 }
 
 impl FromArgMatches for DoArgs {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let Some((name, matches)) = matches.subcommand() else { return Ok(Self::List) };
-        let entry = domain::world::entry(name)
+        let entry = domain::catalogue::entry(name)
             .ok_or_else(|| clap::Error::new(clap::error::ErrorKind::InvalidSubcommand))?;
         Ok(Self::Give(entry, Box::new(Given::from_arg_matches(matches)?)))
     }

@@ -13,9 +13,9 @@ use super::show::{Question, print_view};
 use super::source::{Source, decode, each_entry};
 use super::times::MomentArgs;
 use clap::{Args, Subcommand};
-use domain::commit::Recorded;
-use domain::ids::AuditId;
-use domain::money::Money;
+use domain::facts::commit::Recorded;
+use domain::kernel::ids::AuditId;
+use domain::kernel::money::Money;
 use domain::{Commit, World};
 use projections::journal::{Journal, Tests};
 use projections::{AsOf, Projection};
@@ -114,7 +114,7 @@ async fn project(source: &Source, args: &ProjectArgs, json: bool) -> Result<(), 
 
 async fn journal(source: &Source, args: &JournalArgs, json: bool) -> Result<(), Failure> {
     if let Some(zone) = &args.office_zone {
-        domain::time::zone(zone).map_err(|error| Failure::Usage(error.to_string()))?;
+        domain::kernel::time::zone(zone).map_err(|error| Failure::Usage(error.to_string()))?;
     }
     let tests = Tests {
         account_days: args.account_days,

@@ -3,8 +3,10 @@
 use super::failure::Failure;
 use super::out::Out;
 use super::schema;
-use domain::command::{Declaration, Entry, NEW, Need, Role};
-use domain::world::COMMANDS;
+use domain::catalogue::COMMANDS;
+use domain::decide::command::{Declaration, Entry, Need};
+use domain::facts::stream::NEW;
+use domain::kernel::actor::Role;
 use serde::Serialize;
 use serde_json::Value;
 use std::fmt::Write;

@@ -1,8 +1,9 @@
 //! Why a call of the program did not do what it was asked, and the exit code that says so.
 
 use super::out::say;
-use domain::rejection::{Kind, Rule};
-use domain::{Refusal, canonical};
+use domain::Refusal;
+use domain::kernel::canonical;
+use domain::kernel::refusal::{Kind, Rule};
 use eventlog::{Damage, Place};
 use serde::Serialize;
 use std::io;

@@ -7,7 +7,7 @@ use super::out::Out;
 use super::source::{Source, decode};
 use super::words::word;
 use clap::{Args, Subcommand};
-use domain::ids::{ActorId, CallId, GrantId, StreamId, StreamKey};
+use domain::kernel::ids::{ActorId, CallId, GrantId, StreamId, StreamKey};
 use domain::{Commit, Role};
 use eventlog::{Group, Position, tail};
 use projections::search::{Search, Searching};
@@ -86,22 +86,23 @@ fn one_of(text: &str, what: &str, is_known: impl Fn(&str) -> bool) -> Result<Str
 }
 
 fn command(text: &str) -> Result<String, String> {
-    one_of(text, "command", |name| domain::world::entry(name).is_some())
+    one_of(text, "command", |name| domain::catalogue::entry(name).is_some())
 }
 
 fn category(text: &str) -> Result<String, String> {
-    one_of(text, "category", |name| domain::world::CATEGORIES.contains(&name))
+    one_of(text, "category", |name| domain::facts::event::CATEGORIES.contains(&name))
 }
 
 fn kind(text: &str) -> Result<String, String> {
-    one_of(text, "type of event", domain::schemas::is_known)
+    one_of(text, "type of event", domain::facts::schemas::is_known)
 }
 
 impl Filter {
     fn search(&self) -> Result<Search, Failure> {
         let zones: Vec<String> = self.zone.iter().cloned().collect();
         for zone in &zones {
-            domain::time::zone(zone).map_err(|error| Failure::Usage(format!("--zone: {error}")))?;
+            domain::kernel::time::zone(zone)
+                .map_err(|error| Failure::Usage(format!("--zone: {error}")))?;
         }
         let begins = |flag: &'static str, when: Option<When>| {
             let instant = when.map(|when| when.beginning_in(&zones)).transpose();

@@ -3,8 +3,9 @@
 use super::failure::Failure;
 use super::out::{Out, counted, say};
 use clap::Subcommand;
-use domain::rules::{Document, Mistake, SHIPPED, parse, shipped};
-use domain::{canonical, canonical::Sha256Hex};
+use domain::kernel::canonical;
+use domain::kernel::canonical::Sha256Hex;
+use domain::rulebook::{Document, Mistake, SHIPPED, parse, shipped};
 use serde::Serialize;
 use std::fmt;
 use std::fs::File;

@@ -339,9 +339,9 @@ mod tests {
 
     #[test]
     fn the_sample_of_every_command_can_be_read() {
-        let document = domain::rules::shipped("playground")
-            .and_then(|text| serde_json::to_value(domain::rules::parse(text).unwrap()).ok());
-        for entry in domain::world::COMMANDS.iter().flat_map(|table| table.iter()) {
+        let document = domain::rulebook::shipped("playground")
+            .and_then(|text| serde_json::to_value(domain::rulebook::parse(text).unwrap()).ok());
+        for entry in domain::catalogue::COMMANDS.iter().flat_map(|table| table.iter()) {
             let name = entry.declaration.name;
             let schema = (entry.schema)().to_value();
             for field in fields(&schema) {

@@ -3,8 +3,8 @@
 use super::failure::Failure;
 use super::out::{Out, counted, say};
 use clap::Subcommand;
-use domain::canonical::Sha256Hex;
-use domain::schemas::{EventSchema, all};
+use domain::facts::schemas::{EventSchema, all};
+use domain::kernel::canonical::Sha256Hex;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@ use super::failure::Failure;
 use super::out::say;
 use clap::Args;
 use domain::World;
-use domain::ids::CallId;
+use domain::kernel::ids::CallId;
 use jiff::Timestamp;
 use projections::AsOf;
 use tranche::moment::{MomentError, Place, When};
@@ -56,7 +56,8 @@ impl MomentArgs {
     /// The zones in which its times are meant.
     pub fn zones(&self, world: &World) -> Result<Vec<String>, Failure> {
         if let Some(zone) = &self.zone {
-            domain::time::zone(zone).map_err(|error| Failure::Usage(format!("--zone: {error}")))?;
+            domain::kernel::time::zone(zone)
+                .map_err(|error| Failure::Usage(format!("--zone: {error}")))?;
         }
         let place = match (&self.call, &self.zone) {
             (Some(call), _) => Place::Call(call.clone()),

@@ -4,8 +4,8 @@ use super::{Adaptable, AsAggregate, Asked, Denied, Happened};
 use crate::engine::{Engine, Receipt, Request, SubmitError};
 use cqrs_es::{AggregateContext, AggregateError, EventEnvelope, EventStore};
 use domain::Commit;
-use domain::canonical::Sha256Hex;
-use domain::ids::{CommandId, StreamId, StreamKey};
+use domain::kernel::canonical::Sha256Hex;
+use domain::kernel::ids::{CommandId, StreamId, StreamKey};
 use std::collections::HashMap;
 
 /// How many commits are read at once when a stream is looked for.
@@ -109,7 +109,9 @@ fn request(
     let Asked { parsed, id, actor, evidence } = asked;
     let named = |key: &str| -> Result<Option<CommandId>, Failure> {
         let id = metadata.get(key).map(|text| text.parse()).transpose();
-        id.map_err(|error: domain::ids::IdError| AggregateError::UnexpectedError(Box::new(error)))
+        id.map_err(|error: domain::kernel::ids::IdError| {
+            AggregateError::UnexpectedError(Box::new(error))
+        })
     };
     let command_id = match id {
         Some(id) => id,
@@ -120,7 +122,7 @@ fn request(
                 let wish = format!("{stream} {base} {} {}", actor.id, parsed.hash);
                 let hash = Sha256Hex::of(wish.as_bytes()).to_string();
                 let made = format!("cqrs/{}", &hash[..32]).parse();
-                made.map_err(|error: domain::ids::IdError| {
+                made.map_err(|error: domain::kernel::ids::IdError| {
                     AggregateError::UnexpectedError(Box::new(error))
                 })?
             }

@@ -6,9 +6,10 @@ use async_trait::async_trait;
 use cqrs_es::test::TestFramework;
 use cqrs_es::{AggregateError, CqrsFramework, EventEnvelope, EventStore, Query};
 use domain::Role;
-use domain::claim::{self, Claim};
-use domain::command::Confidence;
-use domain::timer::Timer;
+use domain::facts::claim;
+use domain::facts::claim::Claim;
+use domain::facts::timer::Timer;
+use domain::kernel::actor::Confidence;
 use eventlog::contract::Scratch;
 use eventlog::{Log, Memory, Sqlite};
 use std::collections::HashMap;
@@ -157,7 +158,7 @@ async fn a_framework_runs(log: Arc<dyn Log>) {
         claim
     });
     let now = engine.now();
-    let claim = &now.world().claims[&"A".parse::<domain::ids::ClaimId>().unwrap()];
+    let claim = &now.world().claims[&"A".parse::<domain::kernel::ids::ClaimId>().unwrap()];
     assert_eq!((&rebuilt.state, rebuilt.version), (&**claim, 2));
 }
 

@@ -1,7 +1,8 @@
 //! The documents that the story names. Nobody has published one: each is a line that says so by its name.
 
-use domain::world::Event;
-use domain::{Commit, call, grant, proposal};
+use domain::Commit;
+use domain::facts::event::Event;
+use domain::facts::{call, grant, proposal};
 
 /// The documents that a commit of the story names.
 ///
@@ -13,7 +14,7 @@ pub fn documents(commit: &Commit) -> Result<Vec<Vec<u8>>, serde_json::Error> {
         let id = recorded.stream.id();
         match &recorded.event {
             Event::Call(call::Event::Opened { rules, .. }) => {
-                found.push(domain::documents::rules_bytes(rules)?);
+                found.push(domain::facts::documents::rules_bytes(rules)?);
             }
             Event::Grant(grant::Event::HostingAgreed { .. }) => {
                 found.push(hosting_agreement(id).into_bytes());

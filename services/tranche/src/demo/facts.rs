@@ -1,8 +1,8 @@
 //! The published facts of the AI Factories call, read from the files in `services/tranche/demo`.
 //! An empty amount is unknown and stays so.
 
-use domain::command::{Confidence, Evidence};
-use domain::money::Money;
+use domain::kernel::actor::{Confidence, Evidence};
+use domain::kernel::money::Money;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use std::sync::LazyLock;

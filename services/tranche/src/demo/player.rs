@@ -1,7 +1,7 @@
 //! Plays commands by named roles with the clock of that time, and keeps the milestones of the story.
 
 use crate::engine::{Engine, OpenError, ReadError, Receipt, Request, SubmitError};
-use domain::command::{Actor, Confidence, Evidence, Role};
+use domain::kernel::actor::{Actor, Confidence, Evidence, Role};
 use domain::{Parsed, Refusal};
 use jiff::civil::DateTime;
 use jiff::{Timestamp, tz::TimeZone};

@@ -3,8 +3,9 @@
 
 use super::facts::{fixture, slug};
 use super::player::{DemoError, OFFICER, Person, Player};
-use domain::command::Role;
-use domain::rules::{self, Stage};
+use domain::kernel::actor::Role;
+use domain::rulebook;
+use domain::rulebook::Stage;
 use serde_json::{Value, json};
 
 /// A proposal of the story.
@@ -92,7 +93,7 @@ pub async fn submit(
             .iter()
             .map(|key| {
                 let text = super::documents::of_proposal(proposal.as_str(), key.as_str());
-                json!({"key": key, "sha256": domain::canonical::Sha256Hex::of(text.as_bytes())})
+                json!({"key": key, "sha256": domain::kernel::canonical::Sha256Hex::of(text.as_bytes())})
             })
             .collect();
         let submit = json!({"proposal": proposal, "documents": documents, "pages": 1});
@@ -154,9 +155,9 @@ async fn check(
     player: &mut Player,
     play: &Stageplay<'_>,
     entrants: &[Entrant],
-    document: &rules::Document,
+    document: &rulebook::Document,
 ) -> Result<(), DemoError> {
-    let yes = |questions: &[rules::Question]| -> Vec<Value> {
+    let yes = |questions: &[rulebook::Question]| -> Vec<Value> {
         questions.iter().map(|question| json!({"key": question.key, "yes": true})).collect()
     };
     for entrant in entrants {
@@ -191,7 +192,7 @@ fn scores(stage: &Stage, index: usize, below: bool) -> Vec<Value> {
         tenths[1] -= HALF_MARK;
     }
     let comment = "fixture: not a real score";
-    let score = |(criterion, tenths): (&rules::Criterion, u32)| json!({"criterion": criterion.key, "tenths": tenths, "comment": comment});
+    let score = |(criterion, tenths): (&rulebook::Criterion, u32)| json!({"criterion": criterion.key, "tenths": tenths, "comment": comment});
     stage.criteria.iter().zip(tenths).map(score).collect()
 }
 
@@ -200,7 +201,7 @@ fn scores(stage: &Stage, index: usize, below: bool) -> Vec<Value> {
 /// # Panics
 /// When a shipped document has mistakes; a test of `domain` reads them all.
 #[must_use]
-pub fn shipped(name: &str) -> rules::Document {
-    let text = rules::shipped(name).expect("a shipped rules document");
-    rules::parse(text).expect("a shipped rules document has no mistakes")
+pub fn shipped(name: &str) -> rulebook::Document {
+    let text = rulebook::shipped(name).expect("a shipped rules document");
+    rulebook::parse(text).expect("a shipped rules document has no mistakes")
 }

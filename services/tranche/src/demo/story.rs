@@ -3,8 +3,8 @@
 use super::facts::{Claim, Contestant, Round, derived, facts, fixture, published, slug, sourced};
 use super::player::{ACCESS, AUTHORISING, BOARD, DemoError, OFFICER, Person, Player};
 use super::round::{self, Entrant, Stageplay};
-use domain::command::{Confidence, Role};
-use domain::money::{Money, Rate};
+use domain::kernel::actor::{Confidence, Role};
+use domain::kernel::money::{Money, Rate};
 use serde_json::{Map, Value, json};
 
 const CALL: &str = "EUROHPC-2024-CEI-AI";
@@ -528,7 +528,7 @@ async fn contracts(player: &mut Player) -> Result<(), DemoError> {
     for acronym in ["LUMI AIF", "IT4LIA", "BSC AIF"] {
         let grant = slug(acronym);
         let text = super::documents::hosting_agreement(&grant);
-        let hash = domain::canonical::Sha256Hex::of(text.as_bytes());
+        let hash = domain::kernel::canonical::Sha256Hex::of(text.as_bytes());
         let hosting = json!({"grant": grant, "document": hash});
         let note =
             "Art. 10 puts the hosting agreement before the procurement; its day was not published";

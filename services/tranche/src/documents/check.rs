@@ -2,9 +2,10 @@
 //! names and may go.
 
 use super::{Documents, Error, Stored};
-use domain::canonical::Sha256Hex;
-use domain::documents::{self, Named};
-use domain::ids::StreamId;
+use domain::facts::documents;
+use domain::facts::documents::Named;
+use domain::kernel::canonical::Sha256Hex;
+use domain::kernel::ids::StreamId;
 use domain::{Commit, World};
 use eventlog::Position;
 use jiff::{SignedDuration, Timestamp};

@@ -4,7 +4,7 @@ use super::{DOCUMENT_BYTES_MAX, Error, Store, Stored, path};
 use crate::proof::must_be_regular;
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::canonical::Sha256Hex;
+use domain::kernel::canonical::Sha256Hex;
 use jiff::Timestamp;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};

@@ -9,7 +9,7 @@ use async_nats::jetstream::object_store::{Config, GetErrorKind, ObjectInfo, Obje
 use async_nats::jetstream::{self, Context};
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::canonical::Sha256Hex;
+use domain::kernel::canonical::Sha256Hex;
 use eventlog::nats::{Options, Wire};
 use jiff::Timestamp;
 use std::fmt::Display;

@@ -8,7 +8,7 @@
 use super::{DOCUMENT_BYTES_MAX, Error, Store, Stored, path};
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::canonical::Sha256Hex;
+use domain::kernel::canonical::Sha256Hex;
 use jiff::Timestamp;
 use object_store::aws::{AmazonS3, AmazonS3Builder, Checksum};
 use object_store::path::Path;

@@ -1,7 +1,7 @@
 //! The command ledger: which commands are recorded, and where. It lasts as long as the log.
 
-use domain::canonical::Sha256Hex;
-use domain::ids::CommandId;
+use domain::kernel::canonical::Sha256Hex;
+use domain::kernel::ids::CommandId;
 use domain::{Actor, Commit};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};

@@ -4,10 +4,10 @@
 
 use super::state::Reaction;
 use super::writer::Writer;
-use domain::command::{Meta, Parsed};
-use domain::ids::CommandId;
-use domain::process::Park;
-use domain::rejection::{Common, Refusal};
+use domain::decide::command::{Meta, Parsed};
+use domain::decide::process::Park;
+use domain::kernel::ids::CommandId;
+use domain::kernel::refusal::{Common, Refusal};
 
 impl Writer {
     /// Decides the first reaction that is due.

@@ -3,8 +3,9 @@
 
 use super::state::State;
 use super::why::Keeper;
-use domain::canonical::{self, Sha256Hex};
-use domain::commit::DecodeError;
+use domain::facts::stored::DecodeError;
+use domain::kernel::canonical;
+use domain::kernel::canonical::Sha256Hex;
 use domain::{Commit, World};
 use eventlog::Log;
 use jiff::Timestamp;

@@ -1,8 +1,8 @@
 //! What is asked of the engine, and what it answers.
 
-use domain::command::{Actor, Evidence};
-use domain::commit::{Commit, CommitId};
-use domain::ids::{CommandId, StreamId};
+use domain::facts::commit::{Commit, CommitId};
+use domain::kernel::actor::{Actor, Evidence};
+use domain::kernel::ids::{CommandId, StreamId};
 use domain::{Parsed, Refusal};
 use jiff::Timestamp;
 use std::borrow::Cow;

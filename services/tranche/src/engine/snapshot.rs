@@ -13,7 +13,7 @@ pub(crate) use check::check;
 use super::ledger::{LINE_BYTES, Ledger, Line};
 use super::state::Reactions;
 use domain::World;
-use domain::canonical::Sha256Hex;
+use domain::kernel::canonical::Sha256Hex;
 use eventlog::Log;
 use imbl::Vector;
 use projections::Views;

@@ -1,9 +1,10 @@
 //! What decisions rest on: the world, the timers that are set, and the reactions that are still due.
 //! All three are folds of the log, and a clone of them costs next to nothing.
 
-use domain::ids::{CommandId, ProcessId, StreamKey, TimerId};
-use domain::react::{self, react};
-use domain::timer::Wish;
+use domain::facts::timer::Wish;
+use domain::kernel::ids::{CommandId, ProcessId, StreamKey, TimerId};
+use domain::process::react;
+use domain::process::react::react;
 use domain::{Commit, World};
 use imbl::OrdSet;
 use jiff::Timestamp;

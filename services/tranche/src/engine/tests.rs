@@ -7,7 +7,8 @@ mod timers;
 
 use super::*;
 use crate::clock::ManualClock;
-use domain::command::{Actor, Confidence, Evidence, Parsed};
+use domain::decide::command::Parsed;
+use domain::kernel::actor::{Actor, Confidence, Evidence};
 use domain::{Commit, Role};
 use eventlog::Memory;
 

@@ -7,11 +7,12 @@
 //! inbox. It stays pending, late in the deadlines, and every start tries it again.
 
 use super::writer::Writer;
-use domain::command::{Meta, Parsed};
-use domain::ids::{CommandId, IdError, ProcessId, StreamKey, TimerId};
-use domain::process::Park;
-use domain::rejection::{Common, Refusal};
-use domain::timer::{Fire, Wish};
+use domain::decide::command::{Meta, Parsed};
+use domain::decide::process::Park;
+use domain::decide::timer::Fire;
+use domain::facts::timer::Wish;
+use domain::kernel::ids::{CommandId, IdError, ProcessId, StreamKey, TimerId};
+use domain::kernel::refusal::{Common, Refusal};
 use jiff::Timestamp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

@@ -8,7 +8,7 @@
 use super::reader::{ReadError, Reader, Source};
 use super::replay::{OpenError, fold};
 use super::snapshot::{SHAPES, commit_hash};
-use domain::canonical::Sha256Hex;
+use domain::kernel::canonical::Sha256Hex;
 use eventlog::Log;
 use projections::lineage::{Diff, Figure, Index, Lineage, WhyError};
 use projections::{Query, SourceError};

@@ -11,9 +11,10 @@ use super::metrics::Metrics;
 use super::request::{Answer, Receipt, Request, SubmitError};
 use super::state::State;
 use crate::clock::Clock;
-use domain::command::{Actor, Meta, Parsed};
-use domain::commit::COMMIT_BYTES_MAX;
-use domain::rejection::{Common, Refusal};
+use domain::decide::command::{Meta, Parsed};
+use domain::facts::commit::COMMIT_BYTES_MAX;
+use domain::kernel::actor::Actor;
+use domain::kernel::refusal::{Common, Refusal};
 use domain::{Commit, Role};
 use jiff::{Timestamp, ToSpan};
 use std::collections::VecDeque;
@@ -60,7 +61,7 @@ impl Writer {
         (state, ledger): (State, Ledger),
     ) -> Self {
         let actor = Actor {
-            id: domain::react::ENGINE.parse().expect("a literal id"),
+            id: domain::process::react::ENGINE.parse().expect("a literal id"),
             on_behalf_of: None,
             role: Role::System,
         };

@@ -20,7 +20,7 @@ const CHECK_MAX: Duration = Duration::from_secs(2);
 #[must_use]
 pub fn codes() -> Vec<String> {
     let own = OWN.iter().map(|(code, ..)| (*code).to_owned());
-    domain::world::refusal_codes().into_iter().chain(own).collect()
+    domain::catalogue::refusal_codes().into_iter().chain(own).collect()
 }
 
 fn described(code: &str) -> Option<Value> {

@@ -5,7 +5,7 @@ use super::problem::Problem;
 use axum::extract::Path;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
-use domain::canonical::Sha256Hex;
+use domain::kernel::canonical::Sha256Hex;
 use maud::{Markup, html};
 use std::sync::LazyLock;
 

@@ -11,10 +11,10 @@ use axum::extract::{Path, Query, State};
 use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use domain::command::{Declaration, Entry};
-use domain::ids::{CommandId, StreamId};
-use domain::personal;
-use domain::rejection::Kind;
+use domain::decide::command::{Declaration, Entry};
+use domain::facts::personal;
+use domain::kernel::ids::{CommandId, StreamId};
+use domain::kernel::refusal::Kind;
 use domain::{Parsed, Refusal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ pub(super) struct Options {
 struct Accepted<'a> {
     command_id: &'a CommandId,
     #[serde(skip_serializing_if = "Option::is_none")]
-    commit_id: Option<domain::commit::CommitId>,
+    commit_id: Option<domain::facts::commit::CommitId>,
     dry_run: bool,
     events: &'a [Cow<'static, str>],
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,7 +83,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 fn entries() -> impl Iterator<Item = &'static Entry> {
-    domain::world::COMMANDS.iter().flat_map(|table| table.iter())
+    domain::catalogue::COMMANDS.iter().flat_map(|table| table.iter())
 }
 
 fn declared(declaration: &Declaration) -> Value {
@@ -104,7 +104,7 @@ pub(super) async fn list() -> Json<Value> {
 
 /// `GET /commands/{name}`.
 pub(super) async fn one(Path(name): Path<String>) -> Result<Json<Value>, Problem> {
-    let entry = domain::world::entry(&name).ok_or_else(|| unknown(&name))?;
+    let entry = domain::catalogue::entry(&name).ok_or_else(|| unknown(&name))?;
     let mut described = declared(entry.declaration);
     described["schema"] = vault::schema(entry);
     Ok(Json(described))
@@ -129,7 +129,7 @@ pub(super) async fn submit(
     let Query(options) =
         options.map_err(|error| Problem::query("the address", error.body_text()))?;
     let dry_run = request::yes("dry_run", options.dry_run.as_deref())?;
-    if domain::world::entry(&name).is_none() {
+    if domain::catalogue::entry(&name).is_none() {
         return Err(unknown(&name));
     }
     let clear = receive(&headers, body).await?;
@@ -141,7 +141,7 @@ pub(super) async fn submit(
     let json = sealed(&shared, &name, clear, (&command_id, dry_run)).await?;
     let parsed = Parsed::read(&name, &json).map_err(|refusal| faulty(&name, &json, refusal))?;
     let actor = request::actor(&headers)?;
-    domain::react::check_outside(&actor, &command_id)?;
+    domain::process::react::check_outside(&actor, &command_id)?;
     let conditional = request::expected_version(&headers)?;
     let asked = Request {
         actor,

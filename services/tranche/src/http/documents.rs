@@ -11,7 +11,7 @@ use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use domain::canonical::Sha256Hex;
+use domain::kernel::canonical::Sha256Hex;
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;

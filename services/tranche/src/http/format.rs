@@ -1,6 +1,6 @@
 //! How figures are written for people: thousands apart by a narrow space that does not break.
 
-use domain::money::{Currency, Money};
+use domain::kernel::money::{Currency, Money};
 use jiff::civil::Date;
 
 /// A narrow space that does not break.

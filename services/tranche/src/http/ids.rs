@@ -1,6 +1,6 @@
 //! Names for requests, and for commands whose sender gave none: UUIDv7, so that they sort by time.
 
-use domain::ids::CommandId;
+use domain::kernel::ids::CommandId;
 use jiff::Timestamp;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;

@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use domain::World;
-use domain::ids::{CallId, GrantId, StreamKey};
+use domain::kernel::ids::{CallId, GrantId, StreamKey};
 use projections::search::{Search, Searching};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -74,14 +74,14 @@ impl Asked {
                 .transpose()
                 .map_err(|what| Problem::query("role", what))?,
             command: known("command", self.command.as_ref(), |name| {
-                domain::world::entry(name).is_some()
+                domain::catalogue::entry(name).is_some()
             })?,
             recorded: stretch(["since", "until"], [&self.since, &self.until])?,
             stream: parsed("stream", self.stream.as_ref())?,
             category: known("category", self.category.as_ref(), |name| {
-                domain::world::CATEGORIES.contains(&name)
+                domain::facts::event::CATEGORIES.contains(&name)
             })?,
-            kind: known("type", self.r#type.as_ref(), domain::schemas::is_known)?,
+            kind: known("type", self.r#type.as_ref(), domain::facts::schemas::is_known)?,
             effective: stretch(["true_since", "true_until"], effective)?,
             scope: scope.or(grant),
         })

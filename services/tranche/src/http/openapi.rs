@@ -5,7 +5,7 @@ mod parts;
 mod reading;
 
 use super::BODY_BYTES_MAX;
-use domain::command::{Declaration, Entry};
+use domain::decide::command::{Declaration, Entry};
 use parts::header;
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
@@ -16,7 +16,7 @@ pub static DOCUMENT: LazyLock<String> = LazyLock::new(|| document().to_string())
 fn document() -> Value {
     let mut schemas = Map::new();
     let mut paths = Map::new();
-    for entry in domain::world::COMMANDS.iter().flat_map(|table| table.iter()) {
+    for entry in domain::catalogue::COMMANDS.iter().flat_map(|table| table.iter()) {
         let schema = lift(entry, &mut schemas);
         let path = format!("/commands/{}", entry.declaration.name);
         paths.insert(path, json!({ "post": operation(entry.declaration, &schema) }));
@@ -49,7 +49,7 @@ fn document() -> Value {
 }
 
 fn tags() -> Vec<Value> {
-    let mut tags: Vec<Value> = domain::world::CATEGORIES
+    let mut tags: Vec<Value> = domain::facts::event::CATEGORIES
         .iter()
         .map(|category| json!({ "name": category, "description": format!("Commands of a {category}.") }))
         .collect();
@@ -243,7 +243,7 @@ mod tests {
     #[test]
     fn a_role_header_takes_every_role_that_a_command_takes() {
         let known = parts::role_names();
-        for table in domain::world::COMMANDS {
+        for table in domain::catalogue::COMMANDS {
             for role in table.iter().flat_map(|entry| entry.declaration.roles) {
                 assert!(known.contains(role), "{role}");
             }
@@ -265,7 +265,7 @@ mod tests {
 
     #[test]
     fn statuses_of_the_document_are_those_of_refusals() {
-        use domain::rejection::Kind;
+        use domain::kernel::refusal::Kind;
         for kind in [Kind::Malformed, Kind::Forbidden, Kind::NotFound, Kind::Conflict, Kind::Rule] {
             let status = problem::status(kind).as_u16().to_string();
             assert!(COMMAND_PROBLEMS.iter().any(|(known, _)| *known == status), "{status}");

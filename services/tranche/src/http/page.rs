@@ -11,7 +11,7 @@ use super::format::{cents_exact, day_long};
 use super::problem::{self, Problem};
 use super::sankey::Flow;
 use axum::response::{Html, IntoResponse, Response};
-use domain::command::Confidence;
+use domain::kernel::actor::Confidence;
 use jiff::civil::Date;
 use maud::{DOCTYPE, Markup, html};
 use model::{Model, Tile};

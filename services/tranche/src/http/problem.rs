@@ -7,7 +7,7 @@ use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::Refusal;
-use domain::rejection::{Kind, Rule};
+use domain::kernel::refusal::{Kind, Rule};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::time::Duration;

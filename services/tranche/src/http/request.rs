@@ -4,8 +4,8 @@
 use super::problem::Problem;
 use crate::moment::{Place, When};
 use axum::http::{HeaderMap, HeaderName};
-use domain::command::{Actor, Confidence, Evidence};
-use domain::ids::{ActorId, CommandId};
+use domain::kernel::actor::{Actor, Confidence, Evidence};
+use domain::kernel::ids::{ActorId, CommandId};
 use domain::{Role, World};
 use jiff::Timestamp;
 use projections::AsOf;
@@ -178,7 +178,7 @@ pub fn zones(
             Place::Call(call.parse().map_err(|error| Problem::query("call", error))?)
         }
         (None, Some(zone)) => {
-            domain::time::zone(zone).map_err(|error| Problem::query("zone", error))?;
+            domain::kernel::time::zone(zone).map_err(|error| Problem::query("zone", error))?;
             Place::Zone(zone.to_owned())
         }
     };
@@ -211,7 +211,7 @@ fn when(name: &str, text: &str) -> Result<When, Problem> {
 /// A position or another whole number of an address, at most 2^53 - 1.
 pub fn number(name: &str, text: Option<&str>) -> Result<Option<u64>, Problem> {
     let Some(text) = text else { return Ok(None) };
-    let limit = domain::canonical::INTEGER_MAX;
+    let limit = domain::kernel::canonical::INTEGER_MAX;
     let digits =
         !text.is_empty() && text.len() <= 16 && text.bytes().all(|byte| byte.is_ascii_digit());
     let number = if digits { text.parse().ok() } else { None };

@@ -3,7 +3,7 @@
 
 use super::format::{cents_exact, cents_short};
 use super::page::table::{sign, word};
-use domain::command::Confidence;
+use domain::kernel::actor::Confidence;
 use maud::{Markup, PreEscaped, Render, html};
 
 /// Which colour something has, and what it stands for.
@@ -402,7 +402,7 @@ mod tests {
     #[test]
     fn the_largest_amounts_do_not_overflow() {
         let mut flow = Flow { columns: vec!["A".into(), "B".into()], ..Flow::default() };
-        let max = domain::money::CENTS_MAX;
+        let max = domain::kernel::money::CENTS_MAX;
         let from = flow.node(0, "a", Some(max), Kind::Union);
         let to = flow.node(1, "b", Some(max), Kind::Union);
         flow.link(from, to, Some(max), Kind::Union);

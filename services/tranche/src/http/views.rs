@@ -13,8 +13,8 @@ use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY}
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::World;
-use domain::canonical::Sha256Hex;
-use domain::ids::StreamId;
+use domain::kernel::canonical::Sha256Hex;
+use domain::kernel::ids::StreamId;
 use projections::Projection;
 use projections::journal::{Journal, Tests};
 use serde::Deserialize;
@@ -102,7 +102,8 @@ impl Asked {
         if limit == 0 || limit > ROWS_MAX {
             return Err(Problem::query("limit", format!("is 1 to {ROWS_MAX}")));
         }
-        let known = |category: &&String| domain::world::CATEGORIES.contains(&category.as_str());
+        let known =
+            |category: &&String| domain::facts::event::CATEGORIES.contains(&category.as_str());
         if let Some(category) = self.category.as_ref().filter(|category| !known(category)) {
             let shown: String = category.chars().take(40).collect();
             return Err(Problem::query("category", format!("no streams are called {shown:?}")));
@@ -221,7 +222,7 @@ pub(super) async fn stream(
     let now = shared.reader.now();
     let version = now.world().version(&stream);
     if version == 0 {
-        return Err(domain::Refusal::from(domain::rejection::Common::NotFound(name)).into());
+        return Err(domain::Refusal::from(domain::kernel::refusal::Common::NotFound(name)).into());
     }
     let body = json!({
         "stream": stream, "version": version, "phase": now.world().phase(&stream),

@@ -5,9 +5,9 @@
 use crate::engine::{Engine, Receipt, Request, SubmitError};
 use async_nats::{HeaderMap, Message, Subscriber};
 use bytes::Bytes;
-use domain::command::{Actor, Evidence};
-use domain::commit::CommitId;
-use domain::ids::{CommandId, StreamId};
+use domain::facts::commit::CommitId;
+use domain::kernel::actor::{Actor, Evidence};
+use domain::kernel::ids::{CommandId, StreamId};
 use domain::{Parsed, Refusal};
 use eventlog::nats::{LEASE_TURN, Wire, wire};
 use jiff::{SignedDuration, Timestamp};
@@ -182,10 +182,10 @@ fn no_longer(reason: &str) -> Answer {
 /// Checked as everything from outside is.
 fn decode(payload: &[u8], now: Timestamp) -> Result<(Request, Duration), Refusal> {
     let malformed = |error: serde_json::Error| {
-        Refusal::from(domain::rejection::Common::Malformed(error.to_string()))
+        Refusal::from(domain::kernel::refusal::Common::Malformed(error.to_string()))
     };
     let forwarded: Forwarded = serde_json::from_slice(payload).map_err(malformed)?;
-    domain::react::check_outside(&forwarded.actor, &forwarded.command_id)?;
+    domain::process::react::check_outside(&forwarded.actor, &forwarded.command_id)?;
     let past = SignedDuration::try_from(FORWARD_WAIT).unwrap_or(SignedDuration::ZERO);
     let earliest = now.checked_sub(past).unwrap_or(now);
     let request = Request {

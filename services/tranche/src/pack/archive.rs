@@ -1,6 +1,6 @@
 //! The archive: POSIX ustar, whose bytes depend on nothing but what is put in.
 
-use domain::canonical::Sha256Hex;
+use domain::kernel::canonical::Sha256Hex;
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};

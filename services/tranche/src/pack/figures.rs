@@ -2,8 +2,10 @@
 //! names that mean something in this pack only.
 
 use domain::Commit;
-use domain::canonical::{self, Sha256Hex};
-use domain::{Role, ids::ActorId};
+use domain::Role;
+use domain::kernel::canonical;
+use domain::kernel::canonical::Sha256Hex;
+use domain::kernel::ids::ActorId;
 use projections::AsOf;
 use projections::audit::extent::Extent;
 use projections::audit::hledger::Journal;

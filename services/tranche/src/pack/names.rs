@@ -1,7 +1,8 @@
 //! What the commits of a pack name: rules, which they hold themselves, and other documents.
 
 use domain::Commit;
-use domain::canonical::{self, Sha256Hex};
+use domain::kernel::canonical;
+use domain::kernel::canonical::Sha256Hex;
 use eventlog::Position;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -68,7 +69,7 @@ impl Names {
                 self.rules.insert(hash.to_owned(), rules);
             }
         }
-        let named = domain::documents::named(commit).map_err(|error| error.to_string())?;
+        let named = domain::facts::documents::named(commit).map_err(|error| error.to_string())?;
         for document in named.into_iter().filter(|document| counts(document.event)) {
             if !self.rules.contains_key(&document.sha256.to_string()) {
                 self.documents.entry(document.sha256).or_default().insert(commit.position);

@@ -3,7 +3,7 @@
 
 use super::figures::written;
 use super::shown;
-use domain::money::{Currency, Money};
+use domain::kernel::money::{Currency, Money};
 use serde_json::Value;
 use std::collections::BTreeMap;
 

@@ -6,8 +6,9 @@ use crate::engine::{
     OpenError, Published, ReadError, Reader, Request, SubmitError, replay_checked,
 };
 use crate::gateway::Gateway;
-use domain::checkpoint::Record;
-use domain::command::{Actor, Parsed};
+use domain::decide::checkpoint::Record;
+use domain::decide::command::Parsed;
+use domain::kernel::actor::Actor;
 use domain::{Refusal, Role};
 use eventlog::tlog::{Checkpoint, Hash};
 use eventlog::{Log, Position};
@@ -204,9 +205,9 @@ pub async fn record(prover: &Arc<Prover>, gateway: &Gateway) -> Result<u64, NotR
 
 fn recording(prover: &Prover, size: u64, root: [u8; 32], note: String) -> Result<Request, Refusal> {
     let keys = prover.verifiers().iter().map(ToString::to_string).collect();
-    let record = Record { keys, note, root: domain::canonical::Sha256Hex(root), size };
+    let record = Record { keys, note, root: domain::kernel::canonical::Sha256Hex(root), size };
     let actor = Actor {
-        id: domain::react::ENGINE.parse().expect("a literal id"),
+        id: domain::process::react::ENGINE.parse().expect("a literal id"),
         on_behalf_of: None,
         role: Role::System,
     };

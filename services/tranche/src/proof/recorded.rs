@@ -1,6 +1,6 @@
 //! The checkpoints that a log holds of itself: whether each is signed by keys that the log knew by then.
 
-use domain::checkpoint::Event;
+use domain::facts::checkpoint::Event;
 use domain::{Commit, Event as Any};
 use eventlog::Position;
 use eventlog::tlog::note::{Note, Verifier};

@@ -1,7 +1,7 @@
 //! One event as one message: a CloudEvent 1.0 in binary mode. Pure; see ADR/0013.
 
-use domain::canonical;
-use domain::commit::{Commit, Recorded};
+use domain::facts::commit::{Commit, Recorded};
+use domain::kernel::canonical;
 use std::fmt::Write as _;
 
 /// The attributes that every message has, in the order in which they are documented.

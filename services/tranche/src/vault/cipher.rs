@@ -5,10 +5,11 @@
 use super::Error;
 use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
-use domain::canonical::Sha256Hex;
-use domain::ids::{ActorId, StreamId};
-use domain::personal::{
-    BLOCK_BYTES, Ciphertext, FORMAT, Nonce, Processing, Purpose, Sealed, associated_data, key_info,
+use domain::facts::personal::Processing;
+use domain::kernel::canonical::Sha256Hex;
+use domain::kernel::ids::{ActorId, StreamId};
+use domain::kernel::sealed::{
+    BLOCK_BYTES, Ciphertext, FORMAT, Nonce, Purpose, Sealed, associated_data, key_info,
 };
 use hkdf::Hkdf;
 use sha2::Sha256;

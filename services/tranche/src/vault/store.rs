@@ -3,9 +3,9 @@
 
 use super::Error;
 use super::cipher::{KEY_BYTES, Key};
-use domain::canonical::Sha256Hex;
-use domain::ids::{ActorId, CommandId};
-use domain::personal::Purpose;
+use domain::kernel::canonical::Sha256Hex;
+use domain::kernel::ids::{ActorId, CommandId};
+use domain::kernel::sealed::Purpose;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};

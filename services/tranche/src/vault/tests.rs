@@ -1,7 +1,9 @@
 use super::cipher::Key;
 use super::*;
-use domain::command::Meta;
-use domain::personal::{REGISTER, key_info};
+use domain::decide::command::Meta;
+use domain::facts::personal;
+use domain::facts::personal::REGISTER;
+use domain::kernel::sealed::key_info;
 use domain::{Actor, Commit, Parsed};
 use eventlog::contract::Scratch;
 use std::os::unix::fs::PermissionsExt;

@@ -3,8 +3,8 @@
 use crate::cli::failure::Failure;
 use crate::cli::times::MomentArgs;
 use domain::Event;
-use domain::checkpoint::{Event as Signed, this_log};
-use domain::ids::StreamKey;
+use domain::facts::checkpoint::{Event as Signed, this_log};
+use domain::kernel::ids::StreamKey;
 use eventlog::Position;
 use eventlog::tlog::note::{Algorithm, Note, Verifier};
 use eventlog::tlog::{Checkpoint, Tree};

@@ -24,7 +24,7 @@ impl FromStr for Asked {
     fn from_str(text: &str) -> Result<Self, String> {
         const FORMS: &str = "all, call:ID, round:CALL/ROUND, grant:ID or period:FROM..TO";
         let wrong = |error: &dyn std::fmt::Display| format!("{error}; expected {FORMS}");
-        let id = |error: domain::ids::IdError| wrong(&error);
+        let id = |error: domain::kernel::ids::IdError| wrong(&error);
         let (kind, of) = text.split_once(':').unwrap_or((text, ""));
         Ok(Self::Known(match kind {
             "all" if text == "all" => Scope::All,

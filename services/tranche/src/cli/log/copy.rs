@@ -8,7 +8,7 @@ use crate::cli::out::{Out, counted, progress};
 use crate::cli::source::{Place, Source};
 use bytes::Bytes;
 use clap::Args;
-use domain::canonical::Sha256Hex;
+use domain::kernel::canonical::Sha256Hex;
 use eventlog::{Error, Group, Log, Position};
 use serde::Serialize;
 use sha2::{Digest, Sha256};

@@ -2,7 +2,7 @@
 
 use super::{Content, Shelf, TailLost, Unfit, files};
 use crate::engine::replay::{Loaded, OpenError, fold};
-use domain::canonical;
+use domain::kernel::canonical;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -37,7 +37,7 @@ pub(crate) fn check(shelf: &Shelf) -> Result<SnapshotCheck, OpenError> {
         }
     }
     let Some(last) = kept.keys().next_back().copied() else { return Ok(report) };
-    let mut loaded = Loaded::resume(None, domain::react::react);
+    let mut loaded = Loaded::resume(None, domain::process::react::react);
     let mut failed = None;
     fold(
         &*shelf.log,

@@ -4,7 +4,7 @@ use super::*;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::World;
-use domain::command::Meta;
+use domain::decide::command::Meta;
 use eventlog::faulty::{Faulty, Odds};
 use eventlog::{Error, Group, Position};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -174,7 +174,7 @@ async fn a_snapshot_that_is_not_what_a_replay_gives_is_found() {
     let at = body.windows(9).position(|window| window == b"EUR 10.00").unwrap();
     let mut other = body.to_vec();
     other[at + 4] = b'9';
-    let digest = |bytes: &[u8]| domain::canonical::Sha256Hex::of(bytes).to_string();
+    let digest = |bytes: &[u8]| domain::kernel::canonical::Sha256Hex::of(bytes).to_string();
     let header = String::from_utf8_lossy(header).replace(&digest(body), &digest(&other));
     fs::write(&file, [header.as_bytes(), b"\n", &other].concat()).unwrap();
     let bad = check_snapshots(log, dir).await.unwrap();

@@ -2,9 +2,9 @@
 
 use super::*;
 use domain::World;
-use domain::ids::TimerId;
-use domain::react::Reaction;
-use domain::timer::Wish;
+use domain::facts::timer::Wish;
+use domain::kernel::ids::TimerId;
+use domain::process::react::Reaction;
 use eventlog::contract::Scratch;
 
 #[tokio::test]
@@ -94,7 +94,7 @@ fn too_large(id: &str, due: &str) -> Request {
     };
     let envelope = {
         let small = set(0);
-        let meta = domain::command::Meta {
+        let meta = domain::decide::command::Meta {
             actor: small.actor,
             command_id: small.command_id,
             correlation_id: None,
@@ -108,7 +108,7 @@ fn too_large(id: &str, due: &str) -> Request {
         committed.1.len()
     };
     // All but a few bytes: the firing names two streams.
-    set(domain::commit::COMMIT_BYTES_MAX - envelope - 8)
+    set(domain::facts::commit::COMMIT_BYTES_MAX - envelope - 8)
 }
 
 #[tokio::test]

@@ -2,12 +2,12 @@
 
 use crate::export::What;
 use crate::http::views::ROWS_MAX;
-use domain::command::Role;
+use domain::kernel::actor::Role;
 use projections::journal::Tests;
 use serde_json::{Map, Value, json};
 use strum::{IntoEnumIterator as _, VariantNames as _};
 
-const POSITION_MAX: u64 = domain::canonical::INTEGER_MAX;
+const POSITION_MAX: u64 = domain::kernel::canonical::INTEGER_MAX;
 
 /// The names of every role.
 pub(super) fn role_names() -> Vec<Role> {
@@ -235,7 +235,7 @@ fn of_reading() -> Value {
         "OfStream": of("query", "stream", &stream(), false,
             "Only this stream."),
         "OfCategory": of("query", "category",
-            &json!({ "type": "string", "enum": domain::world::CATEGORIES }), false,
+            &json!({ "type": "string", "enum": domain::facts::event::CATEGORIES }), false,
             "Only streams of this category."),
         "Exported": of("path", "what",
             &json!({ "type": "string", "enum": What::VARIANTS }), true, "What is exported."),

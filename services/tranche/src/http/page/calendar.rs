@@ -39,7 +39,7 @@ pub struct Calendar {
 impl Calendar {
     /// Reads the calendar; `None` when the log is empty.
     pub async fn read(reader: &Reader, name: &str) -> Result<Option<Self>, ReadError> {
-        let zone = &domain::time::zone(name).unwrap_or(TimeZone::UTC);
+        let zone = &domain::kernel::time::zone(name).unwrap_or(TimeZone::UTC);
         let now = reader.now();
         let (position, latest) = (now.position(), now.views().effective_max);
         let Some(first) = reader.read_commit(1).await? else { return Ok(None) };

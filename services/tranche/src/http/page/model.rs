@@ -3,9 +3,9 @@
 
 use crate::http::format::{cents_short, exact, grouped};
 use crate::http::sankey::{Flow, Kind};
-use domain::command::Confidence;
-use domain::compute::Unit;
-use domain::money::Money;
+use domain::kernel::actor::Confidence;
+use domain::kernel::compute::Unit;
+use domain::kernel::money::Money;
 use projections::{Cell, Report, Table};
 use std::collections::BTreeMap;
 
@@ -572,7 +572,7 @@ mod tests {
     fn nothing_is_zero_and_a_sum_that_is_too_large_says_so() {
         assert_eq!(figure(&lines(&[]), "Union committed"), Some(cents_short(0)));
         assert_eq!(figure(&lines(&[]), "Selected").as_deref(), Some("0"));
-        let most = Money::cents(domain::money::CENTS_MAX);
+        let most = Money::cents(domain::kernel::money::CENTS_MAX);
         let too_much = figure(&lines(&[most, most]), "Union committed");
         assert_eq!(too_much.as_deref(), Some("out of range"));
         assert_eq!(figure(&lines(&[]), "National match"), None, "no view was asked");

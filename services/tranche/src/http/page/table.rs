@@ -1,8 +1,8 @@
 //! A table of a report as HTML: caption, scopes, figures in columns, the unknown shown as unknown.
 
 use crate::http::format::{day_short, exact, grouped, without_currency};
-use domain::command::Confidence;
-use domain::money::Currency;
+use domain::kernel::actor::Confidence;
+use domain::kernel::money::Currency;
 use maud::{Markup, html};
 use projections::report::Kind;
 use projections::{Cell, Table};

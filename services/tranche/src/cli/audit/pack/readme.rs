@@ -1,7 +1,7 @@
 //! The README of a pack: what is claimed, and the commands that check it. A test runs them as they stand.
 
 use crate::cli::audit::moment::Moment;
-use domain::documents;
+use domain::facts::documents;
 use projections::audit::extent::Extent;
 
 const HEAD: &str = include_str!("../../../../assets/pack/head.md");
