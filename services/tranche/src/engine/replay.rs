@@ -2,18 +2,15 @@
 //! that the folds come nearly for free on two cores.
 
 use super::ledger::{Ledger, Line};
-use super::reader::{Digests, Published, ReadError, decode};
-use super::snapshot::{Content, Shelf, SnapshotCheck, TailLost, check};
+use super::published::{Digests, Published, ReadError, decode};
+use super::snapshot::{Content, Shelf, TailLost};
 use super::state::{Managers, State};
-use crate::proof::Check;
 use bytes::Bytes;
 use domain::{Commit, canonical};
 use eventlog::Log;
-use eventlog::tlog::Hash;
 use imbl::Vector;
 use projections::{History, Views};
 use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
@@ -126,14 +123,6 @@ pub(crate) async fn load(
     .await
 }
 
-/// Holds the snapshots in a directory against a replay of the log.
-///
-/// # Errors
-/// When the log cannot be read up to the newest of them.
-pub async fn check_snapshots(log: Arc<dyn Log>, dir: PathBuf) -> Result<SnapshotCheck, OpenError> {
-    blocking(move |runtime| check(&Shelf { dir, log, runtime: runtime.clone() })).await
-}
-
 /// What a replay from the first commit gave.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct ReplayReport {
@@ -178,55 +167,22 @@ pub async fn replay_to(
     .await
 }
 
-/// The same, and hands a check of the tree the hashes of the entries that were folded: one reading for
-/// both. The check comes back whatever happens to the folds.
-pub(crate) async fn replay_checked(
-    log: Arc<dyn Log>,
-    head: u64,
-    mut check: Check,
-) -> (Check, Result<ReplayReport, OpenError>) {
-    let runtime = Handle::current();
-    let done = tokio::task::spawn_blocking(move || {
-        let mut folds = Folds::default();
-        let mut broken = None;
-        // The tree takes all entries: what is no commit any more must not hide which one it is.
-        let look = |position, entry: &Bytes| Ok((Hash::leaf(entry), decode(position, entry)));
-        let read = in_order((&*log, &runtime), 0..head, decoders(), look, |chunk| {
-            for (leaf, commit) in chunk {
-                check.take_hash(leaf);
-                match commit {
-                    Ok(commit) if broken.is_none() => folds.take(&commit),
-                    Ok(_) => {}
-                    Err(error) => drop(broken.get_or_insert(error)),
-                }
-            }
-        });
-        let read = read.and_then(|()| broken.map_or(Ok(()), |error| Err(error.into())));
-        let report = read.and_then(|()| folds.report());
-        (check, report)
-    });
-    match done.await {
-        Ok(done) => done,
-        Err(error) => (Check::default(), Err(OpenError::Failed(error.to_string()))),
-    }
-}
-
 /// The state and the views.
 #[derive(Default)]
-struct Folds {
+pub(crate) struct Folds {
     world: domain::World,
     views: Views,
     events: u64,
 }
 
 impl Folds {
-    fn take(&mut self, commit: &Commit) {
+    pub fn take(&mut self, commit: &Commit) {
         self.events += commit.events.len() as u64;
         self.world.apply(commit);
         self.views.apply(commit);
     }
 
-    fn report(self) -> Result<ReplayReport, OpenError> {
+    pub fn report(self) -> Result<ReplayReport, OpenError> {
         let Self { world, views, events } = self;
         let digests = Digests { world: canonical::digest(&world)?, views: views.digests()? };
         Ok(ReplayReport { commits: world.position, events, digests })

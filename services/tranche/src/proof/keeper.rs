@@ -3,9 +3,11 @@
 
 use super::{Check, Prover, Shelf, ended};
 use crate::engine::{
-    OpenError, Published, ReadError, Reader, Request, SubmitError, replay_checked,
+    Folds, OpenError, Published, ReadError, Reader, ReplayReport, Request, SubmitError, decode,
+    decoders, in_order,
 };
 use crate::gateway::Gateway;
+use bytes::Bytes;
 use domain::checkpoint::Record;
 use domain::command::{Actor, Parsed};
 use domain::{Refusal, Role};
@@ -371,6 +373,39 @@ async fn verify(
         }
     }
     Ok((head, findings))
+}
+
+/// Folds the log from its first commit to a position, without any snapshot, and hands a check of the tree
+/// the hashes of the entries that were folded: one reading for both. The check comes back whatever happens to the folds.
+async fn replay_checked(
+    log: Arc<dyn Log>,
+    head: u64,
+    mut check: Check,
+) -> (Check, Result<ReplayReport, OpenError>) {
+    let runtime = Handle::current();
+    let done = tokio::task::spawn_blocking(move || {
+        let mut folds = Folds::default();
+        let mut broken = None;
+        // The tree takes all entries: what is no commit any more must not hide which one it is.
+        let look = |position, entry: &Bytes| Ok((Hash::leaf(entry), decode(position, entry)));
+        let read = in_order((&*log, &runtime), 0..head, decoders(), look, |chunk| {
+            for (leaf, commit) in chunk {
+                check.take_hash(leaf);
+                match commit {
+                    Ok(commit) if broken.is_none() => folds.take(&commit),
+                    Ok(_) => {}
+                    Err(error) => drop(broken.get_or_insert(error)),
+                }
+            }
+        });
+        let read = read.and_then(|()| broken.map_or(Ok(()), |error| Err(error.into())));
+        let report = read.and_then(|()| folds.report());
+        (check, report)
+    });
+    match done.await {
+        Ok(done) => done,
+        Err(error) => (Check::default(), Err(OpenError::Failed(error.to_string()))),
+    }
 }
 
 #[cfg(test)]
