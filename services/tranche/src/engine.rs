@@ -39,7 +39,7 @@ pub use options::{Options, QUEUE_MAX, SNAPSHOT_EVERY};
 pub(crate) use published::decode;
 pub use published::{Digests, Published, ReadError};
 pub use reader::{Reader, Stored};
-pub(crate) use replay::{Folds, blocking, decoders, in_order};
+pub(crate) use replay::Folds;
 pub use replay::{OnProgress, OpenError, Progress, ReplayReport, replay, replay_to};
 pub use request::{Receipt, Request, SubmitError};
 #[cfg(feature = "nats")]

@@ -8,18 +8,11 @@ use super::state::{Managers, State};
 use bytes::Bytes;
 use domain::{Commit, canonical};
 use eventlog::Log;
+use eventlog::scan::{decoders, in_order};
 use imbl::Vector;
 use projections::{History, Views};
-use std::ops::Range;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
 use tokio::runtime::Handle;
-
-/// How much is read and decoded at a time, in bytes.
-const CHUNK_BYTES: usize = 1 << 20;
-/// How many chunks wait for each decoding thread.
-const CHUNKS_WAITING_MAX: usize = 4;
 
 /// Why an engine could not be opened, or history not be read.
 #[derive(Debug, thiserror::Error)]
@@ -232,82 +225,5 @@ pub(crate) fn fold(
         chunk.into_iter().for_each(&mut step);
         tell(last);
     };
-    in_order((log, runtime), from..u64::MAX, decoders(), look, step)
-}
-
-/// How many threads decode beside one that folds about as fast.
-pub(crate) fn decoders() -> usize {
-    thread::available_parallelism().map_or(1, |cores| cores.get().max(2) - 1)
-}
-
-/// Entries from a position on.
-type Chunk = (u64, Vec<Bytes>);
-/// What was seen in them.
-type Looked<T> = Result<Vec<T>, ReadError>;
-
-/// Reads the entries after the first position of a range, up to its end, looks at each on so many
-/// threads, and hands on what was seen: chunk by chunk, in order, on this thread. Blocks.
-pub(crate) fn in_order<T: Send>(
-    (log, runtime): (&dyn Log, &Handle),
-    range: Range<u64>,
-    threads: usize,
-    look: impl Fn(u64, &Bytes) -> Result<T, ReadError> + Sync,
-    mut take: impl FnMut(Vec<T>),
-) -> Result<(), OpenError> {
-    thread::scope(|scope| {
-        let (mut to, mut back) = (Vec::new(), Vec::new());
-        for _ in 0..threads {
-            let (chunks, inbox) = sync_channel::<Chunk>(CHUNKS_WAITING_MAX);
-            let (outbox, looked) = sync_channel::<Looked<T>>(CHUNKS_WAITING_MAX);
-            let look = &look;
-            scope.spawn(move || look_at_all(&inbox, &outbox, look));
-            to.push(chunks);
-            back.push(looked);
-        }
-        let reading = scope.spawn(move || runtime.block_on(read_all(log, range, &to)));
-        // The chunks went round the threads in turn, and come back so.
-        for looked in back.iter().cycle() {
-            let Ok(looked) = looked.recv() else { break };
-            take(looked?);
-        }
-        drop(back);
-        let read = reading.join();
-        Ok(read.unwrap_or_else(|_| Err(eventlog::Error::Unavailable("reading failed".into())))?)
-    })
-}
-
-async fn read_all(
-    log: &dyn Log,
-    range: Range<u64>,
-    to: &[SyncSender<Chunk>],
-) -> Result<(), eventlog::Error> {
-    let mut next = range.start + 1;
-    for thread in to.iter().cycle() {
-        if next > range.end {
-            break;
-        }
-        let groups = log.read(next, CHUNK_BYTES).await?;
-        let first = next;
-        let mut entries: Vec<Bytes> = groups.into_iter().flat_map(|group| group.entries).collect();
-        entries
-            .truncate(usize::try_from(range.end - first).unwrap_or(usize::MAX).saturating_add(1));
-        next += entries.len() as u64;
-        if entries.is_empty() || thread.send((first, entries)).is_err() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-fn look_at_all<T>(
-    chunks: &Receiver<Chunk>,
-    looked: &SyncSender<Looked<T>>,
-    look: impl Fn(u64, &Bytes) -> Result<T, ReadError>,
-) {
-    while let Ok((first, entries)) = chunks.recv() {
-        let result = (first..).zip(&entries).map(|(position, entry)| look(position, entry));
-        if looked.send(result.collect()).is_err() {
-            return;
-        }
-    }
+    Ok(in_order((log, runtime), from..u64::MAX, decoders(), look, step)?)
 }

@@ -1,16 +1,16 @@
 //! What a running service does about proof: its tree follows the log, a checkpoint is signed and recorded
 //! when one is due, and everything that is stored is read again and again and held against what it was.
 
-use super::{Check, Prover, Shelf, ended};
+use super::{Prover, ended};
 use crate::engine::{
     Folds, OpenError, Published, ReadError, Reader, ReplayReport, Request, SubmitError, decode,
-    decoders, in_order,
 };
 use crate::gateway::Gateway;
 use bytes::Bytes;
 use domain::checkpoint::Record;
 use domain::command::{Actor, Parsed};
 use domain::{Refusal, Role};
+use eventlog::scan::{decoders, in_order};
 use eventlog::tlog::{Checkpoint, Hash};
 use eventlog::{Log, Position};
 use jiff::{SignedDuration, Timestamp};
@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tranche_proof::{Check, Shelf};
 
 /// After so long without one a checkpoint is recorded: a day, less what a restart may take.
 pub const CHECKPOINT_EVERY: SignedDuration = SignedDuration::from_hours(23);
@@ -387,7 +388,9 @@ async fn replay_checked(
         let mut folds = Folds::default();
         let mut broken = None;
         // The tree takes all entries: what is no commit any more must not hide which one it is.
-        let look = |position, entry: &Bytes| Ok((Hash::leaf(entry), decode(position, entry)));
+        let look = |position, entry: &Bytes| {
+            Ok::<_, ReadError>((Hash::leaf(entry), decode(position, entry)))
+        };
         let read = in_order((&*log, &runtime), 0..head, decoders(), look, |chunk| {
             for (leaf, commit) in chunk {
                 check.take_hash(leaf);
@@ -398,8 +401,8 @@ async fn replay_checked(
                 }
             }
         });
-        let read = read.and_then(|()| broken.map_or(Ok(()), |error| Err(error.into())));
-        let report = read.and_then(|()| folds.report());
+        let read = read.and_then(|()| broken.map_or(Ok(()), Err));
+        let report = read.map_err(OpenError::from).and_then(|()| folds.report());
         (check, report)
     });
     match done.await {
