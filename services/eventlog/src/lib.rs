@@ -15,6 +15,7 @@ pub mod nats;
 mod readme;
 #[cfg(any(feature = "kurrent", feature = "nats"))]
 mod remote;
+pub mod scan;
 pub mod sqlite;
 mod tail;
 pub mod tlog;

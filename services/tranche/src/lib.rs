@@ -14,12 +14,10 @@ pub mod http;
 pub mod moment;
 #[cfg(feature = "nats")]
 pub mod node;
-pub mod pack;
 pub mod post;
 pub mod proof;
 pub mod relay;
 pub mod roles;
 pub mod vault;
-pub mod verify;
 pub mod why;
 pub mod witness;

@@ -7,8 +7,7 @@ use super::workload::Fill;
 use super::writing::Place;
 use crate::clock::Clock;
 use crate::engine::{self, Engine};
-use crate::proof::{self, Check, DIRECTORY, OpenAgain, Prover, Shelf};
-use crate::verify;
+use crate::proof::{self, OpenAgain, Prover};
 use bytes::Bytes;
 use eventlog::tlog::{Builder, Checkpoint, Hash};
 use eventlog::{Log, Sqlite, sqlite};
@@ -20,6 +19,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
+use tranche_proof::{Check, DIRECTORY, Shelf, verify};
 
 /// So many commits are in a group of the log.
 const GROUP: usize = 256;
@@ -124,7 +124,7 @@ fn open(dir: &Path) -> Result<Arc<dyn Log>, eventlog::Error> {
 }
 
 fn expecting(shelf: &Path, signed: &Checkpoint) -> Result<Check, BenchError> {
-    let mut check = Check::new(Some(Shelf::open(shelf)?));
+    let mut check = Check::new(Some(Shelf::open(shelf).map_err(proof::Error::from)?));
     check.expect_all([signed.clone()]);
     Ok(check)
 }

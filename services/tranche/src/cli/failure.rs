@@ -13,6 +13,7 @@ use tranche::documents;
 use tranche::engine::{OpenError, ReadError, SubmitError};
 use tranche::faults::{self, FieldError};
 use tranche::vault;
+pub use tranche_proof::Exit;
 
 /// What the exit codes mean, as `--help` shows it.
 pub const EXIT_CODES: &str = "\
@@ -143,15 +144,17 @@ fn unavailable(why: &impl ToString) -> Failure {
     eventlog::Error::Unavailable(why.to_string()).into()
 }
 
-/// How a call of the program can end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    Done = 0,
-    Refused = 1,
-    Usage = 2,
-    Conflict = 3,
-    Unavailable = 4,
-    Corrupt = 5,
+impl From<tranche_proof::Failure> for Failure {
+    fn from(failure: tranche_proof::Failure) -> Self {
+        use tranche_proof::Failure as Of;
+        match failure {
+            Of::Found(what) => Self::Found(what),
+            Of::Usage(what) => Self::Usage(what),
+            Of::Log(error) => Self::Log(error),
+            Of::File { what, error } => Self::File { what, error },
+            Of::Corrupt(what) => Self::Corrupt(what),
+        }
+    }
 }
 
 impl Failure {
@@ -178,12 +181,9 @@ impl Failure {
         }
     }
 
-    /// The exit code. This is the only place that decides it.
+    /// The exit code; those of a verification are decided by what verifies.
     pub fn exit(&self) -> Exit {
-        use eventlog::Error as Log;
         match self {
-            // Whoever closed the pipe has seen enough.
-            Self::File { error, .. } if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Refused(refusal) | Self::Faulty(refusal, _) => match refusal.kind {
                 Kind::Rule | Kind::Forbidden => Exit::Refused,
                 Kind::Malformed => Exit::Usage,
@@ -191,21 +191,10 @@ impl Failure {
             },
             Self::Found(_) => Exit::Refused,
             Self::Usage(_) => Exit::Usage,
-            Self::NotFound(_) | Self::Conflict(_) | Self::Log(Log::Conflict { .. }) => {
-                Exit::Conflict
-            }
-            Self::File { error, .. } if error.kind() == io::ErrorKind::NotFound => Exit::Conflict,
-            Self::File { .. } => Exit::Unavailable,
-            Self::Log(
-                Log::Locked { .. }
-                | Log::Fenced
-                | Log::Forbidden(_)
-                | Log::Unavailable(_)
-                | Log::ReadOnly
-                | Log::Settings { .. },
-            ) => Exit::Unavailable,
-            Self::Log(Log::TooLarge { .. } | Log::BadEntry { .. }) => Exit::Usage,
-            Self::Log(Log::Corrupt(_) | Log::Format { .. }) | Self::Corrupt(_) => Exit::Corrupt,
+            Self::NotFound(_) | Self::Conflict(_) => Exit::Conflict,
+            Self::Log(error) => Exit::of_log(error),
+            Self::File { error, .. } => Exit::of_file(error),
+            Self::Corrupt(_) => Exit::Corrupt,
         }
     }
 

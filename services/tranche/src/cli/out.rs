@@ -7,15 +7,11 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
+pub use tranche_proof::verdict::counted;
 
 /// Says a line to the person at the terminal. If nobody listens, that is no failure.
 pub fn say(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// A number of things in words.
-pub fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// Where data goes: standard output, or a file that appears whole or not at all.

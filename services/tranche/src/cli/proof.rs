@@ -5,17 +5,18 @@ use super::failure::Failure;
 use super::out::Out;
 use super::source::{Place, Source};
 use super::stamp::{self, StampArgs};
-use super::witness::{Quorum, QuorumArgs, read_witnesses};
+use super::witness::QuorumArgs;
 use clap::{Args, Subcommand};
 use eventlog::Position;
-use eventlog::tlog::note::{Algorithm, Verifier};
-use eventlog::tlog::{self, Proof};
+use eventlog::tlog::note::Algorithm;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tranche::clock::Clock;
 use tranche::gateway::Gateway;
 use tranche::proof::{self, NotRecorded, Prover, keys};
 use tranche::witness::{self, Asked};
+use tranche_proof::keys::read_verifiers;
+use tranche_proof::{DIRECTORY, read_witnesses, verdict};
 
 /// What `tranche proof` is told.
 #[derive(Subcommand)]
@@ -138,7 +139,7 @@ pub async fn open_proving(
     match (key, public) {
         (Some(key), _) => open_tree(source, key, tree).await,
         (None, Some(public)) => {
-            let keys = keys::read_verifiers(public)?;
+            let keys = read_verifiers(public)?;
             let dir = tree_of(source, tree)?;
             Ok(Prover::open_public(source.open_unchecked().await?, &dir, keys).await?)
         }
@@ -161,7 +162,7 @@ pub async fn open_tree(
 fn tree_of(source: &Source, tree: Option<&Path>) -> Result<PathBuf, Failure> {
     match (tree, source.required()?) {
         (Some(dir), _) => Ok(dir.to_owned()),
-        (None, Place::Directory(dir)) => Ok(dir.join(proof::DIRECTORY)),
+        (None, Place::Directory(dir)) => Ok(dir.join(DIRECTORY)),
         (None, _) => {
             let what = "--tree DIR: where the tree of this log is kept";
             Err(Failure::Usage(what.to_owned()))
@@ -229,9 +230,9 @@ pub async fn proof(
         ProofTask::Timestamp(args) => stamp::stamp(source, args, json).await,
         ProofTask::Check { proof, commit, public, quorum } => {
             let quorum = quorum.read()?;
-            let size = check(proof, commit, &keys::read_verifiers(public)?, quorum.as_ref())?;
-            let text = format!("it is in the log, as of {size} commits");
-            told(json, &text, || serde_json::json!({ "size": size }))
+            let known = read_verifiers(public)?;
+            let size = verdict::proof(proof, commit, &known, quorum.as_ref())?;
+            told(json, &verdict::proven(size), || serde_json::json!({ "size": size }))
         }
     }
 }
@@ -272,27 +273,6 @@ pub fn told(
     out.finish()
 }
 
-/// Gives the size of the checkpoint that the proof leads to.
-fn check(
-    proof: &Path,
-    commit: &Path,
-    known: &[Verifier],
-    quorum: Option<&Quorum>,
-) -> Result<u64, Failure> {
-    let read = |path: &Path| std::fs::read(path).map_err(|error| Failure::file(path, error));
-    let text = String::from_utf8(read(proof)?);
-    let text = text.map_err(|_| Failure::Usage(format!("{}: not text", proof.display())))?;
-    let wrong = |error: tlog::Error| Failure::Found(format!("{}: {error}", proof.display()));
-    let entry = read(commit)?;
-    let entry = entry.strip_suffix(b"\n").unwrap_or(&entry);
-    let origin = known.first().map(Verifier::name).unwrap_or_default();
-    let name = proof.display().to_string();
-    let proof = Proof::parse(&text).map_err(wrong)?;
-    let size = proof.verify(entry, known, origin).map_err(wrong)?.size;
-    quorum.map_or(Ok(()), |quorum| quorum.check(&name, &proof.checkpoint))?;
-    Ok(size)
-}
-
 impl From<proof::Error> for Failure {
     fn from(error: proof::Error) -> Self {
         match error {
@@ -304,5 +284,11 @@ impl From<proof::Error> for Failure {
                 Failure::Corrupt(error.to_string())
             }
         }
+    }
+}
+
+impl From<tranche_proof::Error> for Failure {
+    fn from(error: tranche_proof::Error) -> Self {
+        tranche_proof::Failure::from(error).into()
     }
 }

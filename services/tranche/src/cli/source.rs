@@ -13,9 +13,9 @@ use tranche::engine::{Engine, Follower, OnProgress, Options};
 use tranche::gateway::Gateway;
 #[cfg(feature = "nats")]
 use tranche::node::{self, Node};
-use tranche::proof::{self, Shelf};
 use tranche::roles::{Role, Roles};
 use tranche::vault::Vault;
+use tranche_proof::{DIRECTORY, Shelf};
 
 /// How much one read of the log asks for, in bytes.
 const READ_BYTES: usize = 1 << 20;
@@ -130,7 +130,7 @@ impl Source {
     /// The tree that is kept beside an embedded log, if there is one.
     pub fn kept_tree(&self) -> Result<Option<Shelf>, Failure> {
         let Place::Directory(dir) = self.required()? else { return Ok(None) };
-        let dir = dir.join(proof::DIRECTORY);
+        let dir = dir.join(DIRECTORY);
         Ok(if dir.exists() { Some(Shelf::open(&dir)?) } else { None })
     }
 

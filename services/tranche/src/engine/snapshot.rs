@@ -7,8 +7,7 @@
 
 mod check;
 
-pub use check::SnapshotCheck;
-pub(crate) use check::check;
+pub use check::{SnapshotCheck, check_snapshots};
 
 use super::ledger::{LINE_BYTES, Ledger, Line};
 use super::state::Reactions;

@@ -14,7 +14,7 @@ use crate::cli::times::MomentArgs;
 use clap::Args;
 use contents::Contents;
 use std::path::PathBuf;
-use tranche::pack::Archive;
+use tranche_proof::pack::Archive;
 
 const PACK_HELP: &str = "\
 Scopes: all, call:ID, round:CALL/ROUND, grant:ID, period:FROM..TO (what was recorded or true in it; dates are \

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use projections::audit::extent::{Extent, Links, NoExtent, Scope};
 use std::str::FromStr;
 use tranche::moment::When;
-use tranche::pack::figures::People;
+use tranche_proof::pack::figures::People;
 
 /// A scope whose dates still need a zone.
 #[derive(Clone, Debug)]
