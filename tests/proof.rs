@@ -2,6 +2,7 @@
 //! changed is refused by them and by us.
 
 mod attacks;
+mod auditor;
 mod service;
 
 use crate::cli::program::{Scratch, command, tranche};

@@ -13,7 +13,8 @@ use programs::Program;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tranche::proof::{DIRECTORY, Prover, keys};
+use tranche::proof::{Prover, keys};
+use tranche_proof::DIRECTORY;
 
 /// So many beginnings of a long log are compared; of the demo, all.
 const PREFIXES: usize = 1_000;

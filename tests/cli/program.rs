@@ -10,31 +10,46 @@ use std::sync::atomic::{AtomicU32, Ordering};
 pub fn directory() -> &'static Path {
     static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
     DIRECTORY.get_or_init(|| {
-        if let Some(built) = std::env::var_os("TRANCHE_PROGRAM_DIR") {
-            return PathBuf::from(built);
-        }
-        let test = std::env::current_exe().expect("the path of the tests");
-        let profile_dir = test.parent().and_then(Path::parent).expect("target/<profile>/deps");
-        let target_dir = profile_dir.parent().expect("target");
-        let profile = match profile_dir.file_name().and_then(|name| name.to_str()) {
-            Some("debug") => "dev",
-            Some(name) => name,
-            None => panic!("no profile in {}", profile_dir.display()),
-        };
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let status = Command::new(cargo)
-            .args(["build", "--quiet", "--locked", "--package", "tranche", "--bin", "tranche"])
-            .args(["--features", if cfg!(feature = "nats") { "nats" } else { "" }])
-            .args(["--features", if cfg!(feature = "kurrent") { "kurrent" } else { "" }])
-            .args(["--features", if cfg!(feature = "s3") { "s3" } else { "" }])
-            .args(["--profile", profile, "--target-dir"])
-            .arg(target_dir)
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .status()
-            .expect("cargo starts");
-        assert!(status.success(), "the program does not build");
-        profile_dir.to_owned()
+        let features = [
+            ["--features", if cfg!(feature = "nats") { "nats" } else { "" }],
+            ["--features", if cfg!(feature = "kurrent") { "kurrent" } else { "" }],
+            ["--features", if cfg!(feature = "s3") { "s3" } else { "" }],
+        ];
+        built("tranche", "tranche", features.as_flattened())
     })
+}
+
+/// Builds a program, and gives the directory that it is in.
+fn built(package: &str, program: &str, more: &[&str]) -> PathBuf {
+    if let Some(built) = std::env::var_os("TRANCHE_PROGRAM_DIR") {
+        return PathBuf::from(built);
+    }
+    let test = std::env::current_exe().expect("the path of the tests");
+    let profile_dir = test.parent().and_then(Path::parent).expect("target/<profile>/deps");
+    let target_dir = profile_dir.parent().expect("target");
+    let profile = match profile_dir.file_name().and_then(|name| name.to_str()) {
+        Some("debug") => "dev",
+        Some(name) => name,
+        None => panic!("no profile in {}", profile_dir.display()),
+    };
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--locked", "--package", package, "--bin", program])
+        .args(more)
+        .args(["--profile", profile, "--target-dir"])
+        .arg(target_dir)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .expect("cargo starts");
+    assert!(status.success(), "{program} does not build");
+    profile_dir.to_owned()
+}
+
+/// Runs the program of auditors in `dir`.
+pub fn tranche_verify(dir: &Path, args: &[&str]) -> Output {
+    static DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    let built = DIRECTORY.get_or_init(|| built("tranche-proof", "tranche-verify", &[]));
+    command(built.join("tranche-verify"), dir).args(args).output().expect("the program starts")
 }
 
 /// A command in `dir` that sees nothing of the environment of the tests.

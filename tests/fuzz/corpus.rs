@@ -9,7 +9,7 @@ use eventlog::tlog::tile::{self, WIDTH};
 use eventlog::tlog::{Checkpoint, Hash, Proof, Tree};
 use std::convert::Infallible;
 use std::sync::LazyLock;
-use tranche::pack::{self, Archive};
+use tranche_proof::pack::{self, Archive};
 
 pub const ORIGIN: &str = "log.example/a";
 /// The sizes that are signed.

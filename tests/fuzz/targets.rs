@@ -91,7 +91,7 @@ pub fn proof(bytes: &[u8]) -> TestCaseResult {
 }
 
 pub fn pack(bytes: &[u8]) -> TestCaseResult {
-    match tranche::pack::check::check(std::io::Cursor::new(bytes), Some(CORPUS.log_keys())) {
+    match tranche_proof::pack::check::check(std::io::Cursor::new(bytes), Some(CORPUS.log_keys())) {
         Ok(checked) => {
             checked.findings.iter().try_for_each(is_short)?;
             prop_assert!(checked.size == 0 || CORPUS.has_size(checked.size));

@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// Opens the log and lets its rows be changed; `entries()` reads them, `store(entries)` writes one
 /// commit in each row, with checksums that are right.
-const TOOLS: &str = r#"
+pub(super) const TOOLS: &str = r#"
 import sqlite3, zlib, json
 log = sqlite3.connect('log/log.sqlite')
 for name, in log.execute("select name from sqlite_master where type='trigger'").fetchall():
@@ -38,7 +38,7 @@ fn found(dir: &Path, more: &[&str]) -> (String, Vec<u64>) {
 }
 
 /// The demo's log, of which an auditor has kept a checkpoint; then this is done to it.
-fn attacked(script: &str) -> Published {
+pub(super) fn attacked(script: &str) -> Published {
     let published = Published::new();
     let dir = published.dir();
     std::fs::copy(dir.join("site/checkpoint"), dir.join("kept")).unwrap();
@@ -220,7 +220,7 @@ store(all)"#;
 }
 
 /// One commit is another: canonical, and with its own checksum.
-fn edit(position: u64) -> String {
+pub(super) fn edit(position: u64) -> String {
     format!(
         "all = entries()\n\
          one = json.loads(all[{at}])\n\

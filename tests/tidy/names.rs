@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 /// The files that may declare `path` as their module.
 fn parents(path: &str) -> Vec<String> {
     let (dir, _) = path.rsplit_once('/').unwrap_or(("", path));
-    let beside = ["mod.rs", "lib.rs", "main.rs"].map(|name| format!("{dir}/{name}"));
+    let beside = ["mod.rs", "lib.rs", "main.rs", "build.rs"].map(|name| format!("{dir}/{name}"));
     beside.into_iter().chain([format!("{dir}.rs")]).collect()
 }
 

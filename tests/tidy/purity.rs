@@ -1,6 +1,8 @@
 //! `domain` and `projections` cannot reach the world, and `services` decides nothing.
 
 use super::{Source, has_word, none, root, sources};
+use std::collections::BTreeSet;
+use std::process::Command;
 
 /// What a pure crate may depend on: data, text, arithmetic. Nothing that reads a clock, a file, a
 /// socket or a random source by itself.
@@ -23,6 +25,37 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("projections", &["domain", "imbl", "jiff", "serde", "serde_json", "thiserror"]),
+];
+
+/// What the crate of auditors may depend on (ADR/0026).
+const OF_AUDITORS: &[&str] = &[
+    "bytes",
+    "csv",
+    "domain",
+    "eventlog",
+    "jiff",
+    "projections",
+    "serde",
+    "serde_json",
+    "sha2",
+    "tar",
+    "thiserror",
+    "tokio",
+];
+
+/// What an auditor need not build: servers, clients of the network, the command line of the product.
+const NOT_FOR_AUDITORS: &[&str] = &[
+    "async-nats",
+    "axum",
+    "clap",
+    "hyper",
+    "indicatif",
+    "maud",
+    "object_store",
+    "prometheus",
+    "reqwest",
+    "rustls",
+    "tranche",
 ];
 
 /// Words that stand for the world, and the reason why they have no place in a pure crate.
@@ -105,6 +138,51 @@ fn pure_crates_depend_on_nothing_that_reaches_the_world() {
         "A pure crate may use data types only; move what needs the world to `services`, or, if the \
          new crate does no I/O, add it to ALLOWED in tests/tidy/purity.rs and say so in the commit:",
     );
+}
+
+#[test]
+fn the_crate_of_auditors_needs_no_server_and_no_client() {
+    let manifest = read("services/proof/Cargo.toml");
+    let lines = section(&manifest, "dependencies");
+    let strange: Vec<String> = lines
+        .iter()
+        .filter_map(|line| line.trim().strip_suffix(".workspace = true").or(Some(*line)))
+        .filter(|name| !OF_AUDITORS.contains(name))
+        .map(str::to_owned)
+        .collect();
+    none(
+        &strange,
+        "An auditor builds `services/proof` and all that it needs; ADR/0026 says what may:",
+    );
+    let names = crates_of("tranche-proof", &[]);
+    let is_there = |name: &str| names.iter().any(|it| it.split(' ').next() == Some(name));
+    assert!(is_there("eventlog") && is_there("ed25519-dalek"), "{names:?}");
+    let found = NOT_FOR_AUDITORS.iter().filter(|name| is_there(name));
+    let found: Vec<String> = found.map(|&name| name.to_owned()).collect();
+    none(&found, "An auditor would have to build these; leave them to `services/tranche`:");
+}
+
+/// The README says how many crates an auditor builds, beside the whole; here is the count.
+#[test]
+fn the_readme_counts_the_crates_rightly() {
+    let (small, whole) = (crates_of("tranche-proof", &[]), crates_of("tranche", &["nats"]));
+    let expected = format!("{} crates, where the whole needs {}", small.len(), whole.len());
+    assert!(read("README.md").contains(&expected), "README.md does not say: {expected}");
+}
+
+/// The crates that are built into a program, each version by itself: its name and version.
+fn crates_of(package: &str, features: &[&str]) -> BTreeSet<String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["tree", "--locked", "--edges", "normal", "--prefix", "none"])
+        .args(["--package", package, "--format", "{p}", "--features", &features.join(",")])
+        .current_dir(root())
+        .output()
+        .expect("cargo starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let crates = text.lines().map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" "));
+    crates.filter(|name| !name.is_empty()).collect()
 }
 
 #[test]

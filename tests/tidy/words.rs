@@ -96,7 +96,6 @@ const SPOKEN: &[&str] = &[
     "services/eventlog/src/",
     "services/tranche/src/cli",
     "services/tranche/src/engine",
-    "services/tranche/src/exit.rs",
     "services/tranche/src/refusals",
 ];
 

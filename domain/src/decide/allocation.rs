@@ -6,7 +6,7 @@ pub mod refusals;
 pub mod usage;
 
 use crate::decide::allocation::checks::{
-    access_rules, check_access, check_applicant, check_other_person, check_time, decide_by,
+    access_rules, check_access, check_applicant, check_other_person, check_time, decide_by, draw,
     granted, is_person,
 };
 pub(crate) use crate::decide::allocation::refusals::Rejection;
@@ -18,11 +18,10 @@ use crate::decide::allocation::usage::RecordUsage;
 use crate::decide::command::Decide;
 use crate::decide::command::{Decision, Meta, NewEvent};
 use crate::decide::needs::{self, Meets};
-use crate::decide::system::Draw;
 use crate::decide::tables::commands;
 use crate::decide::texts::{check_list, check_reason, check_text};
 use crate::facts::allocation::Phase;
-use crate::facts::allocation::{Event, Place, Request};
+use crate::facts::allocation::{Event, Place};
 use crate::facts::call;
 use crate::facts::world::World;
 use crate::kernel::compute::{ComputeTime, Unit};
@@ -227,19 +226,6 @@ impl Decide for MakeAward {
         events.extend(drawn.map(|(event, _)| event));
         Ok(events)
     }
-}
-
-/// Takes from the offer of a request, if it has one.
-fn draw(
-    world: &World,
-    allocation: &AllocationId,
-    request: &Request,
-    time: &ComputeTime,
-    held: i64,
-) -> Result<Option<(NewEvent, i64)>, Refusal> {
-    let Some(offer) = &request.offer else { return Ok(None) };
-    let system = &request.place.system;
-    decide::system::draw(world, &Draw { allocation, system, offer, time, held }).map(Some)
 }
 
 /// A period that does not end before it starts, nor later than so many months after.

@@ -5,6 +5,7 @@
 pub mod population;
 pub mod refusals;
 
+use crate::decide::audit::refusals::ANSWER_DAYS_MAX;
 pub(crate) use crate::decide::audit::refusals::Rejection;
 use crate::decide::command::Decide;
 use crate::decide::command::{Decision, Meta, NewEvent};
@@ -32,9 +33,6 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
 mod tests;
-
-/// The longest time for an answer, in days.
-pub const ANSWER_DAYS_MAX: u32 = 365;
 
 /// The most findings of one engagement.
 pub const FINDINGS_MAX: usize = 500;

@@ -6,6 +6,7 @@ pub(crate) mod checks;
 pub mod refusals;
 
 use crate::decide::call::award::{ActivateReserve, AwardRound, Reexamine};
+use crate::decide::call::refusals::CUT_OFFS_MAX;
 pub(crate) use crate::decide::call::refusals::Rejection;
 use crate::decide::command::Decide;
 use crate::decide::command::{Decision, Meta, NewEvent};
@@ -29,9 +30,6 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-
-/// The most cut-offs that a call may have.
-pub const CUT_OFFS_MAX: usize = 200;
 
 commands! {
     |it| it.call, Phase;

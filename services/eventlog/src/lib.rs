@@ -16,6 +16,7 @@ mod readme;
 mod rehearsal;
 #[cfg(any(feature = "kurrent", feature = "nats"))]
 mod remote;
+pub mod scan;
 pub mod sqlite;
 mod tail;
 pub mod tlog;

@@ -19,6 +19,8 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use tranche_proof::documents::path;
+
 /// The longest document, in bytes: it is held in memory once.
 pub const DOCUMENT_BYTES_MAX: usize = 32 * 1024 * 1024;
 
@@ -109,13 +111,6 @@ trait Store: Send + Sync {
 /// Documents by their SHA-256. Clones are the same store.
 #[derive(Clone)]
 pub struct Documents(Arc<dyn Store>);
-
-/// Where a document is in every store: `sha256/ab/` and its whole name.
-#[must_use]
-pub fn path(sha256: Sha256Hex) -> String {
-    let name = sha256.to_string();
-    format!("sha256/{}/{name}", &name[..2])
-}
 
 impl Documents {
     /// The store at a place: a directory, `nats://HOST[:PORT]/BUCKET` for an object store of NATS, or

@@ -13,7 +13,10 @@ mod appender;
 mod envelope;
 mod follower;
 mod inbox;
+mod index;
 mod metrics;
+mod options;
+mod published;
 mod publisher;
 mod reactions;
 mod reader;
@@ -34,15 +37,15 @@ pub use follower::Follower;
 #[cfg(feature = "nats")]
 pub(crate) use follower::follow;
 pub use metrics::Metrics;
-pub use reader::{Digests, Published, ReadError, Reader, Stored, decode};
-pub use replay::{
-    OnProgress, OpenError, Progress, ReplayReport, check_snapshots, replay, replay_to,
-};
-pub(crate) use replay::{blocking, decoders, in_order, replay_checked};
+pub use options::{Options, QUEUE_MAX, SNAPSHOT_EVERY};
+pub use published::{Digests, Published, ReadError, decode};
+pub use reader::{Reader, Stored};
+pub(crate) use replay::Folds;
+pub use replay::{OnProgress, OpenError, Progress, ReplayReport, replay, replay_to};
 pub use request::{Receipt, Request, SubmitError, Written};
 #[cfg(feature = "nats")]
 pub(crate) use shown::Shown;
-pub use snapshot::{SnapshotCheck, TailLost};
+pub use snapshot::{SnapshotCheck, TailLost, check_snapshots};
 pub use state::Managers;
 pub use why::AskError;
 
@@ -58,58 +61,12 @@ use replay::Loaded;
 use request::Answer;
 #[cfg(not(feature = "nats"))]
 use shown::Shown;
-use snapshot::{Shelf, Snapshots};
-use std::path::PathBuf;
+use snapshot::Snapshots;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use tokio::runtime::Handle;
 use writer::{Limits, Writer};
-
-/// The most requests that may be without an answer.
-pub const QUEUE_MAX: usize = 16_384;
-/// A snapshot is written every so many commits.
-pub const SNAPSHOT_EVERY: u64 = 50_000;
-
-/// Sets how an engine runs.
-#[derive(Clone)]
-pub struct Options {
-    /// The most requests that may be without an answer; the next one is told that we are busy.
-    pub queue_max: usize,
-    /// The most commits of a group.
-    pub group_commits_max: usize,
-    /// Where snapshots are kept; without a place, every start reads the whole log.
-    pub snapshots: Option<PathBuf>,
-    /// A snapshot is written every so many commits.
-    pub snapshot_every: u64,
-    /// The process managers.
-    pub managers: Managers,
-    /// Told how far the reading of history is, at the start.
-    pub progress: Option<OnProgress>,
-    /// Counts here; with `None`, the engine makes its own figures.
-    pub metrics: Option<Metrics>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            queue_max: QUEUE_MAX,
-            group_commits_max: GROUP_ENTRIES_MAX,
-            snapshots: None,
-            snapshot_every: SNAPSHOT_EVERY,
-            managers: domain::process::react::react,
-            progress: None,
-            metrics: None,
-        }
-    }
-}
-
-impl Options {
-    fn shelf(&self, log: &Arc<dyn Log>, runtime: &Handle) -> Option<Shelf> {
-        let (log, runtime) = (Arc::clone(log), runtime.clone());
-        self.snapshots.clone().map(|dir| Shelf { dir, log, runtime })
-    }
-}
 
 /// A handle of a running engine; its clones are one engine. It ends when the last handle is dropped,
 /// or with [`Engine::stop`].

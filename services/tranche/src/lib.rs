@@ -10,22 +10,18 @@ pub mod desk;
 mod digits;
 pub mod documents;
 pub mod engine;
-pub mod exit;
 pub mod export;
 pub mod field_errors;
-
 pub mod http;
 pub mod ids;
 pub mod moment;
 #[cfg(feature = "nats")]
 pub mod node;
-pub mod pack;
 pub mod post;
 pub mod proof;
 pub mod refusals;
 pub mod relay;
 pub mod roles;
 pub mod vault;
-pub mod verify;
 pub mod why;
 pub mod witness;

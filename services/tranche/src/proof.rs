@@ -4,22 +4,14 @@
 //! The tree is a cache of the log, but for the newest checkpoint: what was signed once must stay true.
 //! So a log that does not fit to it is not served.
 
-mod check;
 mod keeper;
 pub mod keys;
-mod recorded;
-mod shelf;
 pub mod stamp;
 #[cfg(test)]
 mod tests;
 
-pub use check::{Check, Found};
 pub(crate) use keeper::verify_once;
 pub use keeper::{Keeping, NotRecorded, OpenAgain, Opening, record};
-pub(crate) use recorded::retired_by;
-pub use recorded::{Recorded, signed_late};
-pub(crate) use shelf::must_be_regular;
-pub use shelf::{Shelf, hex_name};
 
 use bytes::Bytes;
 use eventlog::tlog::note::{Note, NoteSignature, Signer, Verifier};
@@ -29,9 +21,8 @@ use eventlog::{Log, Position, READ_BYTES};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::runtime::Handle;
+use tranche_proof::{Check, Found, Shelf, hex_name};
 
-/// The directory of the tree beside an embedded log.
-pub const DIRECTORY: &str = "proof";
 /// Where the newest checkpoint that a witness has cosigned is kept, under the SHA-256 of its key.
 const COSIGNED: &str = "cosigned";
 /// After so many leaves the open tiles above them are kept: then at most 16 of their hashes must be made
@@ -83,6 +74,16 @@ pub enum Error {
     /// The signed checkpoint is of another log, or by another key.
     #[error("the checkpoint that was signed here is not by the keys that are given: {0}")]
     OtherKeys(String),
+}
+
+impl From<tranche_proof::Error> for Error {
+    fn from(error: tranche_proof::Error) -> Self {
+        match error {
+            tranche_proof::Error::Tlog(error) => Self::Tlog(error),
+            tranche_proof::Error::File { path, error } => Self::File { path, error },
+            tranche_proof::Error::Keys(what) => Self::Keys(what),
+        }
+    }
 }
 
 impl Error {
@@ -246,7 +247,7 @@ impl Prover {
     /// When they cannot be written.
     pub fn keep_leaves(&self) -> Result<(), Error> {
         match self.open_leaves() {
-            Some((tile, hashes)) => self.shelf.keep_leaves(tile, &hashes),
+            Some((tile, hashes)) => Ok(self.shelf.keep_leaves(tile, &hashes)?),
             None => Ok(()),
         }
     }
@@ -467,7 +468,7 @@ impl Prover {
             }
         }
         // Last, so that whoever sees it finds what it is about.
-        target.keep_checkpoint(note)
+        Ok(target.keep_checkpoint(note)?)
     }
 
     /// What is published already is the beginning of what is to be.
@@ -488,7 +489,7 @@ impl Prover {
         let grown = self.grown.read().unwrap_or_else(PoisonError::into_inner);
         match grown.open(tile) {
             Some(hashes) => Ok(hashes.to_vec()),
-            None => self.shelf.read(tile),
+            None => Ok(self.shelf.read(tile)?),
         }
     }
 }

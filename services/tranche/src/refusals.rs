@@ -3,12 +3,12 @@
 
 mod page;
 
-use crate::exit::Exit;
 use crate::http::problem::{self, OWN};
 use domain::catalogue::{self, COMMANDS};
 use domain::kernel::refusal::{About, Kind, Rule};
 use serde::Serialize;
 use std::borrow::Cow;
+use tranche_proof::Exit;
 
 pub use page::rule as rule_text;
 

@@ -11,7 +11,7 @@ pub use client::{ASK_MAX, AskError, Asked, ask};
 pub use server::serve;
 
 use crate::clock::Clock;
-use crate::proof::{Error, Shelf, hex_name};
+use crate::proof::Error;
 use eventlog::tlog::Checkpoint;
 use eventlog::tlog::cosign::{Refusal, Request, Seen};
 use eventlog::tlog::note::{Algorithm, Note, Signer, Verifier};
@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
+use tranche_proof::{Shelf, hex_name};
 
 /// The newest checkpoint of each log, as it was cosigned, under the SHA-256 of its origin.
 const HEADS: &str = "heads";
@@ -117,7 +118,9 @@ impl Witness {
             note.add(signature).map_err(Refusal::Malformed)?;
         }
         let path = format!("{HEADS}/{}", hex_name(&head.origin));
-        self.shelf.put(&path, note.to_string().as_bytes(), true).map_err(Unsigned::NotKept)?;
+        self.shelf
+            .put(&path, note.to_string().as_bytes(), true)
+            .map_err(|error| Unsigned::NotKept(error.into()))?;
         seen.insert(head.origin, newest);
         Ok(lines)
     }
@@ -162,19 +165,6 @@ fn remembered(
         return Err(Error::Keys(what));
     }
     Ok(Some((head.size, head.root)))
-}
-
-/// The public keys of a log, or of witnesses.
-///
-/// # Errors
-/// When one of them cannot cosign.
-pub fn must_cosign(keys: &[Verifier]) -> Result<(), Error> {
-    match keys.iter().find(|key| key.algorithm() != Algorithm::Cosignature) {
-        None => Ok(()),
-        Some(key) => {
-            Err(Error::Keys(format!("{}: not a key of a witness (cosignature/v1)", key.name())))
-        }
-    }
 }
 
 /// A note with the cosignatures of a witness that were found good.

@@ -1,7 +1,11 @@
 //! Checks that several commands of an allocation share.
 
+use crate::decide;
 use crate::decide::allocation::refusals::Rejection;
 use crate::decide::command::Meta;
+use crate::decide::command::NewEvent;
+use crate::decide::system::Draw;
+use crate::facts::allocation::Request;
 use crate::facts::allocation::{Allocation, Award};
 use crate::facts::system;
 use crate::facts::world::World;
@@ -112,4 +116,17 @@ pub(crate) fn granted<'a>(state: &'a Allocation, id: &AllocationId) -> Result<&'
         .award
         .as_ref()
         .ok_or_else(|| crate::kernel::refusal::Common::NotFound(format!("award of {id}")).into())
+}
+
+/// Takes from the offer of a request, if it has one.
+pub(crate) fn draw(
+    world: &World,
+    allocation: &AllocationId,
+    request: &Request,
+    time: &ComputeTime,
+    held: i64,
+) -> Result<Option<(NewEvent, i64)>, Refusal> {
+    let Some(offer) = &request.offer else { return Ok(None) };
+    let system = &request.place.system;
+    decide::system::draw(world, &Draw { allocation, system, offer, time, held }).map(Some)
 }

@@ -1,9 +1,9 @@
 //! The second half of an allocation: what is used of it, until its final report.
 
+use crate::decide::allocation::checks::draw;
 use crate::decide::allocation::checks::{
     access_rules, check_applicant, check_other_person, check_time, granted,
 };
-use crate::decide::allocation::draw;
 use crate::decide::allocation::refusals::Rejection;
 use crate::decide::command::Decide;
 use crate::decide::command::{Decision, Meta, NewEvent};

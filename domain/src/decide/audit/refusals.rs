@@ -1,6 +1,5 @@
 //! Why an audit engagement says no.
 
-use crate::decide::audit::ANSWER_DAYS_MAX;
 use crate::facts::audit::Standing;
 use crate::kernel::canonical::Sha256Hex;
 use crate::kernel::ids::{Key, PaymentId};
@@ -10,6 +9,9 @@ use crate::kernel::refusal::refusals;
 use crate::kernel::sampling::{NoSize, SAMPLE_MAX};
 use jiff::Timestamp;
 use jiff::civil::Date;
+
+/// The longest time for an answer, in days.
+pub const ANSWER_DAYS_MAX: u32 = 365;
 
 refusals! {
     Rejection of "audit"

@@ -1,11 +1,13 @@
 //! Why a call says no.
 
-use crate::decide::call::CUT_OFFS_MAX;
 use crate::kernel::ids::{GrantId, Key, ProposalId};
 use crate::kernel::law::{FR, OURS, RULES};
 use crate::kernel::money::Money;
 use crate::kernel::refusal::refusals;
 use jiff::Timestamp;
+
+/// The most cut-offs that a call may have.
+pub const CUT_OFFS_MAX: usize = 200;
 
 refusals! {
     Rejection of "call"

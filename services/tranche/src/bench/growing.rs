@@ -5,7 +5,7 @@
 use super::measure::Turn;
 use super::writing::{Place, sample};
 use super::{BenchError, key};
-use crate::proof::{DIRECTORY, Prover};
+use crate::proof::Prover;
 use async_trait::async_trait;
 use bytes::Bytes;
 use eventlog::tlog::Proof;
@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
+use tranche_proof::DIRECTORY;
 
 /// So many leaves are appended at once: as many as a tile holds.
 const BATCH: u64 = 256;

@@ -6,8 +6,7 @@ use super::writing::Place;
 use super::{BenchError, key};
 use crate::clock::Clock;
 use crate::engine::{self, Engine};
-use crate::proof::{self, Check, DIRECTORY, OpenAgain, Prover, Shelf};
-use crate::verify;
+use crate::proof::{self, OpenAgain, Prover};
 use bytes::Bytes;
 use eventlog::tlog::{Builder, Checkpoint, Hash};
 use eventlog::{Log, Sqlite, sqlite};
@@ -19,6 +18,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
+use tranche_proof::{Check, DIRECTORY, Shelf, verify};
 
 /// So many commits are in a group of the log.
 const GROUP: usize = 256;
@@ -123,7 +123,7 @@ fn open(dir: &Path) -> Result<Arc<dyn Log>, eventlog::Error> {
 }
 
 fn expecting(shelf: &Path, signed: &Checkpoint) -> Result<Check, BenchError> {
-    let mut check = Check::new(Some(Shelf::open(shelf)?));
+    let mut check = Check::new(Some(Shelf::open(shelf).map_err(proof::Error::from)?));
     check.expect_all([signed.clone()]);
     Ok(check)
 }

@@ -9,7 +9,7 @@ use super::{BenchError, key, machine};
 use crate::clock::Clock;
 use crate::engine::{Engine, Options};
 use crate::http::Server;
-use crate::proof::{DIRECTORY, Keeping, OpenAgain, Prover};
+use crate::proof::{Keeping, OpenAgain, Prover};
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::post;
@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
+use tranche_proof::DIRECTORY;
 
 /// Where the empty handler is.
 const EMPTY: &str = "/empty";

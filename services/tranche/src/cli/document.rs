@@ -12,9 +12,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use tranche::clock::Clock;
-use tranche::documents::check::{Census, DAYS_MIN, Orphan, Stays};
+use tranche::documents::check::{self, DAYS_MIN, Orphan, Stays};
 use tranche::documents::{DOCUMENT_BYTES_MAX, Documents, Put};
 use tranche::engine::decode;
+use tranche_proof::documents::Census;
 
 /// Where documents are kept.
 #[derive(Args, Clone, Debug)]
@@ -239,7 +240,7 @@ async fn census(source: &Source) -> Result<Census, Failure> {
 
 async fn check(source: &Source, store: &Documents, json: bool) -> Result<(), Failure> {
     let census = census(source).await?;
-    let findings = census.check(store).await?;
+    let findings = check::check(&census, store).await?;
     let documents = census.hashes().len();
     let mut out = Out::stdout();
     if json {
@@ -267,9 +268,10 @@ async fn collect(
     // Before the log: what is named while this is read is not taken for what nobody names.
     let stored = store.list().await?;
     let shown = source.follow().await?.reader().now();
-    let orphans = census(source).await?.orphans(stored, shown.world(), (clock.now(), days));
+    let orphans =
+        check::orphans(&census(source).await?, stored, shown.world(), (clock.now(), days));
     if really {
-        Census::collect(store, &orphans).await?;
+        check::collect(store, &orphans).await?;
     }
     let mut out = Out::stdout();
     if json {

@@ -13,8 +13,7 @@ use tranche::documents;
 use tranche::engine::{OpenError, ReadError, SubmitError};
 use tranche::field_errors::{self, FieldError};
 use tranche::vault;
-
-pub use tranche::exit::Exit;
+pub use tranche_proof::Exit;
 
 /// Says what the exit codes mean, as `--help` shows it.
 pub const EXIT_CODES: &str = "\
@@ -145,6 +144,19 @@ fn unavailable(why: &impl ToString) -> Failure {
     eventlog::Error::Unavailable(why.to_string()).into()
 }
 
+impl From<tranche_proof::Failure> for Failure {
+    fn from(failure: tranche_proof::Failure) -> Self {
+        use tranche_proof::Failure as Of;
+        match failure {
+            Of::Found(what) => Self::Found(what),
+            Of::Usage(what) => Self::Usage(what),
+            Of::Log(error) => Self::Log(error),
+            Of::File { what, error } => Self::File { what, error },
+            Of::Corrupt(what) => Self::Corrupt(what),
+        }
+    }
+}
+
 impl Failure {
     /// A failure of the file at `path`.
     pub fn file(path: &Path, error: io::Error) -> Self {
@@ -169,30 +181,16 @@ impl Failure {
         }
     }
 
-    /// Gives the exit code. Only here, and in [`Exit`] for refusals, it is decided.
+    /// Gives the exit code. That of a refusal and of a verification is decided by [`Exit`] and what verifies.
     pub fn exit(&self) -> Exit {
-        use eventlog::Error as Log;
         match self {
-            // Whoever closed the pipe has seen enough.
-            Self::File { error, .. } if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
             Self::Refused(refusal) | Self::Faulty(refusal, _) => refusal.kind.into(),
             Self::Found(_) => Exit::Refused,
             Self::Usage(_) => Exit::Usage,
-            Self::NotFound(_) | Self::Conflict(_) | Self::Log(Log::Conflict { .. }) => {
-                Exit::Conflict
-            }
-            Self::File { error, .. } if error.kind() == io::ErrorKind::NotFound => Exit::Conflict,
-            Self::File { .. } => Exit::Unavailable,
-            Self::Log(
-                Log::Locked { .. }
-                | Log::Fenced
-                | Log::Forbidden(_)
-                | Log::Unavailable(_)
-                | Log::ReadOnly
-                | Log::Settings { .. },
-            ) => Exit::Unavailable,
-            Self::Log(Log::TooLarge { .. } | Log::BadEntry { .. }) => Exit::Usage,
-            Self::Log(Log::Corrupt(_) | Log::Format { .. }) | Self::Corrupt(_) => Exit::Corrupt,
+            Self::NotFound(_) | Self::Conflict(_) => Exit::Conflict,
+            Self::Log(error) => Exit::of_log(error),
+            Self::File { error, .. } => Exit::of_file(error),
+            Self::Corrupt(_) => Exit::Corrupt,
         }
     }
 

@@ -6,17 +6,18 @@ use super::out::told;
 use super::source::Source;
 use super::stamp::{self, StampArgs};
 use super::tree::{ProvingArgs, TreeArgs};
-use super::witness::{Quorum, QuorumArgs, read_witnesses};
+use super::witness::QuorumArgs;
 use clap::Subcommand;
 use eventlog::Position;
-use eventlog::tlog::note::{Algorithm, Verifier};
-use eventlog::tlog::{self, Proof};
-use std::path::{Path, PathBuf};
+use eventlog::tlog::note::Algorithm;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tranche::clock::Clock;
 use tranche::desk::Desk;
 use tranche::proof::{self, NotRecorded, Prover, keys};
 use tranche::witness::{self, Asked};
+use tranche_proof::keys::read_verifiers;
+use tranche_proof::{read_witnesses, verdict};
 
 /// Holds the arguments of `tranche proof`.
 #[derive(Subcommand)]
@@ -136,9 +137,9 @@ pub async fn proof(
         ProofTask::Timestamp(args) => stamp::stamp(source, args, json).await,
         ProofTask::Check { proof, commit, public, quorum } => {
             let quorum = quorum.read()?;
-            let size = check(proof, commit, &keys::read_verifiers(public)?, quorum.as_ref())?;
-            let text = format!("it is in the log, as of {size} commits");
-            told(json, &text, || serde_json::json!({ "size": size }))
+            let known = read_verifiers(public)?;
+            let size = verdict::proof(proof, commit, &known, quorum.as_ref())?;
+            told(json, &verdict::proven(size), || serde_json::json!({ "size": size }))
         }
     }
 }
@@ -164,27 +165,6 @@ async fn record(source: &Source, tree: &TreeArgs, desk: &Desk) -> Result<u64, Fa
     }
 }
 
-/// Gives the size of the checkpoint that the proof leads to.
-fn check(
-    proof: &Path,
-    commit: &Path,
-    known: &[Verifier],
-    quorum: Option<&Quorum>,
-) -> Result<u64, Failure> {
-    let read = |path: &Path| std::fs::read(path).map_err(|error| Failure::file(path, error));
-    let text = String::from_utf8(read(proof)?);
-    let text = text.map_err(|_| Failure::Usage(format!("{}: not text", proof.display())))?;
-    let wrong = |error: tlog::Error| Failure::Found(format!("{}: {error}", proof.display()));
-    let entry = read(commit)?;
-    let entry = entry.strip_suffix(b"\n").unwrap_or(&entry);
-    let origin = known.first().map(Verifier::name).unwrap_or_default();
-    let name = proof.display().to_string();
-    let proof = Proof::parse(&text).map_err(wrong)?;
-    let size = proof.verify(entry, known, origin).map_err(wrong)?.size;
-    quorum.map_or(Ok(()), |quorum| quorum.check(&name, &proof.checkpoint))?;
-    Ok(size)
-}
-
 impl From<proof::Error> for Failure {
     fn from(error: proof::Error) -> Self {
         match error {
@@ -196,5 +176,11 @@ impl From<proof::Error> for Failure {
                 Failure::Corrupt(error.to_string())
             }
         }
+    }
+}
+
+impl From<tranche_proof::Error> for Failure {
+    fn from(error: tranche_proof::Error) -> Self {
+        tranche_proof::Failure::from(error).into()
     }
 }

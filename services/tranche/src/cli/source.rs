@@ -12,9 +12,9 @@ use tranche::desk::Desk;
 use tranche::engine::{Engine, Follower, OnProgress, Options};
 #[cfg(feature = "nats")]
 use tranche::node::{self, Node};
-use tranche::proof::{self, Shelf};
 use tranche::roles::{Role, Roles};
 use tranche::vault::Vault;
+use tranche_proof::{DIRECTORY, Shelf};
 
 /// The heading in the help of every sub-command.
 const HEADING: &str = "Log and keys";
@@ -134,7 +134,7 @@ impl Source {
     /// The tree that is kept beside an embedded log, if there is one.
     pub fn kept_tree(&self) -> Result<Option<Shelf>, Failure> {
         let Place::Directory(dir) = self.required()? else { return Ok(None) };
-        let dir = dir.join(proof::DIRECTORY);
+        let dir = dir.join(DIRECTORY);
         Ok(if dir.exists() { Some(Shelf::open(&dir)?) } else { None })
     }
 

@@ -4,7 +4,9 @@ use super::failure::Failure;
 use super::source::{Place, Source};
 use clap::Args;
 use std::path::{Path, PathBuf};
-use tranche::proof::{self, Prover, keys};
+use tranche::proof::{Prover, keys};
+use tranche_proof::DIRECTORY;
+use tranche_proof::keys::read_verifiers;
 
 /// Where the tree is, and who signs.
 #[derive(Args)]
@@ -69,7 +71,7 @@ pub async fn open_proving(
     match (key, public) {
         (Some(key), _) => open_tree(source, key, tree).await,
         (None, Some(public)) => {
-            let keys = keys::read_verifiers(public)?;
+            let keys = read_verifiers(public)?;
             let dir = tree_of(source, tree)?;
             Ok(Prover::open_public(source.open_unchecked().await?, &dir, keys).await?)
         }
@@ -92,7 +94,7 @@ pub async fn open_tree(
 fn tree_of(source: &Source, tree: Option<&Path>) -> Result<PathBuf, Failure> {
     match (tree, source.required()?) {
         (Some(dir), _) => Ok(dir.to_owned()),
-        (None, Place::Directory(dir)) => Ok(dir.join(proof::DIRECTORY)),
+        (None, Place::Directory(dir)) => Ok(dir.join(DIRECTORY)),
         (None, _) => {
             let what = "--tree DIR: where the tree of this log is kept";
             Err(Failure::Usage(what.to_owned()))

@@ -4,16 +4,17 @@
 use super::failure::Failure;
 use super::out::{Out, told};
 use clap::{Args, Subcommand};
-use eventlog::tlog::cosign;
-use eventlog::tlog::note::{Algorithm, Note, Verifier};
+use eventlog::tlog::note::{Algorithm, Verifier};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 use tokio::net::TcpListener;
 use tranche::clock::Clock;
 use tranche::http::told_to_stop;
 use tranche::proof::keys;
-use tranche::witness::{self, AskError, Logs, Witness, must_cosign};
+use tranche::witness::{self, AskError, Logs, Witness};
+use tranche_proof::Quorum;
+use tranche_proof::keys::read_verifiers;
 
 /// Holds the arguments of `tranche witness`.
 #[derive(Subcommand)]
@@ -80,42 +81,12 @@ pub struct QuorumArgs {
     quorum: Option<u16>,
 }
 
-/// The same, read.
-pub struct Quorum {
-    witnesses: Vec<Verifier>,
-    needed: usize,
-}
-
 impl QuorumArgs {
     /// `None` when no witness is asked for.
     pub fn read(&self) -> Result<Option<Quorum>, Failure> {
         let Some(path) = &self.witness else { return Ok(None) };
-        let witnesses = read_witnesses(path)?;
-        let mut names: Vec<_> = witnesses.iter().map(Verifier::name).collect();
-        names.sort_unstable();
-        names.dedup();
-        let needed = self.quorum.map_or(names.len(), usize::from);
-        if needed == 0 || needed > names.len() {
-            let all = names.len();
-            return Err(Failure::Usage(format!("--quorum {needed}: there are {all} witnesses")));
-        }
-        Ok(Some(Quorum { witnesses, needed }))
+        Ok(Some(Quorum::read(path, self.quorum)?))
     }
-}
-
-impl Quorum {
-    /// Refuses a note that too few have cosigned.
-    pub fn check(&self, name: &str, note: &Note) -> Result<(), Failure> {
-        let found = cosign::quorum(note, &self.witnesses, self.needed);
-        found.map(drop).map_err(|error| Failure::Found(format!("{name}: {error}")))
-    }
-}
-
-/// Public keys that can cosign.
-pub fn read_witnesses(path: &Path) -> Result<Vec<Verifier>, Failure> {
-    let known = keys::read_verifiers(path)?;
-    must_cosign(&known)?;
-    Ok(known)
 }
 
 /// Does it.
@@ -152,7 +123,7 @@ async fn serve(args: &ServeArgs, clock: Clock, json: bool) -> Result<(), Failure
 fn read_logs(watched: &[Watched]) -> Result<Logs, Failure> {
     let mut logs = Logs::new();
     for Watched { origin, file } in watched {
-        let known = keys::read_verifiers(file)?;
+        let known = read_verifiers(file)?;
         let name = known.first().map(Verifier::name).unwrap_or_default();
         if origin.is_none() && known.iter().any(|key| key.name() != name) {
             let what = "the keys have several names: say ORIGIN=FILE";

@@ -4,6 +4,7 @@
 use serde::de::{DeserializeOwned, IntoDeserializer, value};
 use std::fmt;
 use std::io::{self, Write as _};
+pub use tranche_proof::verdict::counted;
 
 /// A word of an enumeration, as it is written in JSON.
 pub fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
@@ -14,9 +15,4 @@ pub fn word<T: DeserializeOwned>(text: &str) -> Result<T, String> {
 /// Says a line to the person at the terminal. If nobody listens, that is no failure.
 pub fn say(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// A number of things in words.
-pub fn counted(count: usize, what: &str) -> String {
-    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

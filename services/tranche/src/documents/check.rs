@@ -2,26 +2,21 @@
 //! names and may go.
 
 use super::{Documents, Error, Stored};
+use domain::World;
 use domain::facts::documents;
 use domain::facts::documents::Named;
 use domain::kernel::canonical::Sha256Hex;
 use domain::kernel::ids::StreamId;
-use domain::{Commit, World};
 use eventlog::Position;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
+use tranche_proof::documents::Census;
 
 /// The shortest time, in days, after which a document that no event names may go: a command that names it
 /// may be on its way.
 pub const DAYS_MIN: u32 = 1;
-
-/// The documents that a log names, in the order in which it does.
-#[derive(Debug, Default)]
-pub struct Census {
-    named: Vec<(Position, Named)>,
-}
 
 /// What is wrong with a document that an event names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -67,81 +62,57 @@ pub enum Stays {
     Held(StreamId),
 }
 
-impl Census {
-    /// Takes in what a commit names.
-    ///
-    /// # Errors
-    /// When the commit has no JSON form.
-    pub fn take(&mut self, commit: &Commit) -> Result<(), serde_json::Error> {
-        let named = documents::named(commit)?;
-        self.named.extend(named.into_iter().map(|named| (commit.position, named)));
-        Ok(())
-    }
-
-    /// Everything that is named, with the positions.
-    #[must_use]
-    pub fn named(&self) -> &[(Position, Named)] {
-        &self.named
-    }
-
-    /// The hashes of all that is named.
-    #[must_use]
-    pub fn hashes(&self) -> BTreeSet<Sha256Hex> {
-        self.named.iter().map(|(_, named)| named.sha256).collect()
-    }
-
-    /// Reads each document that is named once, and tells each place that names one which is not there.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub async fn check(&self, store: &Documents) -> Result<Vec<Finding>, Error> {
-        let mut wrong: BTreeMap<Sha256Hex, Option<String>> = BTreeMap::new();
-        for sha256 in self.hashes() {
-            match store.get(sha256).await {
-                Ok(Some(_)) => {}
-                Ok(None) => drop(wrong.insert(sha256, None)),
-                Err(Error::Changed { found, .. }) => drop(wrong.insert(sha256, Some(found))),
-                Err(error) => return Err(error),
-            }
+/// Reads each document that is named once, and tells each place that names one which is not there.
+///
+/// # Errors
+/// When the store cannot be read.
+pub async fn check(census: &Census, store: &Documents) -> Result<Vec<Finding>, Error> {
+    let mut wrong: BTreeMap<Sha256Hex, Option<String>> = BTreeMap::new();
+    for sha256 in census.hashes() {
+        match store.get(sha256).await {
+            Ok(Some(_)) => {}
+            Ok(None) => drop(wrong.insert(sha256, None)),
+            Err(Error::Changed { found, .. }) => drop(wrong.insert(sha256, Some(found))),
+            Err(error) => return Err(error),
         }
-        let found = self.named.iter().filter_map(|(position, named)| {
-            let changed = wrong.get(&named.sha256)?.clone();
-            Some(Finding { position: *position, named: named.clone(), changed })
-        });
-        Ok(found.collect())
     }
+    let found = census.named().iter().filter_map(|(position, named)| {
+        let changed = wrong.get(&named.sha256)?.clone();
+        Some(Finding { position: *position, named: named.clone(), changed })
+    });
+    Ok(found.collect())
+}
 
-    /// The documents of a list that no event names, and whether each may go. `stored` is to be older than
-    /// what was taken in, so that what is named meanwhile is not among them.
-    #[must_use]
-    pub fn orphans(
-        &self,
-        stored: Vec<Stored>,
-        world: &World,
-        (now, days): (Timestamp, u32),
-    ) -> Vec<Orphan> {
-        let named = self.hashes();
-        let age = SignedDuration::from_hours(i64::from(days.max(DAYS_MIN)) * 24);
-        let orphans = stored.into_iter().filter(|stored| !named.contains(&stored.sha256));
-        let orphans = orphans.map(|stored| {
-            let stays = if now.duration_since(stored.put_at) < age {
-                Some(Stays::Young)
-            } else {
-                documents::held(world).map(Stays::Held)
-            };
-            Orphan { stored, stays }
-        });
-        orphans.collect()
-    }
+/// Lists the documents of a list that no event names, and whether each may go. `stored` is to be older than
+/// what was taken in, so that what is named meanwhile is not among them.
+#[must_use]
+pub fn orphans(
+    census: &Census,
+    stored: Vec<Stored>,
+    world: &World,
+    (now, days): (Timestamp, u32),
+) -> Vec<Orphan> {
+    let named = census.hashes();
+    let age = SignedDuration::from_hours(i64::from(days.max(DAYS_MIN)) * 24);
+    let orphans = stored.into_iter().filter(|stored| !named.contains(&stored.sha256));
+    let orphans = orphans.map(|stored| {
+        let stays = if now.duration_since(stored.put_at) < age {
+            Some(Stays::Young)
+        } else {
+            documents::held(world).map(Stays::Held)
+        };
+        Orphan { stored, stays }
+    });
+    orphans.collect()
+}
 
-    /// Removes those that may go.
-    ///
-    /// # Errors
-    /// When one cannot be removed.
-    pub async fn collect(store: &Documents, orphans: &[Orphan]) -> Result<(), Error> {
-        for orphan in orphans.iter().filter(|orphan| orphan.stays.is_none()) {
-            store.remove(orphan.stored.sha256).await?;
-        }
-        Ok(())
+/// Removes those that may go.
+///
+/// # Errors
+/// When one cannot be removed.
+pub async fn collect(store: &Documents, orphans: &[Orphan]) -> Result<(), Error> {
+    for orphan in orphans.iter().filter(|orphan| orphan.stays.is_none()) {
+        store.remove(orphan.stored.sha256).await?;
     }
+    Ok(())
 }

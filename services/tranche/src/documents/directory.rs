@@ -1,7 +1,6 @@
 //! Documents in a directory: `sha256/ab/` and the name; what is being written is in `partial/`.
 
 use super::{DOCUMENT_BYTES_MAX, Error, Store, Stored, path};
-use crate::proof::must_be_regular;
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::kernel::canonical::Sha256Hex;
@@ -11,6 +10,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
+use tranche_proof::must_be_regular;
 
 /// What is being written.
 const PARTIAL: &str = "partial";

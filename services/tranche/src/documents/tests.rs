@@ -1,10 +1,11 @@
-use super::check::{Census, Finding, Orphan, Stays};
+use super::check::{self, Finding, Orphan, Stays};
 use super::*;
 use domain::testing::given;
 use domain::{Role, World};
 use eventlog::contract::Scratch;
 use jiff::SignedDuration;
 use std::fs;
+use tranche_proof::documents::Census;
 
 async fn store(scratch: &Scratch) -> Documents {
     Documents::open(scratch.path().join("documents").to_str().unwrap()).await.unwrap()
@@ -103,7 +104,7 @@ async fn each_place_that_names_a_document_which_is_not_there_is_told() {
         found.iter().map(|found| format!("{}: {found}", found.position)).collect()
     };
     let one = Sha256Hex::of(b"one");
-    let missing = told(census.check(&store).await.unwrap());
+    let missing = told(check::check(&census, &store).await.unwrap());
     assert_eq!(missing.len(), 2, "{missing:?}");
     assert_eq!(
         missing[0],
@@ -111,11 +112,11 @@ async fn each_place_that_names_a_document_which_is_not_there_is_told() {
     );
     store.put("one").await.unwrap();
     store.put("two").await.unwrap();
-    assert_eq!(census.check(&store).await.unwrap(), []);
+    assert_eq!(check::check(&census, &store).await.unwrap(), []);
     let path = file(&scratch, one);
     fs::remove_file(&path).unwrap();
     fs::write(&path, "One").unwrap();
-    let changed = told(census.check(&store).await.unwrap());
+    let changed = told(check::check(&census, &store).await.unwrap());
     assert_eq!(changed.len(), 1, "{changed:?}");
     assert!(
         changed[0].contains("changed: what is kept under its name has the hash"),
@@ -135,7 +136,7 @@ async fn only_what_no_event_names_and_is_old_enough_is_collected() {
     let put_at = stored.iter().find(|one| one.sha256 == orphan).unwrap().put_at;
     let after = |hours, days| {
         let now = put_at + SignedDuration::from_hours(hours);
-        let orphans = census.orphans(stored.clone(), &World::default(), (now, days));
+        let orphans = check::orphans(&census, stored.clone(), &World::default(), (now, days));
         assert_eq!(orphans.iter().map(|one| one.stored.sha256).collect::<Vec<_>>(), [orphan]);
         orphans
     };
@@ -144,9 +145,9 @@ async fn only_what_no_event_names_and_is_old_enough_is_collected() {
     assert_eq!(stays(after(30 * 24, 30)), None);
     // Never at once, whatever is asked for.
     assert_eq!(stays(after(23, 0)), Some(Stays::Young));
-    Census::collect(&store, &after(23, 0)).await.unwrap();
+    check::collect(&store, &after(23, 0)).await.unwrap();
     assert_eq!(store.list().await.unwrap().len(), 2);
-    Census::collect(&store, &after(24, 0)).await.unwrap();
+    check::collect(&store, &after(24, 0)).await.unwrap();
     let left: Vec<_> = store.list().await.unwrap().iter().map(|one| one.sha256).collect();
     assert_eq!(left, [named]);
 }

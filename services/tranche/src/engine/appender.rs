@@ -4,9 +4,9 @@
 //! is well; or it is not, and everything that was decided on it is dropped. While the log does not
 //! answer at all, requests are answered `Unavailable` at once, and we go on asking it.
 
-use super::inbox::{CloseAtEnd, Inbox, Reply};
+use super::inbox::{CloseAtEnd, Inbox, Lost, Reply, Report};
 use super::metrics::Metrics;
-use super::reader::decode;
+use super::published::decode;
 use super::receipts::Line;
 use super::request::{Answer, SubmitError};
 use super::state::State;
@@ -58,24 +58,6 @@ impl Batch {
             reply.give(Answer::Not(SubmitError::Unavailable { reason, retry_after }));
         }
     }
-}
-
-/// What the deciding thread must know.
-pub(crate) enum Report {
-    /// The batch is durable.
-    Durable,
-    /// The batch is dropped, and the log does not answer.
-    Down(Arc<str>),
-    /// The batch is dropped (unless it was before); this is what the log holds.
-    Lost(Box<Lost>),
-}
-
-/// Where to go on after a loss.
-pub(crate) struct Lost {
-    pub reason: Arc<str>,
-    pub state: State,
-    /// Holds what was read from the log and not decided here, with positions.
-    pub lines: Vec<(Line, u64)>,
 }
 
 /// The appending thread.

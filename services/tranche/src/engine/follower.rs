@@ -1,7 +1,8 @@
 //! A log that somebody else writes: its folds follow the writer's, for reading only.
 
-use super::Options;
-use super::reader::{ReadError, Reader};
+use super::options::Options;
+use super::published::ReadError;
+use super::reader::Reader;
 use super::replay::{OnProgress, OpenError};
 use super::shown::Shown;
 use eventlog::{Log, tail};

@@ -1,6 +1,5 @@
 //! The way to the deciding thread: a bounded queue of requests, and reports that overtake them.
 
-use super::appender::Report;
 use super::receipts::Line;
 use super::request::{Answer, Request, SubmitError};
 use jiff::Timestamp;
@@ -46,6 +45,24 @@ pub(crate) struct Item {
     /// When it was put there: a timer that was due by then comes before it.
     pub queued_at: Timestamp,
     pub reply: Reply,
+}
+
+/// What the deciding thread must know.
+pub(crate) enum Report {
+    /// The batch is durable.
+    Durable,
+    /// The batch is dropped, and the log does not answer.
+    Down(Arc<str>),
+    /// The batch is dropped (unless it was before); this is what the log holds.
+    Lost(Box<Lost>),
+}
+
+/// Where to go on after a loss.
+pub(crate) struct Lost {
+    pub reason: Arc<str>,
+    pub state: super::state::State,
+    /// What was read from the log and not decided here, with positions.
+    pub lines: Vec<(Line, u64)>,
 }
 
 #[derive(Default)]

@@ -3,14 +3,14 @@
 
 use super::appender::Batch;
 use super::inbox::{CloseAtEnd, Inbox};
+use super::index::Keeper;
 use super::metrics::Metrics;
-use super::reader::Published;
+use super::published::Published;
 use super::receipts::Line;
 use super::replay::Loaded;
 use super::shown::Shown;
 use super::snapshot::{Content, Snapshots};
 use super::state::State;
-use super::why::Keeper;
 use imbl::Vector;
 use projections::History;
 use std::sync::Arc;

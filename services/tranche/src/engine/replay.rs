@@ -1,27 +1,19 @@
 //! Reading history: one thread reads, others decode, and one folds. Decoding costs the most, so
 //! that the folds come nearly for free on two cores.
 
-use super::reader::{Digests, Published, ReadError, decode};
+use super::published::{Digests, Published, ReadError, decode};
 use super::receipts::{Line, Receipts};
-use super::snapshot::{Content, Shelf, SnapshotCheck, TailLost, check};
+use super::snapshot::{Content, Shelf, TailLost};
 use super::state::{Managers, State};
-use crate::proof::Check;
 use bytes::Bytes;
 use domain::Commit;
 use domain::kernel::canonical;
-use eventlog::tlog::Hash;
-use eventlog::{Log, READ_BYTES};
+use eventlog::Log;
+use eventlog::scan::{decoders, in_order};
 use imbl::Vector;
 use projections::{History, Views};
-use std::ops::Range;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
 use tokio::runtime::Handle;
-
-/// How many chunks wait for each decoding thread.
-const CHUNKS_WAITING_MAX: usize = 4;
 
 /// Why an engine could not be opened, or history not be read.
 #[derive(Debug, thiserror::Error)]
@@ -125,14 +117,6 @@ pub(crate) async fn load(
     .await
 }
 
-/// Holds the snapshots in a directory against a replay of the log.
-///
-/// # Errors
-/// When the log cannot be read up to the newest of them.
-pub async fn check_snapshots(log: Arc<dyn Log>, dir: PathBuf) -> Result<SnapshotCheck, OpenError> {
-    blocking(move |runtime| check(&Shelf { dir, log, runtime: runtime.clone() })).await
-}
-
 /// Holds the result of a replay from the first commit.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct ReplayReport {
@@ -177,55 +161,22 @@ pub async fn replay_to(
     .await
 }
 
-/// The same, and hands a check of the tree the hashes of the entries that were folded: one reading for
-/// both. The check comes back whatever happens to the folds.
-pub(crate) async fn replay_checked(
-    log: Arc<dyn Log>,
-    head: u64,
-    mut check: Check,
-) -> (Check, Result<ReplayReport, OpenError>) {
-    let runtime = Handle::current();
-    let done = tokio::task::spawn_blocking(move || {
-        let mut folds = Folds::default();
-        let mut broken = None;
-        // The tree takes all entries: what is no commit any more must not hide which one it is.
-        let look = |position, entry: &Bytes| Ok((Hash::leaf(entry), decode(position, entry)));
-        let read = in_order((&*log, &runtime), 0..head, decoders(), look, |chunk| {
-            for (leaf, commit) in chunk {
-                check.take_hash(leaf);
-                match commit {
-                    Ok(commit) if broken.is_none() => folds.take(&commit),
-                    Ok(_) => {}
-                    Err(error) => drop(broken.get_or_insert(error)),
-                }
-            }
-        });
-        let read = read.and_then(|()| broken.map_or(Ok(()), |error| Err(error.into())));
-        let report = read.and_then(|()| folds.report());
-        (check, report)
-    });
-    match done.await {
-        Ok(done) => done,
-        Err(error) => (Check::default(), Err(OpenError::Failed(error.to_string()))),
-    }
-}
-
 /// The state and the views.
 #[derive(Default)]
-struct Folds {
+pub(crate) struct Folds {
     world: domain::World,
     views: Views,
     events: u64,
 }
 
 impl Folds {
-    fn take(&mut self, commit: &Commit) {
+    pub fn take(&mut self, commit: &Commit) {
         self.events += commit.events.len() as u64;
         self.world.apply(commit);
         self.views.apply(commit);
     }
 
-    fn report(self) -> Result<ReplayReport, OpenError> {
+    pub fn report(self) -> Result<ReplayReport, OpenError> {
         let Self { world, views, events } = self;
         let digests = Digests { world: canonical::digest(&world)?, views: views.digests()? };
         Ok(ReplayReport { commits: world.position, events, digests })
@@ -275,82 +226,5 @@ pub(crate) fn fold(
         chunk.into_iter().for_each(&mut step);
         tell(last);
     };
-    in_order((log, runtime), from..u64::MAX, decoders(), look, step)
-}
-
-/// How many threads decode beside one that folds about as fast.
-pub(crate) fn decoders() -> usize {
-    thread::available_parallelism().map_or(1, |cores| cores.get().max(2) - 1)
-}
-
-/// Entries from a position on.
-type Chunk = (u64, Vec<Bytes>);
-/// What was seen in them.
-type Looked<T> = Result<Vec<T>, ReadError>;
-
-/// Reads the entries after the first position of a range, up to its end, looks at each on so many
-/// threads, and hands on what was seen: chunk by chunk, in order, on this thread. Blocks.
-pub(crate) fn in_order<T: Send>(
-    (log, runtime): (&dyn Log, &Handle),
-    range: Range<u64>,
-    threads: usize,
-    look: impl Fn(u64, &Bytes) -> Result<T, ReadError> + Sync,
-    mut take: impl FnMut(Vec<T>),
-) -> Result<(), OpenError> {
-    thread::scope(|scope| {
-        let (mut to, mut back) = (Vec::new(), Vec::new());
-        for _ in 0..threads {
-            let (chunks, inbox) = sync_channel::<Chunk>(CHUNKS_WAITING_MAX);
-            let (outbox, looked) = sync_channel::<Looked<T>>(CHUNKS_WAITING_MAX);
-            let look = &look;
-            scope.spawn(move || look_at_all(&inbox, &outbox, look));
-            to.push(chunks);
-            back.push(looked);
-        }
-        let reading = scope.spawn(move || runtime.block_on(read_all(log, range, &to)));
-        // The chunks went round the threads in turn, and come back so.
-        for looked in back.iter().cycle() {
-            let Ok(looked) = looked.recv() else { break };
-            take(looked?);
-        }
-        drop(back);
-        let read = reading.join();
-        Ok(read.unwrap_or_else(|_| Err(eventlog::Error::Unavailable("reading failed".into())))?)
-    })
-}
-
-async fn read_all(
-    log: &dyn Log,
-    range: Range<u64>,
-    to: &[SyncSender<Chunk>],
-) -> Result<(), eventlog::Error> {
-    let mut next = range.start + 1;
-    for thread in to.iter().cycle() {
-        if next > range.end {
-            break;
-        }
-        let groups = log.read(next, READ_BYTES).await?;
-        let first = next;
-        let mut entries: Vec<Bytes> = groups.into_iter().flat_map(|group| group.entries).collect();
-        entries
-            .truncate(usize::try_from(range.end - first).unwrap_or(usize::MAX).saturating_add(1));
-        next += entries.len() as u64;
-        if entries.is_empty() || thread.send((first, entries)).is_err() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-fn look_at_all<T>(
-    chunks: &Receiver<Chunk>,
-    looked: &SyncSender<Looked<T>>,
-    look: impl Fn(u64, &Bytes) -> Result<T, ReadError>,
-) {
-    while let Ok((first, entries)) = chunks.recv() {
-        let result = (first..).zip(&entries).map(|(position, entry)| look(position, entry));
-        if looked.send(result.collect()).is_err() {
-            return;
-        }
-    }
+    Ok(in_order((log, runtime), from..u64::MAX, decoders(), look, step)?)
 }

@@ -1,10 +1,11 @@
 //! The folds at the end of a log with those who are told of them. They change hands: of who follows
 //! the log, and of the engine that writes it; readers notice nothing.
 
-use super::Options;
-use super::reader::{Published, ReadError, Reader, decode};
+use super::index::Keeper;
+use super::options::Options;
+use super::published::{Published, ReadError, decode};
+use super::reader::Reader;
 use super::replay::{Decoded, Loaded, OpenError, load};
-use super::why::Keeper;
 use eventlog::{Group, Log};
 use std::sync::Arc;
 use tokio::runtime::Handle;

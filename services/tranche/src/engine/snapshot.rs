@@ -7,8 +7,7 @@
 
 mod check;
 
-pub use check::SnapshotCheck;
-pub(crate) use check::check;
+pub use check::{SnapshotCheck, check_snapshots};
 
 use super::receipts::{LINE_BYTES, Line, Receipts};
 use super::state::Reactions;

@@ -4,8 +4,8 @@
 //! What comes first: reactions, so that the consequences of a commit stand right behind it; then
 //! timers that were due when the next request came; then requests in the order of their coming.
 
-use super::appender::{Batch, Lost, RETRY_AFTER_LOSS, RETRY_AFTER_OUTAGE, Report};
-use super::inbox::{CloseAtEnd, Inbox, Item, Reply, Wish};
+use super::appender::{Batch, RETRY_AFTER_LOSS, RETRY_AFTER_OUTAGE};
+use super::inbox::{CloseAtEnd, Inbox, Item, Lost, Reply, Report, Wish};
 use super::metrics::Metrics;
 use super::receipts::{Found, Line, Receipts};
 use super::request::{Answer, Receipt, Request, SubmitError};

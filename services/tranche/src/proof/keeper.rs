@@ -1,15 +1,17 @@
 //! What a running service does about proof: its tree follows the log, a checkpoint is signed and recorded
 //! when one is due, and everything that is stored is read again and again and held against what it was.
 
-use super::{Check, Prover, Shelf, ended};
+use super::{Prover, ended};
 use crate::desk::Desk;
 use crate::engine::{
-    OpenError, Published, ReadError, Reader, Request, SubmitError, replay_checked,
+    Folds, OpenError, Published, ReadError, Reader, ReplayReport, Request, SubmitError, decode,
 };
+use bytes::Bytes;
 use domain::decide::checkpoint::Record;
 use domain::decide::command::Parsed;
 use domain::kernel::actor::Actor;
 use domain::{Refusal, Role};
+use eventlog::scan::{decoders, in_order};
 use eventlog::tlog::{Checkpoint, Hash};
 use eventlog::{Log, Position};
 use jiff::{SignedDuration, Timestamp};
@@ -20,6 +22,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
+use tranche_proof::{Check, Shelf};
 
 /// After so long without one a checkpoint is recorded: a day, less what a restart may take.
 pub const CHECKPOINT_EVERY: SignedDuration = SignedDuration::from_hours(23);
@@ -367,6 +370,41 @@ async fn verify(
         }
     }
     Ok((head, findings))
+}
+
+/// Folds the log from its first commit to a position, without any snapshot, and hands a check of the tree
+/// the hashes of the entries that were folded: one reading for both. The check comes back whatever happens to the folds.
+async fn replay_checked(
+    log: Arc<dyn Log>,
+    head: u64,
+    mut check: Check,
+) -> (Check, Result<ReplayReport, OpenError>) {
+    let runtime = Handle::current();
+    let done = tokio::task::spawn_blocking(move || {
+        let mut folds = Folds::default();
+        let mut broken = None;
+        // The tree takes all entries: what is no commit any more must not hide which one it is.
+        let look = |position, entry: &Bytes| {
+            Ok::<_, ReadError>((Hash::leaf(entry), decode(position, entry)))
+        };
+        let read = in_order((&*log, &runtime), 0..head, decoders(), look, |chunk| {
+            for (leaf, commit) in chunk {
+                check.take_hash(leaf);
+                match commit {
+                    Ok(commit) if broken.is_none() => folds.take(&commit),
+                    Ok(_) => {}
+                    Err(error) => drop(broken.get_or_insert(error)),
+                }
+            }
+        });
+        let read = read.and_then(|()| broken.map_or(Ok(()), Err));
+        let report = read.map_err(OpenError::from).and_then(|()| folds.report());
+        (check, report)
+    });
+    match done.await {
+        Ok(done) => done,
+        Err(error) => (Check::default(), Err(OpenError::Failed(error.to_string()))),
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! signs, so that whoever knows only the older key still can check while the newer one is made known.
 
 use super::Error;
-use eventlog::tlog::note::{Algorithm, Signer, Verifier};
+use eventlog::tlog::note::{Algorithm, Signer};
 use std::fs;
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -58,20 +58,6 @@ pub fn read(path: &Path) -> Result<Vec<Signer>, Error> {
     let Some(first) = keys.first() else { return Err(wrong("there is no key in it")) };
     if keys.iter().any(|key| key.verifier().name() != first.verifier().name()) {
         return Err(wrong("the keys of one log have one name"));
-    }
-    Ok(keys)
-}
-
-/// Reads public keys, a line each.
-///
-/// # Errors
-/// When one is no key, or there is none.
-pub fn read_verifiers(path: &Path) -> Result<Vec<Verifier>, Error> {
-    let text = fs::read_to_string(path).map_err(|error| Error::file(path, error))?;
-    let lines = text.lines().filter(|line| !line.trim().is_empty());
-    let keys: Vec<_> = lines.map(Verifier::parse).collect::<Result<_, _>>()?;
-    if keys.is_empty() {
-        return Err(Error::Keys(format!("{}: there is no key in it", path.display())));
     }
     Ok(keys)
 }

@@ -10,7 +10,7 @@
 //! | `NAME.tsq` | the request, DER |
 //! | `NAME.tsr` | the reply, DER, byte for byte |
 
-use super::{Error, Shelf};
+use super::Error;
 use data_encoding::HEXLOWER;
 use der::asn1::AnyRef;
 use der::{Decode, Reader, SliceReader, Tag, TagNumber};
@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use tranche_proof::Shelf;
 
 /// The content type of a request over HTTP.
 pub const QUERY_TYPE: &str = "application/timestamp-query";
@@ -70,6 +71,12 @@ pub enum StampError {
     /// The reply is about something else.
     #[error("the reply is not about this: {0}")]
     Other(String),
+}
+
+impl From<tranche_proof::Error> for StampError {
+    fn from(error: tranche_proof::Error) -> Self {
+        Self::Proof(error.into())
+    }
 }
 
 /// What an authority is asked: a hash, and a number that was never used before.
@@ -311,33 +318,31 @@ pub struct Stamped {
     pub reply: Vec<u8>,
 }
 
-impl Shelf {
-    /// What was stamped and the reply, of every timestamp of a checkpoint with this text, in the order of
-    /// their names.
-    ///
-    /// # Errors
-    /// When they cannot be read.
-    pub fn stamps(&self, text: &str) -> Result<Vec<Stamped>, StampError> {
-        let dir = self.dir().join(DIRECTORY);
-        let failure = |error| StampError::Proof(Error::file(&dir, error));
-        let entries = match fs::read_dir(&dir) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(failure)?,
-        };
-        let paths = entries.map(|entry| entry.map(|it| fs::DirEntry::path(&it)));
-        let mut paths = paths.collect::<Result<Vec<_>, _>>().map_err(failure)?;
-        paths.retain(|path| path.extension().is_some_and(|end| end == "tsr"));
-        paths.sort();
-        let mut found = Vec::new();
-        for reply in paths {
-            let checkpoint = read(&reply.with_extension("checkpoint"))?;
-            let after = checkpoint.strip_prefix(text.as_bytes());
-            if after.is_some_and(|after| after.starts_with(b"\n")) {
-                found.push(Stamped { checkpoint, reply: read(&reply)? });
-            }
+/// Reads what was stamped and the reply, of every timestamp of a checkpoint with this text, in the order of
+/// their names.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn stamps(shelf: &Shelf, text: &str) -> Result<Vec<Stamped>, StampError> {
+    let dir = shelf.dir().join(DIRECTORY);
+    let failure = |error| StampError::Proof(Error::file(&dir, error));
+    let entries = match fs::read_dir(&dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failure)?,
+    };
+    let paths = entries.map(|entry| entry.map(|it| fs::DirEntry::path(&it)));
+    let mut paths = paths.collect::<Result<Vec<_>, _>>().map_err(failure)?;
+    paths.retain(|path| path.extension().is_some_and(|end| end == "tsr"));
+    paths.sort();
+    let mut found = Vec::new();
+    for reply in paths {
+        let checkpoint = read(&reply.with_extension("checkpoint"))?;
+        let after = checkpoint.strip_prefix(text.as_bytes());
+        if after.is_some_and(|after| after.starts_with(b"\n")) {
+            found.push(Stamped { checkpoint, reply: read(&reply)? });
         }
-        Ok(found)
     }
+    Ok(found)
 }
 
 /// The request with the hash and the nonce of a reply.

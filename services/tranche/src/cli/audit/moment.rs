@@ -11,7 +11,8 @@ use eventlog::tlog::{Checkpoint, Tree};
 use jiff::Timestamp;
 use projections::AsOf;
 use tranche::engine::Reader;
-use tranche::proof::{Prover, signed_late};
+use tranche::proof::Prover;
+use tranche_proof::signed_late;
 
 /// As of when a pack or an export is, and what it leads to.
 pub struct Moment {

@@ -15,7 +15,7 @@ use crate::cli::words::{counted, say};
 use clap::Args;
 use contents::Contents;
 use std::path::PathBuf;
-use tranche::pack::Archive;
+use tranche_proof::pack::Archive;
 
 const PACK_HELP: &str = "\
 Scopes: all, call:ID, round:CALL/ROUND, grant:ID, and period:FROM..TO, which takes what was

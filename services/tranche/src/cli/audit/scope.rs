@@ -10,7 +10,7 @@ use projections::audit::extent::{Extent, Links, NoExtent, Scope};
 use std::str::FromStr;
 use tranche::engine::decode;
 use tranche::moment::When;
-use tranche::pack::figures::People;
+use tranche_proof::pack::figures::People;
 
 /// A scope whose dates still need a zone.
 #[derive(Clone, Debug)]

@@ -1,10 +1,12 @@
 //! Snapshots held against the log: each must be what a replay gives at its position.
 
 use super::{Content, Shelf, TailLost, Unfit, files};
-use crate::engine::replay::{Loaded, OpenError, fold};
+use crate::engine::replay::{Loaded, OpenError, blocking, fold};
 use domain::kernel::canonical;
+use eventlog::Log;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Holds the findings of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -15,11 +17,16 @@ pub struct SnapshotCheck {
     pub findings: Vec<(Option<u64>, String)>,
 }
 
-/// Checks every snapshot. Blocks.
+/// Holds the snapshots in a directory against a replay of the log.
 ///
 /// # Errors
 /// When the log cannot be read up to the newest of them.
-pub(crate) fn check(shelf: &Shelf) -> Result<SnapshotCheck, OpenError> {
+pub async fn check_snapshots(log: Arc<dyn Log>, dir: PathBuf) -> Result<SnapshotCheck, OpenError> {
+    blocking(move |runtime| check(&Shelf { dir, log, runtime: runtime.clone() })).await
+}
+
+/// Checks every snapshot. Blocks.
+fn check(shelf: &Shelf) -> Result<SnapshotCheck, OpenError> {
     let mut report = SnapshotCheck::default();
     let mut kept: BTreeMap<u64, (PathBuf, Content)> = BTreeMap::new();
     for file in files(&shelf.dir).unwrap_or_default() {

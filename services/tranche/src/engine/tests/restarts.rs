@@ -1,10 +1,12 @@
 //! Starting again: snapshots, damaged snapshots, and the whole log.
 
 use super::*;
+use crate::engine::snapshot::Shelf;
 use eventlog::Sqlite;
 use eventlog::contract::Scratch;
 use std::fs;
 use std::path::Path;
+use std::path::PathBuf;
 
 fn with_snapshots(scratch: &Scratch) -> Options {
     Options {

@@ -18,11 +18,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use tranche::documents::{self, Documents};
 use tranche::engine::Reader;
-use tranche::pack::archive::Archive;
-use tranche::pack::figures::{self, People, Rows};
-use tranche::pack::names::{Indexed, Names, State};
-use tranche::pack::{FORMAT, LINES, MADE_BY, name};
-use tranche::proof::Prover;
+use tranche::proof::{Prover, stamp};
+use tranche_proof::pack::archive::Archive;
+use tranche_proof::pack::figures::{self, People, Rows};
+use tranche_proof::pack::names::{Indexed, Names, State};
+use tranche_proof::pack::{FORMAT, LINES, MADE_BY, name};
 
 /// Checks proofs with the packages of Go's checksum database.
 const SUMDB: &str = include_str!("../../../../assets/pack/sumdb.go");
@@ -176,7 +176,7 @@ impl Contents<'_> {
 
     /// The timestamps of the checkpoint; says how many.
     fn stamps(&mut self) -> Result<usize, Failure> {
-        let stamps = self.prover.shelf().stamps(&self.moment.note.text)?;
+        let stamps = stamp::stamps(self.prover.shelf(), &self.moment.note.text)?;
         for (number, stamped) in (1..).zip(&stamps) {
             self.put(&format!("stamps/{number}.checkpoint"), &stamped.checkpoint)?;
             self.put(&format!("stamps/{number}.tsr"), &stamped.reply)?;

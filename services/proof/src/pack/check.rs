@@ -7,7 +7,7 @@ use super::names::Names;
 use super::totals::Totals;
 use super::{FORMAT, LINES, MADE_BY, name, shown};
 use crate::documents;
-use crate::proof::{retired_by, signed_late};
+use crate::{retired_by, signed_late};
 use domain::Commit;
 use domain::facts::stored::DecodeError;
 use domain::kernel::canonical::Sha256Hex;

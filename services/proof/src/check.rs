@@ -1,10 +1,10 @@
 //! The tree of a log made anew from its entries alone, and held against everything that was said about
 //! it: checkpoints, and the hashes of each entry as they were.
 
-use super::Error;
-use super::shelf::{Shelf, leaves_path};
-use crate::engine::{OpenError, ReadError, blocking, decoders, in_order};
+use crate::Error;
+use crate::shelf::{Shelf, leaves_path};
 use bytes::Bytes;
+use eventlog::scan::{blocking, decoders, in_order};
 use eventlog::tlog::tile::{HEIGHT, Kind, Tile, WIDTH};
 use eventlog::tlog::{Builder, Checkpoint, Hash};
 use eventlog::{Log, Position};
@@ -180,17 +180,14 @@ impl Check {
         log: Arc<dyn Log>,
         to: Position,
     ) -> Result<Self, eventlog::Error> {
-        let taken = blocking(move |runtime| {
-            let look = |_, entry: &Bytes| Ok(Hash::leaf(entry));
+        blocking(move |runtime| {
+            let look = |_, entry: &Bytes| Ok::<_, eventlog::Error>(Hash::leaf(entry));
             in_order((&*log, runtime), 0..to, decoders(), look, |leaves| {
                 leaves.into_iter().for_each(|leaf| self.take_hash(leaf));
             })?;
             Ok(self)
-        });
-        taken.await.map_err(|error| match error {
-            OpenError::Read(ReadError::Log(error)) => error,
-            other => eventlog::Error::Unavailable(other.to_string()),
         })
+        .await
     }
 
     /// Takes the next entry.

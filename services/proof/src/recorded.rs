@@ -11,14 +11,14 @@ use std::collections::BTreeSet;
 #[derive(Debug, Default)]
 pub struct Recorded {
     keys: BTreeSet<String>,
-    /// What the log says of itself; whether the tree is so, a [`super::Check`] finds.
+    /// What the log says of itself; whether the tree is so, a [`crate::Check`] finds.
     pub checkpoints: Vec<Checkpoint>,
     /// Keys that do not count any more, and from which position on.
     pub retired: Vec<(Verifier, Position)>,
 }
 
-/// The keys that a commit retires, from its position on.
-pub(crate) fn retired_by(commit: &Commit) -> impl Iterator<Item = (Verifier, Position)> + '_ {
+/// Lists the keys that a commit retires, from its position on.
+pub fn retired_by(commit: &Commit) -> impl Iterator<Item = (Verifier, Position)> + '_ {
     commit.events.iter().filter_map(|recorded| match &recorded.event {
         Any::Checkpoint(Event::KeyRetired { key, .. }) => {
             Some((Verifier::parse(key).ok()?, commit.position))
@@ -27,7 +27,7 @@ pub(crate) fn retired_by(commit: &Commit) -> impl Iterator<Item = (Verifier, Pos
     })
 }
 
-/// What is wrong with who has signed a checkpoint: nobody must believe a key that was retired, and it may be
+/// Tells what is wrong with who has signed a checkpoint: nobody must believe a key that was retired, and it may be
 /// stolen. A checkpoint that covers the commit that retired it was signed later.
 pub fn signed_late(
     name: &str,
@@ -50,7 +50,7 @@ pub fn signed_late(
 }
 
 impl Recorded {
-    /// What is wrong with the checkpoints of a commit.
+    /// Tells what is wrong with the checkpoints of a commit.
     pub fn check(&mut self, commit: &Commit) -> Vec<String> {
         let mut found = Vec::new();
         self.retired.extend(retired_by(commit));

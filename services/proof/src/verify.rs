@@ -1,9 +1,8 @@
-//! Everything that the entries of a log can be checked for: `tranche verify`. They are read once; what can
+//! Checks everything that the entries of a log can be checked for. They are read once; what can
 //! be said of one entry alone is found on threads beside that which holds them together.
 
-use crate::documents::check::Census;
-use crate::engine::{OpenError, blocking, decoders, in_order};
-use crate::proof::{Check, Found, Recorded};
+use crate::documents::Census;
+use crate::{Check, Found, Recorded};
 use bytes::Bytes;
 use domain::Commit;
 use domain::facts::commit::CommitId;
@@ -11,6 +10,7 @@ use domain::facts::documents;
 use domain::facts::invariants::Invariants;
 use domain::kernel::canonical::Sha256Hex;
 use domain::kernel::ids::{CommandId, StreamId};
+use eventlog::scan::{blocking, decoders, in_order};
 use eventlog::tlog::Hash;
 use eventlog::tlog::note::Verifier;
 use eventlog::{Log, Position};
@@ -59,12 +59,12 @@ pub async fn entries(
     head: Position,
     (mut tree, census): (Check, Option<Census>),
     tell: impl Fn(Position) + Send + 'static,
-) -> Result<Checked, OpenError> {
+) -> Result<Checked, eventlog::Error> {
     blocking(move |runtime| {
         let mut checked = Checked::default();
         let mut checker = Checker { census, ..Checker::default() };
         let mut leaves: Vec<Hash> = Vec::new();
-        let seen = |position, entry: &Bytes| Ok(look(position, entry));
+        let seen = |position, entry: &Bytes| Ok::<_, eventlog::Error>(look(position, entry));
         // To decode a commit and encode it again takes several times as long as all the rest.
         in_order((&*log, runtime), 0..head, decoders() + 1, seen, |chunk| {
             for seen in chunk {

@@ -1,7 +1,7 @@
 //! The directory of a tree: its full tiles under the paths that they are published at, what is known of
 //! those that are not full, and the newest signed checkpoint. Tiles are a cache of the log. The checkpoint is a promise, and not made anew.
 
-use super::Error;
+use crate::Error;
 use domain::kernel::canonical::Sha256Hex;
 use eventlog::tlog::note::{self, Note};
 use eventlog::tlog::tile::{self, Kind, Tile, WIDTH};
@@ -256,16 +256,16 @@ pub fn leaves_path(index: u64) -> String {
 }
 
 /// Reads a file, and never waits for one that is none: a pipe, a device, a socket.
-pub(crate) fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
     must_be_regular(path)?;
     fs::read(path)
 }
 
-/// Only a regular file is read.
+/// Refuses what is no regular file.
 ///
 /// # Errors
 /// [`io::ErrorKind::InvalidInput`] when it is none.
-pub(crate) fn must_be_regular(path: &Path) -> io::Result<()> {
+pub fn must_be_regular(path: &Path) -> io::Result<()> {
     if fs::metadata(path)?.is_file() {
         return Ok(());
     }

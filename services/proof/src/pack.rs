@@ -35,7 +35,7 @@ pub const LINES: u64 = eventlog::tlog::tile::WIDTH;
 
 /// What made a pack: the release, and the sources that define what the views fold. Figures that another one
 /// made are not compared with ours.
-pub const MADE_BY: &str = concat!(env!("CARGO_PKG_VERSION"), "+", env!("TRANCHE_SHAPES"));
+pub const MADE_BY: &str = concat!(env!("CARGO_PKG_VERSION"), "+", env!("TRANCHE_FIGURES"));
 
 /// The most bytes of a pack's text that a message repeats: every name that a sound pack has is shorter.
 const SHOWN_BYTES_MAX: usize = 96;
