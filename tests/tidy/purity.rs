@@ -170,6 +170,32 @@ fn the_readme_counts_the_crates_rightly() {
     assert!(read("README.md").contains(&expected), "README.md does not say: {expected}");
 }
 
+/// Files of `projections` that read JSON and store none: questions.
+const NOT_STORED: &[&str] = &["projections/src/query.rs", "projections/src/query/journal.rs"];
+
+/// Whatever a snapshot can hold is among the sources that name its shape.
+#[test]
+fn what_snapshots_hold_names_their_shape() {
+    let build = read("services/tranche/build.rs");
+    let lines = build.lines().map(str::trim);
+    let hashed: Vec<&str> =
+        lines.filter_map(|line| line.strip_prefix("\"../../")?.strip_suffix("\",")).collect();
+    let is_hashed =
+        |file: &str| hashed.iter().any(|&it| file == it || file.starts_with(&format!("{it}/")));
+    assert!(is_hashed("domain/src/facts/world.rs") && !is_hashed("domain/src/decide/fund.rs"));
+    let mut findings = Vec::new();
+    for source in sources().iter().filter(|source| source.path.starts_with("projections/src/")) {
+        let reads = source.code().any(|(_, code)| has_word(code, "Deserialize"));
+        if reads && !is_hashed(&source.path) && !NOT_STORED.contains(&source.path.as_str()) {
+            findings.push(source.path.clone());
+        }
+    }
+    none(
+        &findings,
+        "What is stored in snapshots is missing from the list in services/tranche/build.rs:",
+    );
+}
+
 /// The crates that are built into a program, each version by itself: its name and version.
 fn crates_of(package: &str, features: &[&str]) -> BTreeSet<String> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());

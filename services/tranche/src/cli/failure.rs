@@ -181,7 +181,7 @@ impl Failure {
         }
     }
 
-    /// Gives the exit code. That of a refusal and of a verification is decided by [`Exit`] and what verifies.
+    /// Gives the exit code. Only here, and in [`Exit`], it is decided.
     pub fn exit(&self) -> Exit {
         match self {
             Self::Refused(refusal) | Self::Faulty(refusal, _) => refusal.kind.into(),

@@ -1,4 +1,4 @@
-//! `tranche audit pack`: an archive for a stranger, who checks it offline (`tranche::pack`, ADR/0024).
+//! `tranche audit pack`: an archive for a stranger, who checks it offline (`tranche_proof::pack`, ADR/0024).
 
 mod contents;
 mod readme;
