@@ -1,12 +1,9 @@
 //! Every command: finds one by name, reads it, decides it, and makes its commit.
 
 use crate::decide::command::{Declaration, Entry, Meta, NewEvent, Parsed, Turn};
-use crate::decide::{
-    allocation, audit, call, checkpoint, claim, evaluation, fund, grant, payment, pledge, prize,
-    process, proposal, statement, subject, system, timer,
-};
 use crate::facts::commit::{COMMIT_BYTES_MAX, Commit, CommitId, Recorded};
-use crate::facts::stream::{NEW, streams};
+use crate::facts::stream::NEW;
+use crate::facts::streams;
 use crate::facts::world::World;
 use crate::kernel::actor::Role;
 use crate::kernel::ids::StreamId;
@@ -21,6 +18,8 @@ pub const EFFECTIVE_MIN: Timestamp = Timestamp::constant(915_148_800, 0);
 
 macro_rules! make_catalogue {
     ($($variant:ident: $module:ident::$state:ident in $field:ident;)*) => {
+        $(use crate::decide::$module;)*
+
         /// Every command, by decider.
         pub const COMMANDS: &[&[Entry]] = &[$($module::COMMANDS),*];
 

@@ -77,6 +77,34 @@ fn every_link_leads_somewhere() {
     none(&findings, "Links that lead nowhere; mend them, or write what they promise:");
 }
 
+/// The paths of a page in backticks, from the root of the repository. `<name>` and `*` stand for many, and
+/// are passed over.
+fn paths(text: &str) -> Vec<&str> {
+    let quoted = prose(text).flat_map(|line| line.split('`').skip(1).step_by(2));
+    let tops = ["ADR/", "deploy/", "domain/", "projections/", "services/", "tests/"];
+    let is_path = |word: &&str| {
+        let is_file = word.ends_with(".rs") && word.contains('/');
+        let is_plain = !word.contains(['<', '*', '{', ' ']);
+        is_plain && (is_file || tops.iter().any(|top| word.starts_with(top)))
+    };
+    quoted.filter(is_path).collect()
+}
+
+#[test]
+fn every_path_of_the_map_is_there() {
+    let mut findings = Vec::new();
+    for page in sources_like(".md") {
+        if !["ADR/README.md", "CONTRIBUTING.md"].contains(&page.path.as_str()) {
+            continue;
+        }
+        let paths = paths(&page.text);
+        assert!(paths.len() > 5, "{}: its paths are looked for wrongly", page.path);
+        let missing = paths.into_iter().filter(|path| !root().join(path).exists());
+        findings.extend(missing.map(|path| format!("{}: {path}", page.path)));
+    }
+    none(&findings, "Pages send people to files that are not there:");
+}
+
 /// Pages beside the decisions.
 const OTHERS: &[&str] =
     &["README.md", "faults.md", "measurements-nats.md", "measurements.md", "rules.md"];
@@ -199,6 +227,12 @@ fn two_commands_are_enough() {
         !commands.iter().any(|command| ["&&", ";", "|"].iter().any(|glue| command.contains(glue))),
         "two commands, not several glued together: {commands:?}"
     );
+}
+
+#[test]
+fn paths_are_seen() {
+    let text = "see `domain/src/a.rs`, `domain/src/<name>.rs`, `a/b.rs` and `World::decide`";
+    assert_eq!(paths(text), ["domain/src/a.rs", "a/b.rs"]);
 }
 
 #[test]

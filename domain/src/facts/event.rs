@@ -1,16 +1,15 @@
 //! Lists every event: the union of those of every kind of stream.
 
-use crate::facts::stream::{Decider, streams};
+use crate::facts::stream::Decider;
+use crate::facts::streams;
 use crate::facts::upcast::{self, Upcaster};
-use crate::facts::{
-    allocation, audit, call, checkpoint, claim, evaluation, fund, grant, payment, pledge, prize,
-    process, proposal, statement, subject, system, timer,
-};
 use crate::kernel::ids::StreamKey;
 use serde::Serialize;
 
 macro_rules! make_event {
     ($($variant:ident: $module:ident::$state:ident in $field:ident;)*) => {
+        $(use crate::facts::$module;)*
+
         /// Anything that can have happened. Stored as `type` and `data`, for ever.
         #[derive(Clone, Debug, PartialEq, Serialize)]
         #[serde(untagged)]

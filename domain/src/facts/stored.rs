@@ -3,12 +3,9 @@
 
 use crate::facts::commit::{Commit, CommitId, Recorded};
 use crate::facts::event::{Event, upcasters};
-use crate::facts::stream::{Decider, streams};
+use crate::facts::stream::Decider;
+use crate::facts::streams;
 use crate::facts::upcast::Tables;
-use crate::facts::{
-    allocation, audit, call, checkpoint, claim, evaluation, fund, grant, payment, pledge, prize,
-    process, proposal, statement, subject, system, timer,
-};
 use crate::facts::{schemas, upcast};
 use crate::kernel::actor::{Actor, Evidence};
 use crate::kernel::canonical;
@@ -64,6 +61,8 @@ pub enum DecodeError {
 
 macro_rules! make_decode {
     ($($variant:ident: $module:ident::$state:ident in $field:ident;)*) => {
+        $(use crate::facts::$module;)*
+
         impl Event {
             /// Reads a stored event of the newest version; `None` when no kind of stream has such a type.
             pub(crate) fn decode<'de>(

@@ -81,30 +81,3 @@ macro_rules! phases {
     };
 }
 pub(crate) use phases;
-
-/// The table of the kinds of stream, one line each: what is made from it is written by the macro whose
-/// name is handed in.
-macro_rules! streams {
-    ($make:ident) => {
-        $make! {
-            Fund: fund::Fund in funds;
-            Call: call::Call in calls;
-            Proposal: proposal::Proposal in proposals;
-            Evaluation: evaluation::Evaluation in evaluations;
-            Prize: prize::Prize in prizes;
-            Grant: grant::Grant in grants;
-            Payment: payment::Payment in payments;
-            Pledge: pledge::Pledge in pledges;
-            Statement: statement::Statement in statements;
-            Claim: claim::Claim in claims;
-            Audit: audit::Audit in audits;
-            Checkpoint: checkpoint::Checkpoints in checkpoints;
-            Subject: subject::Subject in subjects;
-            System: system::System in systems;
-            Allocation: allocation::Allocation in allocations;
-            Timer: timer::Timer in timers;
-            Process: process::Process in processes;
-        }
-    };
-}
-pub(crate) use streams;

@@ -3,11 +3,8 @@
 
 use crate::facts::commit::{Commit, Recorded};
 use crate::facts::event::Event;
-use crate::facts::stream::{At, Decider, Map, NEW, streams};
-use crate::facts::{
-    allocation, audit, call, checkpoint, claim, evaluation, fund, grant, payment, pledge, prize,
-    process, proposal, statement, subject, system, timer,
-};
+use crate::facts::stream::{At, Decider, Map, NEW};
+use crate::facts::streams;
 use crate::kernel::ids::{StreamId, StreamKey};
 use crate::kernel::refusal::{Common, Refusal};
 use imbl::OrdMap;
@@ -29,6 +26,8 @@ pub trait InWorld: Decider {
 
 macro_rules! make_world {
     ($($variant:ident: $module:ident::$state:ident in $field:ident;)*) => {
+        $(use crate::facts::$module;)*
+
         /// The state of every stream at one position of the log.
         #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
         pub struct World {

@@ -270,8 +270,16 @@ impl Crate {
         }
         let (file, body) = (found.file, found.body.clone());
         self.draw(from, file, &format!("{name}!"));
+        // What only the file of the macro knows is what the macro imports for its caller.
+        let home = self.modules.iter().position(|module| module.file == file).unwrap_or(from);
         for path in &body.paths {
-            self.point(from, path, true);
+            let found = self.resolve(from, path, 0).or_else(|| self.resolve(home, path, 0));
+            let to = match found {
+                Some(Target::Item(file)) => file,
+                Some(Target::Module(module)) => self.modules[module].file,
+                _ => continue,
+            };
+            self.draw(from, to, &path.join("::"));
         }
         for name in &body.macros {
             self.call(from, name, called);

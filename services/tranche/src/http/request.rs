@@ -139,7 +139,7 @@ pub fn yes(name: &str, text: Option<&str>) -> Result<bool, Problem> {
 }
 
 /// Tells whether the request takes a media type, and how gladly; 0 is not at all. An absent `Accept`
-/// takes all. Weights are in thousandths, as HTTP gives them. Why this is our own code: ADR/0029.
+/// takes all. Weights are in thousandths, as HTTP gives them. Why this is our own code: ADR/0028.
 fn accepts(headers: &HeaderMap, media: &str) -> u32 {
     let lines: Vec<&str> =
         headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok()).collect();
