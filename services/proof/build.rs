@@ -9,6 +9,7 @@ mod sources;
 /// covers that.
 const SOURCES: &[&str] = &[
     "../../domain/src/facts",
+    "../../domain/src/facts.rs",
     "../../domain/src/kernel",
     "../../domain/src/rulebook",
     "../../projections/src",

@@ -4,22 +4,20 @@
 #[path = "../proof/sources.rs"]
 mod sources;
 
-/// What is stored, and the folds that make it: the facts with the values and the rules documents in them, every
-/// view, the index of figures, and what the engine adds. Not what decides (`decide`, `catalogue.rs`, `process`)
-/// and not what only shows (`report`, `query`, `history.rs`): a rule that changes, or its prose, leaves what was
-/// folded as it is, so it discards no snapshot.
+/// What is stored, and the folds that make it: the facts with the values and the rules documents in them, the
+/// folds, the index of figures, and what the engine adds. Not what decides (`decide`, `catalogue.rs`, `process`)
+/// and not what only shows (`views`, `report`, `query`): a rule or a view that changes, or its prose, leaves what
+/// was folded as it is, so it discards no snapshot.
 const SOURCES: &[&str] = &[
     "../../domain/src/facts",
+    "../../domain/src/facts.rs",
     "../../domain/src/kernel",
     "../../domain/src/rulebook",
-    "../../projections/src/audit",
-    "../../projections/src/audit.rs",
+    "../../projections/src/fold.rs",
     "../../projections/src/folds",
+    "../../projections/src/folds.rs",
     "../../projections/src/lineage/index.rs",
-    "../../projections/src/projection.rs",
     "../../projections/src/set.rs",
-    "../../projections/src/views",
-    "../../projections/src/views.rs",
     "src/engine/receipts.rs",
     "src/engine/snapshot.rs",
     "src/engine/state.rs",

@@ -2,8 +2,8 @@
 
 use super::{
     ROUND, Scratch, checked, command, ended, holds, json, listed_anew, names, pack, packed, read,
+    recorded, replaced, said,
 };
-use super::{recorded, replaced, said};
 use domain::kernel::canonical::Sha256Hex;
 use serde_json::Value;
 use std::path::Path;

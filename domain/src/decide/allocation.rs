@@ -10,18 +10,12 @@ use crate::decide::allocation::checks::{
     granted, is_person,
 };
 pub(crate) use crate::decide::allocation::refusals::Rejection;
-use crate::decide::allocation::usage::CorrectUsage;
-use crate::decide::allocation::usage::End;
-use crate::decide::allocation::usage::Extend;
-use crate::decide::allocation::usage::FinalReport;
-use crate::decide::allocation::usage::RecordUsage;
-use crate::decide::command::Decide;
-use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::allocation::usage::{CorrectUsage, End, Extend, FinalReport, RecordUsage};
+use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::needs::{self, Meets};
 use crate::decide::tables::commands;
 use crate::decide::texts::{check_list, check_reason, check_text};
-use crate::facts::allocation::Phase;
-use crate::facts::allocation::{Event, Place};
+use crate::facts::allocation::{Event, Phase, Place};
 use crate::facts::call;
 use crate::facts::world::World;
 use crate::kernel::compute::{ComputeTime, Unit};

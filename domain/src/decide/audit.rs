@@ -7,14 +7,12 @@ pub mod refusals;
 
 use crate::decide::audit::refusals::ANSWER_DAYS_MAX;
 pub(crate) use crate::decide::audit::refusals::Rejection;
-use crate::decide::command::Decide;
-use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::needs::{self, Attached, Meets, Written};
 use crate::decide::tables::commands;
 use crate::decide::texts::check_reason;
-use crate::facts::audit::Phase;
 use crate::facts::audit::{
-    Audit, Checkpoint, ErrorKind, Event, Finding, Holds, Outcome, Plan, Sample, Standing,
+    Audit, Checkpoint, ErrorKind, Event, Finding, Holds, Outcome, Phase, Plan, Sample, Standing,
 };
 use crate::facts::checkpoint;
 use crate::facts::payment::Stage;

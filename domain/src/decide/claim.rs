@@ -1,18 +1,15 @@
 //! Keeps what has been published about money, with date and source. Published figures for one thing
 //! disagree over time; none is corrected, each is a claim of its day.
 
-use crate::decide::command::Decide;
-use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::tables::commands;
 use crate::decide::texts::{check_reason, check_text};
-use crate::facts::claim::Phase;
-use crate::facts::claim::{Event, Figures};
+use crate::facts::claim::{Event, Figures, Phase};
 use crate::facts::world::World;
 use crate::kernel::ids::ClaimId;
 use crate::kernel::law::{FR, OURS};
 use crate::kernel::money::Money;
-use crate::kernel::refusal::Refusal;
-use crate::kernel::refusal::refusals;
+use crate::kernel::refusal::{Refusal, refusals};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

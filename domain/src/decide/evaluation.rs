@@ -3,26 +3,20 @@
 
 mod ranking;
 
-use crate::decide::command::Decide;
-use crate::decide::command::{Decision, Meta, NewEvent};
-use crate::decide::evaluation::ranking::Entrant;
-use crate::decide::evaluation::ranking::PanelOrder;
-use crate::decide::evaluation::ranking::rank;
+use crate::decide::command::{Decide, Decision, Meta, NewEvent};
+use crate::decide::evaluation::ranking::{Entrant, PanelOrder, rank};
 use crate::decide::needs::{self, Meets};
 use crate::decide::subject::check_not_erased;
 use crate::decide::tables::commands;
 use crate::decide::texts::{check_list, check_round_reason, check_text};
-use crate::facts::call;
 use crate::facts::call::Round;
-use crate::facts::evaluation::Phase;
-use crate::facts::evaluation::{ConflictKind, Evaluation, Event, Part, Place, Score};
-use crate::facts::proposal;
+use crate::facts::evaluation::{ConflictKind, Evaluation, Event, Part, Phase, Place, Score};
 use crate::facts::world::World;
+use crate::facts::{call, proposal};
 use crate::kernel::actor::Role;
 use crate::kernel::ids::{ActorId, CallId, EvaluationId, Key, ProposalId};
 use crate::kernel::law::{FR, OURS, RULES};
-use crate::kernel::refusal::refusals;
-use crate::kernel::refusal::{Common, Refusal};
+use crate::kernel::refusal::{Common, Refusal, refusals};
 use crate::kernel::sealed::{Purpose, Sealed};
 use crate::rulebook;
 use crate::rulebook::Stage;

@@ -1,20 +1,17 @@
 //! Decides what public money is available, and that it is never committed or paid twice:
 //! legal <= individual <= global commitments <= appropriations, per budget line and source.
 
-use crate::decide::command::Decide;
-use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::standing;
 use crate::decide::tables::commands;
 use crate::decide::texts::check_reason;
 use crate::facts::call::CutOffStatus;
-use crate::facts::fund::Phase;
-use crate::facts::fund::{Event, Fund, Global, Individual};
+use crate::facts::fund::{Event, Fund, Global, Individual, Phase};
 use crate::facts::world::World;
 use crate::kernel::ids::{CallId, FundId, GrantId, Key, PaymentId, StreamKey};
 use crate::kernel::law::{FR, OURS};
 use crate::kernel::money::Money;
-use crate::kernel::refusal::Refusal;
-use crate::kernel::refusal::refusals;
+use crate::kernel::refusal::{Refusal, refusals};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

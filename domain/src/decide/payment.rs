@@ -1,7 +1,6 @@
 //! Decides who may move which money to a grant and back, and that four different people do it.
 
-use crate::decide::command::Decide;
-use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::fund;
 use crate::decide::needs::{self, Meets};
 use crate::decide::standing::Standing;
@@ -16,8 +15,7 @@ use crate::kernel::ids::{FundId, GrantId, Key, PaymentId, StreamId, StreamKey};
 use crate::kernel::law::{FR, MGA};
 use crate::kernel::money::Money;
 use crate::kernel::refusal;
-use crate::kernel::refusal::Refusal;
-use crate::kernel::refusal::refusals;
+use crate::kernel::refusal::{Refusal, refusals};
 use crate::rulebook;
 use jiff::Timestamp;
 use jiff::civil::Date;

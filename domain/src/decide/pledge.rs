@@ -1,20 +1,17 @@
 //! Decides how far a Member State's contribution has come: pledged >= signed >= reported >=
 //! certified >= counted. Union money in other clothes is recorded, and never counted as a match.
 
-use crate::decide::command::Decide;
-use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::needs::{self, Meets};
 use crate::decide::tables::commands;
 use crate::decide::texts::check_reason;
-use crate::facts::pledge::Phase;
-use crate::facts::pledge::{Event, Kind, Pledge, Promise};
+use crate::facts::pledge::{Event, Kind, Phase, Pledge, Promise};
 use crate::facts::world::World;
 use crate::kernel::canonical::Sha256Hex;
 use crate::kernel::ids::{CallId, Country, GrantId, Key, PledgeId};
 use crate::kernel::law::OURS;
 use crate::kernel::money::Money;
-use crate::kernel::refusal::Refusal;
-use crate::kernel::refusal::refusals;
+use crate::kernel::refusal::{Refusal, refusals};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

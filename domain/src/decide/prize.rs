@@ -1,20 +1,17 @@
 //! Decides a contest: the ranking of the contestants, and the split of money and compute time among the
 //! winners, to the cent and to the second.
 
-use crate::decide::command::Decide;
-use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::needs::{Attached, Written};
 use crate::decide::tables::commands;
 use crate::decide::texts::check_text;
-use crate::facts::prize::Phase;
-use crate::facts::prize::{Contestant, Event, Part, Prize};
+use crate::facts::prize::{Contestant, Event, Part, Phase, Prize};
 use crate::facts::world::World;
 use crate::kernel::compute::ComputeTime;
 use crate::kernel::ids::{FundId, Key, PrizeId};
 use crate::kernel::law::{FR, OURS};
 use crate::kernel::money::Money;
-use crate::kernel::refusal::Refusal;
-use crate::kernel::refusal::refusals;
+use crate::kernel::refusal::{Refusal, refusals};
 use crate::rulebook::{CallKind, Document};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,20 +1,17 @@
 //! Decides what is kept about a natural person, and when it goes: sealed contact data, legal holds, erasure
 //! as far as the law lets it, and the opening of sealed data, which takes two people.
 
-use crate::decide::command::Decide;
-use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::needs::{self, Meets};
 use crate::decide::tables::commands;
 use crate::decide::texts::check_list;
 use crate::facts::personal::{OPAQUE_DIGITS_MIN, Retention, is_opaque, subject};
-use crate::facts::subject::Phase;
-use crate::facts::subject::{Basis, Contact, Event, Ground, Opening, Subject};
+use crate::facts::subject::{Basis, Contact, Event, Ground, Opening, Phase, Subject};
 use crate::facts::world::World;
 use crate::kernel::ids::{ActorId, IdError, Key, StreamId, SubjectId};
 use crate::kernel::law::{EUDPR, OURS};
 use crate::kernel::refusal;
-use crate::kernel::refusal::Refusal;
-use crate::kernel::refusal::refusals;
+use crate::kernel::refusal::{Refusal, refusals};
 use crate::kernel::sealed::{Purpose, Sealed};
 
 use jiff::{Timestamp, ToSpan};

@@ -1,19 +1,16 @@
 //! Decides what a machine offers: its partitions, how their units convert, and how much compute time
 //! a call may give away on them; awards never exceed an offer.
 
-use crate::decide::command::Decide;
-use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::tables::commands;
 use crate::decide::texts::{check_reason, check_text};
-use crate::facts::system::Phase;
-use crate::facts::system::{Event, NewPartition, Offer, Partition, System};
+use crate::facts::system::{Event, NewPartition, Offer, Partition, Phase, System};
 use crate::facts::world::World;
 use crate::kernel::compute::{ComputeError, ComputeTime, Conversion, SECONDS_MAX, Unit};
 use crate::kernel::ids::{AllocationId, Country, Key, SystemId};
 use crate::kernel::law::OURS;
 use crate::kernel::money::Rate;
-use crate::kernel::refusal::Refusal;
-use crate::kernel::refusal::refusals;
+use crate::kernel::refusal::{Refusal, refusals};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

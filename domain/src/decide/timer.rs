@@ -1,17 +1,14 @@
 //! Durable timers: a command that gives itself at its instant. A timer that fires late acts by its
 //! due time and the log shows both.
 
-use crate::decide::command::Decide;
-use crate::decide::command::{Command, Decision, Meta, NewEvent, Parsed};
+use crate::decide::command::{Command, Decide, Decision, Meta, NewEvent, Parsed};
 use crate::decide::tables::commands;
 use crate::decide::texts::check_reason;
-use crate::facts::timer::Phase;
-use crate::facts::timer::{Event, Refused, Wish};
+use crate::facts::timer::{Event, Phase, Refused, Wish};
 use crate::facts::world::World;
 use crate::kernel::ids::TimerId;
 use crate::kernel::law::OURS;
-use crate::kernel::refusal::Refusal;
-use crate::kernel::refusal::refusals;
+use crate::kernel::refusal::{Refusal, refusals};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

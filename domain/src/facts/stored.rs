@@ -4,9 +4,8 @@
 use crate::facts::commit::{Commit, CommitId, Recorded};
 use crate::facts::event::{Event, upcasters};
 use crate::facts::stream::Decider;
-use crate::facts::streams;
 use crate::facts::upcast::Tables;
-use crate::facts::{schemas, upcast};
+use crate::facts::{schemas, streams, upcast};
 use crate::kernel::actor::{Actor, Evidence};
 use crate::kernel::canonical;
 use crate::kernel::canonical::{INTEGER_MAX, Sha256Hex};

@@ -18,8 +18,7 @@ mod factors;
 
 use crate::kernel::canonical::Sha256Hex;
 use crate::kernel::money::{Money, Rate};
-use crate::kernel::sampling::factors::ERRORS_MAX;
-use crate::kernel::sampling::factors::SCALE;
+use crate::kernel::sampling::factors::{ERRORS_MAX, SCALE};
 use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,13 +1,12 @@
 //! What funds, awards and pledges say about money.
 
 use crate::fold::{Fold, confidence};
-use domain::Commit;
-use domain::Event;
 use domain::facts::commit::Recorded;
 use domain::facts::{call, fund, grant, pledge};
 use domain::kernel::actor::Confidence;
 use domain::kernel::ids::{CallId, Country, FundId, GrantId, Key, PledgeId, ProposalId, StreamKey};
 use domain::kernel::money::Money;
+use domain::{Commit, Event};
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -1,10 +1,9 @@
 //! Compute time: what systems offer, and what was asked for, awarded and used.
 
 use crate::fold::Fold;
-use domain::facts::allocation;
 use domain::facts::allocation::{Phase, Place};
 use domain::facts::commit::Recorded;
-use domain::facts::{prize, system};
+use domain::facts::{allocation, prize, system};
 use domain::kernel::compute::{ComputeTime, Unit};
 use domain::kernel::ids::{AllocationId, CallId, Country, Key, PrizeId, StreamKey, SystemId};
 use domain::{Commit, Event};

@@ -1,14 +1,13 @@
 //! What became of each proposal, and what views show of its content.
 
 use crate::fold::{Fold, LARGE, confidence};
-use domain::Commit;
-use domain::Event;
 use domain::facts::commit::Recorded;
 use domain::facts::proposal;
 use domain::facts::proposal::{Content, Phase};
 use domain::kernel::actor::Confidence;
 use domain::kernel::ids::{CallId, Country, GrantId, Key, ProposalId, StreamKey};
 use domain::kernel::money::Money;
+use domain::{Commit, Event};
 use imbl::OrdMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

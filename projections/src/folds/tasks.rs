@@ -2,14 +2,13 @@
 //! close tasks; who may do one is what its command declares.
 
 use crate::fold::{Fold, LARGE, confidence};
-use domain::Commit;
 use domain::facts::commit::Recorded;
 use domain::facts::{allocation, call, evaluation, payment, pledge, process, proposal, timer};
 use domain::kernel::actor::{Confidence, Role};
 use domain::kernel::ids::{ActorId, CallId, GrantId, Key, ProposalId, StreamId, StreamKey};
 use domain::kernel::money::Money;
 use domain::rulebook::{Deadlines, Payments};
-use domain::{Event, facts};
+use domain::{Commit, Event, facts};
 use imbl::{OrdMap, OrdSet};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;

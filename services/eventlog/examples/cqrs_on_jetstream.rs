@@ -4,8 +4,9 @@
 use std::{error::Error, io::Write, sync::Arc};
 
 use cqrs_es::event_sink::EventSink;
-use cqrs_es::{Aggregate, AggregateContext, CqrsFramework, DomainEvent};
-use cqrs_es::{EventEnvelope, EventStore, Query};
+use cqrs_es::{
+    Aggregate, AggregateContext, CqrsFramework, DomainEvent, EventEnvelope, EventStore, Query,
+};
 use eventlog::{Log, Nats, cqrs::CqrsStore};
 use serde::{Deserialize, Serialize};
 

@@ -2,10 +2,9 @@
 //! document in it is checked as a whole, as `tranche rules check` does, so that whoever wrote it need
 //! not come once for each.
 
-use domain::Refusal;
 use domain::decide::command::Entry;
 use domain::kernel::refusal::Kind;
-use domain::rulebook;
+use domain::{Refusal, rulebook};
 use serde::Serialize;
 use serde_json::Value;
 

@@ -15,8 +15,9 @@ mod forward;
 mod lease;
 
 use crate::clock::Clock;
-use crate::engine::{self, Engine, OpenError, ReadError, Reader, Receipt, Request, SubmitError};
-use crate::engine::{Shown, follow};
+use crate::engine::{
+    self, Engine, OpenError, ReadError, Reader, Receipt, Request, Shown, SubmitError, follow,
+};
 use crate::relay::{self, Relay};
 use crate::roles::{Role, Roles};
 use eventlog::nats::{LEASE_TURN, Lease, Standing};

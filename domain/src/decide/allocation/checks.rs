@@ -2,11 +2,9 @@
 
 use crate::decide;
 use crate::decide::allocation::refusals::Rejection;
-use crate::decide::command::Meta;
-use crate::decide::command::NewEvent;
+use crate::decide::command::{Meta, NewEvent};
 use crate::decide::system::Draw;
-use crate::facts::allocation::Request;
-use crate::facts::allocation::{Allocation, Award};
+use crate::facts::allocation::{Allocation, Award, Request};
 use crate::facts::system;
 use crate::facts::world::World;
 use crate::kernel::actor::{Actor, Role};

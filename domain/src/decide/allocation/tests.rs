@@ -1,8 +1,7 @@
 //! The rules of allocations, as sentences.
 
 use super::*;
-use crate::facts::allocation::Allocation;
-use crate::facts::allocation::Phase;
+use crate::facts::allocation::{Allocation, Phase};
 use crate::kernel::actor::Role;
 use crate::rulebook::Document;
 use crate::testing::{Scenario, given};

@@ -1,12 +1,10 @@
 //! The second half of an allocation: what is used of it, until its final report.
 
-use crate::decide::allocation::checks::draw;
 use crate::decide::allocation::checks::{
-    access_rules, check_applicant, check_other_person, check_time, granted,
+    access_rules, check_applicant, check_other_person, check_time, draw, granted,
 };
 use crate::decide::allocation::refusals::Rejection;
-use crate::decide::command::Decide;
-use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::needs::{self, Attached, Meets, Written};
 use crate::decide::system;
 use crate::decide::texts::{check_reason, check_text};

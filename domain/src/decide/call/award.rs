@@ -2,8 +2,7 @@
 //! These are commands of a call; its events and rejections are in `call.rs`.
 
 use crate::decide::call::refusals::Rejection;
-use crate::decide::command::Decide;
-use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::fund;
 use crate::decide::fund::{CommitGlobally, CommitIndividually};
 use crate::decide::texts::{check_list, check_reason, check_round_reason};

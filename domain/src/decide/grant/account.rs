@@ -1,8 +1,7 @@
 //! Which bank account a grant is paid to: one person names it, another confirms it, and no payment leaves
 //! while one waits. The log holds a key and the digest of the bank's form, not the number.
 
-use crate::decide::command::Decide;
-use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::grant::checks::check_other_person;
 use crate::decide::grant::refusals::Rejection;
 use crate::decide::needs::{self, Attached, Meets, Written};

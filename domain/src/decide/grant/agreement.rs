@@ -1,7 +1,6 @@
 //! The grant agreement: budget, the two signatures, amendments.
 
-use crate::decide::command::Decide;
-use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::grant::checks::{check_award, check_dates, check_other_person};
 use crate::decide::grant::refusals::Rejection;
 use crate::decide::needs::{self, Meets};

@@ -1,7 +1,6 @@
 //! Hosting agreement, then procurement, then contract: the machine of a grant.
 
-use crate::decide::command::Decide;
-use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::fund;
 use crate::decide::grant::budget::{check_ceiling, check_not_negative};
 use crate::decide::grant::checks::check_award;

@@ -1,7 +1,6 @@
 //! Reports: what was spent, and how much of it is accepted.
 
-use crate::decide::command::Decide;
-use crate::decide::command::{Decision, Meta, NewEvent};
+use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::grant::budget::check_costs;
 use crate::decide::grant::checks::{check_dates, check_other_person};
 use crate::decide::grant::refusals::Rejection;

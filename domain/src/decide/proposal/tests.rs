@@ -2,11 +2,10 @@
 
 use super::*;
 use crate::kernel::actor::Role;
-use crate::testing::Scenario;
-use crate::testing::round;
 use crate::testing::round::{
     answers, closed, draft, eligible, opened, ranked, submission, submitted,
 };
+use crate::testing::{Scenario, round};
 
 fn by(scenario: Scenario, id: &str) -> Scenario {
     scenario.by_person(&format!("of-{id}"), Role::Applicant)

@@ -1,9 +1,8 @@
 //! The file of a log: its schema, its settings, and how to tell it from any other SQLite file.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fs, io};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 

@@ -1,11 +1,10 @@
 //! The figures in a pack: what a view shows, reduced to the rows that are about its scope, with people under
 //! names that mean something in this pack only.
 
-use domain::Commit;
-use domain::Role;
 use domain::kernel::canonical;
 use domain::kernel::canonical::Sha256Hex;
 use domain::kernel::ids::ActorId;
+use domain::{Commit, Role};
 use projections::AsOf;
 use projections::audit::extent::Extent;
 use projections::audit::hledger::Journal;

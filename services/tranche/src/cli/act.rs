@@ -1,14 +1,13 @@
 //! `tranche do COMMAND`: one sub-command for each command that is declared in the rules.
 
-use super::catalogue;
 use super::document::DocumentsArgs;
 use super::envelope::EnvelopeArgs;
 use super::failure::Failure;
 use super::log::Line;
 use super::out::Out;
-use super::schema;
 use super::source::{Place, Source};
 use super::words::{counted, say};
+use super::{catalogue, schema};
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
 use domain::decide::command::{COMMAND_BYTES_MAX, Declaration, Entry};
 use domain::kernel::ids::CommandId;

@@ -9,10 +9,9 @@ use serde::Serialize;
 use std::io;
 use std::path::Path;
 use tranche::demo::DemoError;
-use tranche::documents;
 use tranche::engine::{OpenError, ReadError, SubmitError};
 use tranche::field_errors::{self, FieldError};
-use tranche::vault;
+use tranche::{documents, vault};
 pub use tranche_proof::Exit;
 
 /// Says what the exit codes mean, as `--help` shows it.

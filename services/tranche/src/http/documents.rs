@@ -1,8 +1,7 @@
 //! `/documents/{sha256}`: PUT keeps a document under its hash, GET gives it back unchanged or not at all.
 
-use super::Shared;
 use super::problem::Problem;
-use super::request;
+use super::{Shared, request};
 use crate::documents::{DOCUMENT_BYTES_MAX, Documents, Error, Put};
 use axum::Json;
 use axum::body::{Body, Bytes};

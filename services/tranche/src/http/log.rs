@@ -2,9 +2,8 @@
 
 use super::commands::POSITION;
 use super::problem::Problem;
-use super::request;
 use super::views::unreadable;
-use super::{Shared, Stopping};
+use super::{Shared, Stopping, request};
 use crate::engine::{ReadError, Reader, Stored};
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::QueryRejection;

@@ -18,9 +18,8 @@ use eventlog::tlog::Checkpoint;
 use eventlog::tlog::note::Note;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 use tranche_proof::Shelf;
 
 /// The content type of a request over HTTP.

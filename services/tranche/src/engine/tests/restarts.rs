@@ -5,8 +5,7 @@ use crate::engine::snapshot::Shelf;
 use eventlog::Sqlite;
 use eventlog::contract::Scratch;
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 fn with_snapshots(scratch: &Scratch) -> Options {
     Options {

@@ -3,11 +3,10 @@
 use super::calendar::Calendar;
 use super::model::{Model, Reports, VIEWS};
 use super::{days, page, panel};
-use crate::http::Shared;
 use crate::http::problem::Problem;
-use crate::http::request;
 use crate::http::request::{moment, yes, zones};
 use crate::http::views::unreadable;
+use crate::http::{Shared, request};
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
