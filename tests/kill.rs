@@ -12,7 +12,8 @@ use std::io::{BufRead, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 #[cfg(feature = "nats")]
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 use tokio::task::JoinSet;
 
