@@ -61,7 +61,7 @@ pub(crate) enum Report {
 pub(crate) struct Lost {
     pub reason: Arc<str>,
     pub state: super::state::State,
-    /// What was read from the log and not decided here, with positions.
+    /// Holds what was read from the log and not decided here, with positions.
     pub lines: Vec<(Line, u64)>,
 }
 
