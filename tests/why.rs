@@ -39,7 +39,7 @@ fn lived(seed: u64) -> (Commits, Vec<Bytes>) {
 type Told = (BTreeMap<Figure, Cell>, BTreeMap<Figure, Vec<(u64, usize)>>);
 
 /// For each figure at the end, the places of the events that changed it.
-fn slow<V: View>(commits: &Commits, query: &Query) -> Told {
+fn slow<V: View<Facts: projections::history::Facts>>(commits: &Commits, query: &Query) -> Told {
     let (mut facts, mut shown) = (V::Facts::default(), BTreeMap::new());
     let mut places: BTreeMap<Figure, Vec<(u64, usize)>> = BTreeMap::new();
     for commit in commits {
@@ -69,7 +69,11 @@ fn slow<V: View>(commits: &Commits, query: &Query) -> Told {
 }
 
 /// How many figures were held against the slow way.
-fn hold<V: View>(commits: &Commits, moment: AsOf, (history, index): (&History, &Index)) -> usize {
+fn hold<V: View<Facts: projections::history::Facts>>(
+    commits: &Commits,
+    moment: AsOf,
+    (history, index): (&History, &Index),
+) -> usize {
     let query = Query::at(moment);
     let (figures, places) = slow::<V>(commits, &query);
     for (figure, cell) in &figures {

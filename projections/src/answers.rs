@@ -55,7 +55,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 impl History {
-    fn answer<V: View>(
+    fn answer<V: View<Facts: Facts>>(
         &self,
         query: &Query,
         source: &dyn CommitSource,
@@ -67,7 +67,12 @@ impl History {
 }
 
 /// The report of a view, with the moment it speaks of.
-fn answer<V: View>(facts: &V::Facts, query: &Query, head: u64, recorded_at: Timestamp) -> Report {
+fn answer<V: View<Facts: Facts>>(
+    facts: &V::Facts,
+    query: &Query,
+    head: u64,
+    recorded_at: Timestamp,
+) -> Report {
     let instant =
         query.instant().or((head > 0 && query.moment.position != Some(0)).then_some(recorded_at));
     let query = Query { now: instant, ..query.clone() };

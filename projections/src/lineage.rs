@@ -93,7 +93,7 @@ pub struct Lineage {
 }
 
 /// What to fold, from where.
-struct Plan<V: View> {
+struct Plan<V: View<Facts: Facts>> {
     base: V::Facts,
     commits: Vec<Arc<Commit>>,
     from: u64,
@@ -105,7 +105,7 @@ struct Plan<V: View> {
 pub type Candidates<'a> = &'a dyn Fn(&Figure) -> Option<Vec<u64>>;
 
 impl History {
-    pub(crate) fn lineage<V: View>(
+    pub(crate) fn lineage<V: View<Facts: Facts>>(
         &self,
         (query, pointer): (&Query, &str),
         candidates: Candidates<'_>,
@@ -138,7 +138,7 @@ impl History {
     }
 
     /// The newest commits that matter, and the whole view before them.
-    fn window<V: View>(
+    fn window<V: View<Facts: Facts>>(
         &self,
         scope: Option<&[u64]>,
         last: u64,
@@ -196,7 +196,7 @@ impl History {
     }
 }
 
-impl<V: View> Plan<V> {
+impl<V: View<Facts: Facts>> Plan<V> {
     fn trace(self, query: &Query, figure: &Figure, value: &Cell) -> Lineage {
         let Self { base: mut facts, commits, from, fold, probes } = self;
         let moment = &query.moment;

@@ -1,13 +1,12 @@
 //! What a view is: a pure function of facts, with no state of its own.
 
-use crate::history::Facts;
 use crate::query::Query;
 use crate::report::{Report, Table};
 
 /// What is shown of some facts.
 pub trait View {
     /// The fold that it shows, or a pair of them.
-    type Facts: Facts;
+    type Facts;
 
     /// Its name: in commands and addresses.
     const NAME: &'static str;

@@ -9,12 +9,7 @@ const FUNCTION_LINES_MAX: usize = 70;
 
 /// Files over their limit, with the size that they may not exceed. The list may only shrink: lower a
 /// number when the file shrinks, take the line out when the file is within its limit.
-const LONG_FILES: &[(&str, usize)] = &[
-    ("domain/src/decide/evaluation.rs", 651),
-    ("domain/src/decide/fund.rs", 714),
-    ("domain/src/decide/payment.rs", 619),
-    ("domain/src/decide/system.rs", 654),
-];
+const LONG_FILES: &[(&str, usize)] = &[];
 
 /// Functions over the limit: file, name, lines. May only shrink, like the list of files.
 const LONG_FUNCTIONS: &[(&str, &str, usize)] = &[];

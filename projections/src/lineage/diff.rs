@@ -60,7 +60,7 @@ const OTHER_ORDER: &str = "events that became true out of the order in which the
                            why of such a figure tells its causes";
 
 impl History {
-    pub(crate) fn difference<V: View>(
+    pub(crate) fn difference<V: View<Facts: Facts>>(
         &self,
         (from, to): (&Query, &Query),
         source: &dyn CommitSource,

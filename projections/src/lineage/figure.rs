@@ -4,6 +4,7 @@
 //! number from 0, or `totals`. The long form is the place in the JSON of the report:
 //! `/tables/0/rows/0/committed`, `/tables/0/totals/committed`.
 
+use crate::history::Facts;
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::view::View;
@@ -55,7 +56,7 @@ impl Figure {
     ///
     /// # Errors
     /// [`PointerError`] names the part that leads nowhere.
-    pub fn find<V: View>(
+    pub fn find<V: View<Facts: Facts>>(
         facts: &V::Facts,
         query: &Query,
         pointer: &str,

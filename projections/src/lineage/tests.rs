@@ -20,7 +20,10 @@ type Commits = Vec<Arc<Commit>>;
 type Places = BTreeMap<Figure, Vec<(u64, usize)>>;
 
 /// Folds everything and looks at everything after every event.
-fn brute<V: View>(commits: &Commits, query: &Query) -> (BTreeMap<Figure, Cell>, Places) {
+fn brute<V: View<Facts: Facts>>(
+    commits: &Commits,
+    query: &Query,
+) -> (BTreeMap<Figure, Cell>, Places) {
     let mut facts = V::Facts::default();
     let (mut shown, mut places) = (BTreeMap::new(), Places::new());
     for commit in commits {
@@ -57,7 +60,7 @@ fn places(lineage: &Lineage) -> Vec<(u64, usize)> {
 }
 
 /// Every figure of a view at a moment: its lineage by the index is that of the slow way, and adds up.
-fn agrees<V: View>(commits: &Commits, moment: AsOf) -> Result<usize, TestCaseError> {
+fn agrees<V: View<Facts: Facts>>(commits: &Commits, moment: AsOf) -> Result<usize, TestCaseError> {
     let (history, index) = folded(commits);
     let query = Query::at(moment);
     let (figures, expected) = brute::<V>(commits, &query);

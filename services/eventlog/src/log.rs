@@ -54,7 +54,7 @@ impl Group {
     }
 }
 
-/// How much one read asks for, in bytes, by whoever reads on to the end: few calls, and little memory.
+/// Limits what one read asks for, in bytes, when somebody reads on to the end: few calls, little memory.
 pub const READ_BYTES: usize = 1 << 20;
 
 /// A totally ordered list of commit groups with compare-and-append.
