@@ -19,7 +19,7 @@ refusals! {
     under OURS, "published facts keep their source; an unknown amount stays unknown (rules.md#sources)" => {
         NoSource = "a published figure carries its source (evidence)";
         NoFigure = "a claim has at least one figure";
-        Negative(Money) = "{0} is less than nothing";
+        Negative(Money) = "an amount may not be negative; got {0}";
         PartsExceedTotal { parts: Money, total: Money }
             = "the parts add up to {parts}, more than the total of {total}";
     }

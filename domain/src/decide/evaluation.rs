@@ -35,8 +35,8 @@ refusals! {
     Rejection of "evaluation"
 
     under RULES, "evaluation.stages" => {
-        NoEvaluation = "the rules of the call foresee no evaluation";
-        NoStage(Key) = "the rules know no stage {0}";
+        NoEvaluation = "the rules of the call have no evaluation";
+        NoStage(Key) = "the rules have no stage {0}";
         StageBefore(Key) = "stage {0} comes first and has not been ranked";
     }
 
@@ -46,7 +46,8 @@ refusals! {
     }
 
     under OURS, "every input has a limit (rules.md#limits)" => {
-        BadList = "a list of proposals has 1 to {PROPOSALS_MAX} different entries" as Malformed;
+        BadList
+            = "a list of proposals must have 1 to {PROPOSALS_MAX} entries, each once" as Malformed;
     }
 
     under OURS, "one evaluation per round (rules.md#one-evaluation)" => {
@@ -88,7 +89,8 @@ refusals! {
     }
 
     under RULES, "evaluation.tie_break" => {
-        Unresolved(String) = "no rule tells {0} apart: the panel must order them, with a reason";
+        Unresolved(String)
+            = "the rules leave {0} tied: the panel must put them in order and say why";
     }
 }
 

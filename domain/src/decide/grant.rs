@@ -63,7 +63,7 @@ commands! {
         in [Preparation, HostingAgreed, Active, Suspended, Terminated, Closed] needs [Document]
         under MGA, "Art. 22: payments to the coordinator's account";
     DecideAccount "grant.decide_account"
-        "Confirm the bank account of the grant, or refuse it, as another person than who named it"
+        "Confirm or refuse the bank account that someone else named for the grant"
         by [AccountingOfficer]
         in [Preparation, HostingAgreed, Active, Suspended, Terminated, Closed] needs [Document, OtherPerson]
         under FR, "Art. 77: the accounting officer";

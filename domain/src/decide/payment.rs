@@ -33,7 +33,7 @@ refusals! {
     }
 
     under FR, "Art. 73-77: segregation of duties" => {
-        SamePerson(&'static str) = "another person must do this than the one who {0}" as Forbidden;
+        SamePerson(&'static str) = "this needs someone other than the person who {0}" as Forbidden;
     }
 
     under MGA, "Art. 30-32: suspension, termination" => {
@@ -173,7 +173,7 @@ commands! {
 
     Initiate "payment.initiate" "Ask for a payment or a recovery"
         by [InitiatingAgent] in [new] under FR, "Art. 73-77: initiation";
-    Verify "payment.verify" "Check a payment, as another person than its initiator"
+    Verify "payment.verify" "Check a payment that someone else initiated"
         by [VerifyingAgent] in [Initiated] needs [OtherPerson] under FR, "Art. 73-77: verification";
     Authorise "payment.authorise" "Order a payment that was verified"
         by [AuthorisingOfficer] in [Verified] needs [OtherPerson]

@@ -32,7 +32,7 @@ refusals! {
     }
 
     under "Council Reg. (EU) 2021/1173", "contributions are certified by an independent auditor" => {
-        SamePerson = "another person must certify than the one who reported" as Forbidden;
+        SamePerson = "this needs someone other than the person who reported it" as Forbidden;
     }
 
     under "Reg. (EU) 2021/241", "Art. 9: no double funding of the same cost" => {

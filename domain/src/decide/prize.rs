@@ -29,9 +29,9 @@ refusals! {
     }
 
     under OURS, "a prize is split to the cent and the second (rules.md#prize-split)" => {
-        NoWinners = "a prize has 1 to {CONTESTANTS_MAX} winners";
+        NoWinners = "a prize must have 1 to {CONTESTANTS_MAX} winners";
         HalfABudget = "fund, line and source are named together or not at all" as Malformed;
-        Negative(Money) = "an amount may not be less than nothing; got {0}";
+        Negative(Money) = "an amount may not be negative; got {0}";
     }
 
     under OURS, "every input has a limit (rules.md#limits)" => {
@@ -46,8 +46,9 @@ refusals! {
         NotRanked(Key) = "{0} is not in the ranking";
         PassedOver { skipped: Key, winner: Key }
             = "{skipped} ranks above {winner} and must win too";
-        NotTheWhole { sum: String, whole: String } = "the parts make {sum}; the prize is {whole}";
-        EvenAndParts = "an even split leaves no parts to be given" as Malformed;
+        NotTheWhole { sum: String, whole: String }
+            = "the parts add up to {sum}, but the prize is {whole}";
+        EvenAndParts = "give either an even split or the parts, not both" as Malformed;
         ExtraForWinner(Key) = "{0} is a winner; an extra award is for those who are not";
         ExtraFromThePool = "an extra award comes from another pool than the prize";
     }

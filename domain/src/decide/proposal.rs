@@ -29,7 +29,7 @@ refusals! {
 
     under OURS, "who may what (rules.md#who-may)" => {
         NotTheApplicant
-            = "only the applicant, or who acts on behalf of them, may do this" as Forbidden;
+            = "only the applicant, or someone acting on their behalf, may do this" as Forbidden;
     }
 
     under OURS, "the calendar of cut-offs (rules.md#calendar)" => {
@@ -37,7 +37,8 @@ refusals! {
             = "call {call} is {phase}: it takes no proposals";
         AfterTheEnd { call: CallId, until: Timestamp, received_at: Timestamp }
             = "call {call} took proposals until {until}; this was received at {received_at}";
-        NoCutOffLeft(CallId) = "call {0} has no cut-off left for what is received now";
+        NoCutOffLeft(CallId)
+            = "call {0} has no later cut-off: a proposal that is received now is in no round";
         CutOffPassed { cut_off: Key, at: Timestamp }
             = "the proposal is in the round of cut-off {cut_off}, which closed at {at}";
         RoundDecided(Key) = "the round of cut-off {0} has been decided";
@@ -52,13 +53,13 @@ refusals! {
     }
 
     under OURS, "money is integer cents of one currency (rules.md#money)" => {
-        Negative(Money) = "an amount may not be less than nothing; got {0}";
+        Negative(Money) = "an amount may not be negative; got {0}";
         MoreThanTotal { requested: Money, total: Money }
-            = "{requested} is asked of the Union for a project that costs {total}";
+            = "{requested} is requested from the Union, more than the total cost of {total}";
     }
 
     under RULES, "submission.documents" => {
-        DocumentMissing(Key) = "the rules ask for document {0}";
+        DocumentMissing(Key) = "the call's rules ask for document {0}, which is missing";
     }
 
     under RULES, "submission.pages_max" => {
@@ -69,8 +70,8 @@ refusals! {
     under RULES, "submission.questions, eligibility.questions" => {
         CheckedAlready = "the proposal has been found admissible already" as Conflict;
         NotYetAdmissible = "admissibility is checked before eligibility";
-        NotAnswered(Key) = "question {0} must be answered once";
-        NoQuestion(Key) = "the rules ask no question {0}";
+        NotAnswered(Key) = "question {0} must be answered exactly once";
+        NoQuestion(Key) = "the call's rules have no question {0}";
     }
 }
 

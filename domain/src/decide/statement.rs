@@ -32,8 +32,9 @@ refusals! {
         OutsidePeriod { entry: Key, booked_on: Date }
             = "entry {entry} was booked on {booked_on}, outside the statement";
         ProofOfCash { opening: Money, sum: Money, closing: Money }
-            = "{opening} and entries of {sum} do not make {closing}";
-        FileTwice(StatementId) = "this file was imported as {0}";
+            = "opening balance {opening} plus entries of {sum} is not the closing balance \
+               {closing}";
+        FileTwice(StatementId) = "this file was already imported, as {0}";
         NumberGap { expected: u32, got: u32 } = "statement {expected} comes next, not {got}";
         BalanceGap { closing: Money, opening: Money }
             = "the last statement closed with {closing}, this one opens with {opening}";
@@ -42,18 +43,18 @@ refusals! {
     under OURS, "one payment is one entry of the bank, to the cent (rules.md#one-entry)" => {
         NoEntry(Key) = "there is no entry {0}";
         EntryMatched { entry: Key, payment: PaymentId }
-            = "entry {entry} is payment {payment} already" as Conflict;
+            = "entry {entry} is already matched to payment {payment}" as Conflict;
         PaymentMatched { payment: PaymentId, entry: Key, statement: StatementId }
-            = "payment {payment} is entry {entry} of {statement} already" as Conflict;
+            = "payment {payment} is already matched to entry {entry} of {statement}" as Conflict;
         NotExecuted { payment: PaymentId, phase: &'static str }
             = "payment {payment} is {phase}, not executed";
         AmountDiffers { entry: Money, expected: Money }
-            = "the entry is of {entry}, the payment would be {expected}";
+            = "the entry is {entry}, but the payment is {expected}";
         NotMatched(Key) = "entry {0} is not matched";
     }
 
     under FR, "Art. 73-77: segregation of duties" => {
-        SamePerson = "another person must undo a match than the one who made it" as Forbidden;
+        SamePerson = "this needs someone other than the person who made the match" as Forbidden;
     }
 }
 
@@ -161,7 +162,7 @@ commands! {
     Match "statement.match" "Say which payment an entry of the bank is"
         by [AccountingOfficer, InitiatingAgent] in [Imported]
         under OURS, "one payment is one entry of the bank, to the cent (rules.md#one-entry)";
-    Unmatch "statement.unmatch" "Undo a match, as another person than who made it"
+    Unmatch "statement.unmatch" "Undo a match that someone else made"
         by [AccountingOfficer, InitiatingAgent] in [Imported, Reconciled] needs [OtherPerson]
         under OURS, "one payment is one entry of the bank, to the cent (rules.md#one-entry)";
 }

@@ -69,7 +69,7 @@ refusals! {
                digits of a random number" as Malformed;
         OtherSeal { person: String, purpose: Purpose }
             = "a value here is sealed for {person} and {purpose}";
-        OtherKey = "what comes at once for one purpose is sealed with one new key";
+        OtherKey = "values that come together for one purpose must be sealed with one new key";
     }
 
     under EUDPR, "Art. 4(1): minimisation, accuracy, storage limitation" => {
@@ -78,16 +78,16 @@ refusals! {
     }
 
     under OURS, "a key names one thing for ever (rules.md#keys)" => {
-        KeyTaken(Key) = "{0} is the key of another one" as Conflict;
-        NoKey(Key) = "there is no {0}";
+        KeyTaken(Key) = "the key {0} is already in use" as Conflict;
+        NoKey(Key) = "nothing has the key {0}";
     }
 
     under OURS, "every input has a limit (rules.md#limits)" => {
-        TooMany = "there are {ENTRIES_MAX} already";
+        TooMany = "this person already has {ENTRIES_MAX} of them, which is the limit";
     }
 
     under EUDPR, "Art. 4(1): minimisation, accuracy, storage limitation" => {
-        NothingKept(Purpose) = "of this person nothing is kept for {0}";
+        NothingKept(Purpose) = "nothing about this person is kept for {0}";
     }
 
     under OURS, "every input has a limit (rules.md#limits)" => {
@@ -96,14 +96,16 @@ refusals! {
 
     under EUDPR, "Art. 19(3)(b) and (e): legal obligation, legal claims" => {
         OnHold(Key) = "hold {0} keeps the data until it is lifted";
-        StillNeeded(StreamId) = "{0} has not ended, and the data is kept for years after";
+        StillNeeded(StreamId)
+            = "{0} has not ended, and the data is kept for some years after its end";
         NotBefore { until: Timestamp, because: StreamId }
             = "the data is kept until {until}, for {because}";
     }
 
     under OURS, "opening sealed data is a recorded act of two people (rules.md#opening)" => {
-        OwnOpening = "another person than the one who asked approves an opening" as Forbidden;
-        OtherOpening = "whoever asked for an opening uses it" as Forbidden;
+        OwnOpening
+            = "an opening is approved by someone other than the person who asked for it" as Forbidden;
+        OtherOpening = "only the person who asked for an opening can use it" as Forbidden;
         NotApproved(Key) = "opening {0} has not been approved" as Forbidden;
         ApprovedAlready(Key) = "opening {0} has been approved already" as Conflict;
         Lapsed { opening: Key, until: Timestamp } = "opening {opening} could be used until {until}";

@@ -211,14 +211,14 @@ refusals! {
     under OURS, "who may what (rules.md#who-may)" => {
         RoleNotAllowed { role: String, command: &'static str, allowed: String }
             = "role {role} may not {command}; it takes {allowed}" as Forbidden;
-        Reserved(String) = "{0} is the engine's own: choose another" as Forbidden;
+        Reserved(String) = "{0} is reserved for the engine: choose another one" as Forbidden;
     }
 
     under OURS, "the lifecycle (rules.md#lifecycle)" => {
         NotFound(String) = "{0} does not exist" as NotFound;
         Exists(String) = "{0} exists already" as Conflict;
         WrongState { command: &'static str, allowed: String, stream: String, phase: &'static str }
-            = "{command} is for {allowed}; {stream} is {phase}" as Conflict;
+            = "{command} needs the state {allowed}, but {stream} is {phase}" as Conflict;
     }
 
     under OURS, "expected version (rules.md#expected-version)" => {

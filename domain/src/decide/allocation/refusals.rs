@@ -50,7 +50,7 @@ refusals! {
 
     under "rules document of the call", "access: months" => {
         Period { starts: Date, ends: Date, latest: Date }
-            = "it may run from {starts} to {latest} at the latest; got {ends}";
+            = "it starts on {starts} and may end between then and {latest}; got {ends}";
     }
 
     under OURS, "compute time belongs to partitions (rules.md#partitions)" => {
@@ -72,7 +72,7 @@ refusals! {
         PeriodRecorded(Key) = "usage of {0} is recorded already; correct it" as Conflict;
         NoSuchPeriod(Key) = "no usage of {0} is recorded" as NotFound;
         OverrunWithoutReason { used: ComputeTime, awarded: ComputeTime }
-            = "used {used} of {awarded}: an overrun needs a reason";
+            = "{used} used is more than the {awarded} awarded: an overrun needs a reason";
     }
 
     under "rules document of the call", "access: award within request and offer" => {
@@ -80,7 +80,8 @@ refusals! {
     }
 
     under "rules document of the call", "access: months" => {
-        NotLater { now: Date, asked: Date } = "it ends on {now} already; {asked} is no extension";
+        NotLater { now: Date, asked: Date }
+            = "it already runs until {now}; an extension to {asked} would not be later";
     }
 
     under OURS, "used <= awarded, or an overrun says by how much and why (rules.md#used)" => {

@@ -17,22 +17,23 @@ refusals! {
     Rejection of "audit"
 
     under MGA, "Art. 25: contradictory procedure" => {
-        AnswerDays(u32) = "the auditee has 1 to {ANSWER_DAYS_MAX} days to answer; got {0}";
+        AnswerDays(u32) = "the auditee must have 1 to {ANSWER_DAYS_MAX} days to answer; got {0}";
     }
 
     under "ISA 530", "para. 6-8: design, size and selection of samples" => {
         Backwards { from: Date, to: Date } = "{to} lies before {from}";
         NotPositive(Money)
-            = "what is tolerable is more than nothing, what is expected is not less; got {0}";
+            = "the tolerable error must be more than nothing, and the expected error not \
+               negative; got {0}";
     }
 
     under "ISSAI 100", "para. 51: follow-up of findings" => {
-        Negative(Money) = "{0} is less than nothing";
+        Negative(Money) = "an amount may not be negative; got {0}";
     }
 
     under OURS, "neither side can steer a sample (rules.md#sample)" => {
         OtherNonce { committed: Sha256Hex, got: Sha256Hex }
-            = "the SHA-256 of this nonce is {got}, and {committed} was committed to";
+            = "the SHA-256 of this nonce is {got}, not {committed}, which was committed to";
         OtherCheckpoint { size: u64, committed: u64, root: Sha256Hex }
             = "the first checkpoint after position {committed}, where the nonce was committed \
                to, is of {size} commits with root {root}";

@@ -22,7 +22,7 @@ refusals! {
     }
 
     under OURS, "the calendar of cut-offs (rules.md#calendar)" => {
-        CutOffTwice(Key) = "cut-off {0} has the key or the instant of another";
+        CutOffTwice(Key) = "cut-off {0} has the same key or the same instant as another one";
         NoCutOff(Key) = "the call has no cut-off {0}" as NotFound;
         CutOffInThePast { cut_off: Key, at: Timestamp, now: Timestamp }
             = "cut-off {cut_off} would lie at {at}, and it is {now}";
@@ -63,7 +63,7 @@ refusals! {
         NotChecked(ProposalId)
             = "proposal {0} has not been checked for admissibility and eligibility";
         NotEligible { proposal: ProposalId, phase: &'static str }
-            = "proposal {proposal} is {phase}: there is nothing to decide on it";
+            = "proposal {proposal} is {phase}; only eligible proposals are decided on";
     }
 
     under OURS, "a round is decided once and whole (rules.md#whole-round)" => {
@@ -92,11 +92,11 @@ refusals! {
         EnvelopeExceeded { asked: Money, left: Money }
             = "{asked} is more than the {left} left of the call's envelope";
         PartsExceedTotal { sum: Money, union: Money }
-            = "the known amounts make {sum}, more than the round's total of {union}";
+            = "the known amounts add up to {sum}, more than the round's total of {union}";
     }
 
     under FR, "Art. 112(4): global commitments" => {
-        NoCommitment = "money is awarded out of a global commitment: name its key";
+        NoCommitment = "an award of money draws on a global commitment: give its key";
         OtherCommitment(Key)
             = "global commitment {0} was made for another call, round, line or source";
     }

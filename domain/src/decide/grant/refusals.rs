@@ -79,7 +79,7 @@ refusals! {
     }
 
     under OURS, "two parties are two people (rules.md#two-people)" => {
-        SamePerson(&'static str) = "another person must do this than the one who {0}" as Forbidden;
+        SamePerson(&'static str) = "this needs someone other than the person who {0}" as Forbidden;
     }
 
     under FR, "Art. 111: budgetary commitment before legal commitment" => {
@@ -124,7 +124,7 @@ refusals! {
             = "payment {0} is authorised to the account before: carry it out or reject it first";
         BeforeNaming(jiff::Timestamp)
             = "the account is named since {0}; no decision on it is older";
-        AccountConfirmed(AccountKey) = "payments go to account {0} already";
+        AccountConfirmed(AccountKey) = "payments already go to account {0}";
         AccountNotWaiting { account: AccountKey, document: Sha256Hex }
             = "no account {account} with the form {document} waits to be decided";
     }
