@@ -20,7 +20,7 @@ use crate::facts::payment::Stage;
 use crate::facts::world::World;
 use crate::kernel::actor::Role;
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{AuditId, GrantId, Key, PaymentId, StreamKey};
+use crate::kernel::ids::{AuditId, FindingKey, GrantId, PaymentId, StreamKey};
 use crate::kernel::law::{MGA, OURS};
 use crate::kernel::money::{Money, Rate};
 use crate::kernel::refusal::Refusal;
@@ -51,7 +51,7 @@ impl Audit {
         found.ok_or_else(|| Refusal::from(Rejection::NotInSample(item.to_owned())).at("/item"))
     }
 
-    fn finding(&self, key: &Key, stage: Standing) -> Result<&Finding, Refusal> {
+    fn finding(&self, key: &FindingKey, stage: Standing) -> Result<&Finding, Refusal> {
         let missing = || Refusal::from(Rejection::NoFinding(key.clone())).at("/finding");
         let found = self.findings.get(key).ok_or_else(missing)?;
         if found.stage == stage {
@@ -360,7 +360,7 @@ pub struct Raise {
     /// The engagement.
     pub audit: AuditId,
     /// Its key in this engagement.
-    pub finding: Key,
+    pub finding: FindingKey,
     /// What it holds.
     pub holds: Holds,
 }
@@ -430,7 +430,7 @@ pub struct Answer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<Sha256Hex>,
     /// Which.
-    pub finding: Key,
+    pub finding: FindingKey,
 }
 
 impl Meets<needs::OtherPerson> for Answer {
@@ -487,7 +487,7 @@ pub struct Confirm {
     /// What it comes to.
     pub amount: Money,
     /// Which.
-    pub finding: Key,
+    pub finding: FindingKey,
     /// Why it stands.
     #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
@@ -521,7 +521,7 @@ pub struct Withdraw {
     /// The engagement.
     pub audit: AuditId,
     /// Which.
-    pub finding: Key,
+    pub finding: FindingKey,
     /// Why.
     #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
@@ -549,7 +549,7 @@ pub struct Correct {
     /// How much of it.
     pub amount: Money,
     /// Which.
-    pub finding: Key,
+    pub finding: FindingKey,
     /// The recovery, or the payment that makes good.
     pub payment: PaymentId,
 }
@@ -588,7 +588,7 @@ pub struct FollowUp {
     /// The engagement.
     pub audit: AuditId,
     /// Which.
-    pub finding: Key,
+    pub finding: FindingKey,
     /// What was seen; for what is waived, who decided so.
     #[schemars(length(min = 1, max = 2000))]
     pub note: String,

@@ -10,7 +10,7 @@ use crate::facts::pledge::Phase;
 use crate::facts::pledge::{Event, Kind, Pledge, Promise};
 use crate::facts::world::World;
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{CallId, Country, GrantId, Key, PledgeId};
+use crate::kernel::ids::{CallId, Country, CutOffKey, GrantId, PledgeId};
 use crate::kernel::law::OURS;
 use crate::kernel::money::Money;
 use crate::kernel::refusal::Refusal;
@@ -158,7 +158,7 @@ pub struct Make {
     pub pledge: PledgeId,
     /// To which round, when it is for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub round: Option<Key>,
+    pub round: Option<CutOffKey>,
     /// By which state; absent when the participating states promise together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<Country>,

@@ -9,7 +9,7 @@ use crate::facts::payment::Stage;
 use crate::facts::statement::Phase;
 use crate::facts::statement::{Booking, Event, Sheet, Statement};
 use crate::facts::world::World;
-use crate::kernel::ids::{Key, PaymentId, StatementId};
+use crate::kernel::ids::{EntryKey, PaymentId, StatementId};
 use crate::kernel::law::{FR, OURS};
 use crate::kernel::money::Money;
 use crate::kernel::refusal::refusals;
@@ -31,8 +31,8 @@ refusals! {
 
     under OURS, "a statement proves its cash and follows the one before it (rules.md#cash)" => {
         Backwards { from: Date, to: Date } = "{to} lies before {from}";
-        EntryTwice(Key) = "two entries are called {0}";
-        OutsidePeriod { entry: Key, booked_on: Date }
+        EntryTwice(EntryKey) = "two entries are called {0}";
+        OutsidePeriod { entry: EntryKey, booked_on: Date }
             = "entry {entry} was booked on {booked_on}, outside the statement";
         ProofOfCash { opening: Money, sum: Money, closing: Money }
             = "{opening} and entries of {sum} do not make {closing}";
@@ -43,16 +43,16 @@ refusals! {
     }
 
     under OURS, "one payment is one entry of the bank, to the cent (rules.md#one-entry)" => {
-        NoEntry(Key) = "there is no entry {0}";
-        EntryMatched { entry: Key, payment: PaymentId }
+        NoEntry(EntryKey) = "there is no entry {0}";
+        EntryMatched { entry: EntryKey, payment: PaymentId }
             = "entry {entry} is payment {payment} already" as Conflict;
-        PaymentMatched { payment: PaymentId, entry: Key, statement: StatementId }
+        PaymentMatched { payment: PaymentId, entry: EntryKey, statement: StatementId }
             = "payment {payment} is entry {entry} of {statement} already" as Conflict;
         NotExecuted { payment: PaymentId, phase: &'static str }
             = "payment {payment} is {phase}, not executed";
         AmountDiffers { entry: Money, expected: Money }
             = "the entry is of {entry}, the payment would be {expected}";
-        NotMatched(Key) = "entry {0} is not matched";
+        NotMatched(EntryKey) = "entry {0} is not matched";
     }
 
     under FR, "Art. 73-77: segregation of duties" => {
@@ -206,7 +206,7 @@ impl Decide for Import {
 #[serde(deny_unknown_fields)]
 pub struct Match {
     /// Which entry.
-    pub entry: Key,
+    pub entry: EntryKey,
     /// Which payment.
     pub payment: PaymentId,
     /// The statement.
@@ -230,7 +230,7 @@ impl Decide for Match {
 }
 
 impl Statement {
-    fn booking(&self, entry: &Key) -> Result<&Booking, Refusal> {
+    fn booking(&self, entry: &EntryKey) -> Result<&Booking, Refusal> {
         let mut entries = self.sheet.iter().flat_map(|sheet| &sheet.entries);
         let found = entries.find(|booking| booking.entry == *entry);
         found.ok_or_else(|| Rejection::NoEntry(entry.clone()).into())
@@ -259,7 +259,7 @@ fn check_unmatched(world: &World, payment: &PaymentId, amount: Money) -> Result<
 #[serde(deny_unknown_fields)]
 pub struct Unmatch {
     /// Which entry.
-    pub entry: Key,
+    pub entry: EntryKey,
     /// Why.
     #[schemars(length(min = 1, max = 2000))]
     pub reason: String,

@@ -15,7 +15,9 @@ use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::facts::commit::Recorded;
 use domain::facts::{fund, payment, pledge};
-use domain::kernel::ids::{FundId, GrantId, Key, PaymentId, PledgeId, StreamKey};
+use domain::kernel::ids::{
+    BudgetLine, CommitmentKey, FundId, FundSource, GrantId, PaymentId, PledgeId, StreamKey,
+};
 use domain::kernel::money::{Currency, Money};
 use domain::{Commit, Event};
 use imbl::OrdMap;
@@ -29,9 +31,9 @@ pub struct Ledger {
     /// By account; those of nothing are left out.
     balances: OrdMap<Arc<str>, Money>,
     /// Line and source of each global commitment, by `fund:commitment`.
-    lines: OrdMap<Arc<str>, Arc<(Key, Key)>>,
+    lines: OrdMap<Arc<str>, Arc<(BudgetLine, FundSource)>>,
     /// The global commitment that a grant draws on, by `fund:grant`.
-    draws: OrdMap<Arc<str>, Key>,
+    draws: OrdMap<Arc<str>, CommitmentKey>,
     /// What was asked to be paid and may still move.
     orders: OrdMap<PaymentId, Arc<Order>>,
     /// Events that tell no amount that can be booked.
@@ -150,13 +152,16 @@ impl Ledger {
 
     fn of_fund(&self, fund: &FundId, event: &fund::Event) -> Vec<Transfer> {
         use fund::Event as E;
-        let on = |rung, line: &Key, source: &Key| format!("Budget:{fund}:{rung}:{line}:{source}");
-        let of = |rung, commitment: &Key| format!("Budget:{fund}:{rung}:{commitment}");
-        let to = |rung, grant: &GrantId| format!("Budget:{fund}:{rung}:{grant}");
-        let line_of = |commitment: &Key| match self.line(fund.as_str(), commitment.as_str()) {
-            Some((line, source)) => on("Available", line, source),
-            None => of(NO_LINE, commitment),
+        let on = |rung, line: &BudgetLine, source: &FundSource| {
+            format!("Budget:{fund}:{rung}:{line}:{source}")
         };
+        let of = |rung, commitment: &CommitmentKey| format!("Budget:{fund}:{rung}:{commitment}");
+        let to = |rung, grant: &GrantId| format!("Budget:{fund}:{rung}:{grant}");
+        let line_of =
+            |commitment: &CommitmentKey| match self.line(fund.as_str(), commitment.as_str()) {
+                Some((line, source)) => on("Available", line, source),
+                None => of(NO_LINE, commitment),
+            };
         match event {
             E::AppropriationVoted { amount, line, source }
             | E::AppropriationIncreased { amount, line, source, .. } => {
@@ -321,7 +326,7 @@ impl Ledger {
     }
 
     /// The line and source of a global commitment.
-    fn line(&self, fund: &str, commitment: &str) -> Option<(&Key, &Key)> {
+    fn line(&self, fund: &str, commitment: &str) -> Option<(&BudgetLine, &FundSource)> {
         self.lines.get(&*format!("{fund}:{commitment}")).map(|place| (&place.0, &place.1))
     }
 

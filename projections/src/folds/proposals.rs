@@ -8,7 +8,7 @@ use domain::facts::commit::Recorded;
 use domain::facts::proposal;
 use domain::facts::proposal::{Content, Phase};
 use domain::kernel::actor::Confidence;
-use domain::kernel::ids::{CallId, GrantId, Key, ProposalId, StreamKey};
+use domain::kernel::ids::{CallId, CutOffKey, GrantId, ProposalId, StreamKey};
 use domain::kernel::money::Money;
 use imbl::OrdMap;
 use jiff::Timestamp;
@@ -29,7 +29,7 @@ pub(crate) struct Proposal<C> {
     pub confidence: Option<Confidence>,
     pub content: Option<C>,
     /// The cut-off into whose round it goes or went.
-    pub cut_off: Option<Key>,
+    pub cut_off: Option<CutOffKey>,
     pub phase: Phase,
     pub received_at: Option<Timestamp>,
     /// A change since the submission.

@@ -8,7 +8,7 @@ use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::facts::commit::Recorded;
 use domain::kernel::actor::Confidence;
-use domain::kernel::ids::{CallId, ClaimId, Key, StreamKey};
+use domain::kernel::ids::{CallId, ClaimId, CutOffKey, StreamKey};
 use domain::kernel::money::Money;
 use domain::{Commit, Event};
 use serde::{Deserialize, Serialize};
@@ -89,9 +89,9 @@ impl Projection for Budget {
 impl Budget {
     /// Every round of every call; the key is absent for what is for the call as a whole.
     #[must_use]
-    pub fn rounds(&self) -> BTreeMap<(CallId, Option<Key>), RoundFigures> {
+    pub fn rounds(&self) -> BTreeMap<(CallId, Option<CutOffKey>), RoundFigures> {
         let (national, all_committed) = (self.national(), self.books.committed());
-        let figures = |key: &(CallId, Option<Key>)| {
+        let figures = |key: &(CallId, Option<CutOffKey>)| {
             let (call, cut_off) = key;
             let round = self.books.calls.get(call).zip(cut_off.as_ref());
             let round = round.and_then(|(call, cut_off)| call.rounds.get(cut_off));
@@ -113,7 +113,7 @@ impl Budget {
         self.books.rounds().into_iter().map(|key| (key.clone(), figures(&key))).collect()
     }
 
-    fn national(&self) -> BTreeMap<(CallId, Option<Key>), (Money, Option<Confidence>)> {
+    fn national(&self) -> BTreeMap<(CallId, Option<CutOffKey>), (Money, Option<Confidence>)> {
         let mut national: BTreeMap<_, (Money, Option<Confidence>)> = BTreeMap::new();
         for pledge in self.books.families().filter(|pledge| pledge.matches()) {
             let Steps { promised, .. } = pledge.steps;
@@ -192,7 +192,7 @@ impl Budget {
         for ((call, round), figures) in &self.rounds() {
             table.push([
                 Cell::text(call),
-                Cell::maybe(round.as_ref().map(Key::as_str)),
+                Cell::maybe(round.as_ref().map(CutOffKey::as_str)),
                 figures.funded.into(),
                 Cell::known(figures.union),
                 Cell::known(figures.national),
@@ -283,7 +283,7 @@ impl Budget {
                     Cell::text(id),
                     Cell::text(key),
                     word(|it| it.call.as_str()),
-                    word(|it| it.round.as_ref().map_or("", Key::as_str)),
+                    word(|it| it.round.as_ref().map_or("", CutOffKey::as_str)),
                     word(|it| it.line.as_str()),
                     word(|it| it.source.as_str()),
                     sums.committed.into(),

@@ -9,7 +9,10 @@ use domain::facts::allocation::{Phase, Place};
 use domain::facts::commit::Recorded;
 use domain::facts::{prize, system};
 use domain::kernel::compute::{ComputeTime, Unit};
-use domain::kernel::ids::{AllocationId, CallId, Country, Key, PrizeId, StreamKey, SystemId};
+use domain::kernel::ids::{
+    AccessMode, AllocationId, CallId, ContestantKey, Country, OfferKey, PartitionKey, PeriodKey,
+    PrizeId, StreamKey, SystemId,
+};
 use domain::{Commit, Event};
 use imbl::OrdMap;
 use jiff::civil::Date;
@@ -29,7 +32,7 @@ pub struct Compute {
 struct System {
     country: Option<Country>,
     /// By partition, then offer.
-    offers: OrdMap<Key, OrdMap<Key, Offer>>,
+    offers: OrdMap<PartitionKey, OrdMap<OfferKey, Offer>>,
     retired: bool,
 }
 
@@ -46,24 +49,24 @@ struct Allocation {
     call: Option<CallId>,
     ends: Option<Date>,
     holder: Option<String>,
-    mode: Option<Key>,
+    mode: Option<AccessMode>,
     overrun: bool,
     phase: Phase,
     places: Vec<Place>,
     requested: Option<ComputeTime>,
     /// By period.
-    usage: OrdMap<Key, ComputeTime>,
+    usage: OrdMap<PeriodKey, ComputeTime>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Prize {
-    extra: OrdMap<Key, ComputeTime>,
+    extra: OrdMap<ContestantKey, ComputeTime>,
     offered: Option<ComputeTime>,
-    parts: OrdMap<Key, ComputeTime>,
+    parts: OrdMap<ContestantKey, ComputeTime>,
 }
 
 /// A unit of a partition: sums never cross it.
-type Measure = (Key, Unit);
+type Measure = (PartitionKey, Unit);
 
 /// Sums of one measure, in seconds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -136,7 +139,7 @@ impl System {
         }
     }
 
-    fn offer(&mut self, partition: &Key, offer: &Key) -> &mut Offer {
+    fn offer(&mut self, partition: &PartitionKey, offer: &OfferKey) -> &mut Offer {
         self.offers.entry(partition.clone()).or_default().entry(offer.clone()).or_default()
     }
 }
@@ -378,9 +381,9 @@ impl Compute {
             table.push([
                 Cell::text(id),
                 it.holder.as_deref().map_or(Cell::Unknown, Cell::from),
-                Cell::maybe(it.mode.as_ref().map(Key::as_str)),
+                Cell::maybe(it.mode.as_ref().map(AccessMode::as_str)),
                 it.system().into(),
-                Cell::maybe(partition.map(Key::as_str)),
+                Cell::maybe(partition.map(PartitionKey::as_str)),
                 state.into(),
                 Cell::maybe(it.requested.clone()),
                 Cell::maybe(it.awarded.clone()),
@@ -407,7 +410,7 @@ impl Compute {
         );
         for (id, prize) in &self.prizes {
             table.push([Cell::text(id), Cell::Empty, Cell::maybe(prize.offered.clone())]);
-            let contestants: std::collections::BTreeSet<&Key> =
+            let contestants: std::collections::BTreeSet<&ContestantKey> =
                 prize.parts.keys().chain(prize.extra.keys()).collect();
             for contestant in contestants {
                 table.push([
@@ -423,7 +426,7 @@ impl Compute {
     }
 }
 
-fn time(partition: &Key, unit: Unit, seconds: i64) -> Cell {
+fn time(partition: &PartitionKey, unit: Unit, seconds: i64) -> Cell {
     ComputeTime { partition: partition.clone(), seconds, unit }.into()
 }
 

@@ -8,7 +8,7 @@ use crate::report::{Cell, Kind, Report, Table};
 use domain::facts::commit::Recorded;
 use domain::facts::{call, timer};
 use domain::kernel::actor::Confidence;
-use domain::kernel::ids::{CallId, Key, StreamId, StreamKey, TimerId};
+use domain::kernel::ids::{CallId, CutOffKey, StreamId, StreamKey, TimerId};
 use domain::kernel::time::LocalTime;
 use domain::{Commit, Event};
 use imbl::OrdMap;
@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 /// The open tasks, timers and cut-offs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Deadlines {
-    cut_offs: OrdMap<CallId, OrdMap<Key, (Timestamp, Option<Confidence>)>>,
+    cut_offs: OrdMap<CallId, OrdMap<CutOffKey, (Timestamp, Option<Confidence>)>>,
     tasks: Tasks,
     timers: OrdMap<TimerId, (Timestamp, String, Option<Confidence>)>,
 }
@@ -131,7 +131,13 @@ impl Deadlines {
         }
     }
 
-    fn cut_off(&mut self, call: &CallId, key: &Key, at: &LocalTime, sure: Option<Confidence>) {
+    fn cut_off(
+        &mut self,
+        call: &CallId,
+        key: &CutOffKey,
+        at: &LocalTime,
+        sure: Option<Confidence>,
+    ) {
         if let Ok(instant) = at.instant() {
             let cut_offs = self.cut_offs.entry(call.clone()).or_default();
             cut_offs.insert(key.clone(), (instant, sure));

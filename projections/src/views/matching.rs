@@ -7,7 +7,7 @@ use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use domain::Commit;
 use domain::facts::commit::Recorded;
-use domain::kernel::ids::{CallId, Country, GrantId, Key};
+use domain::kernel::ids::{CallId, Country, CutOffKey, GrantId};
 use domain::kernel::money::Money;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -63,7 +63,7 @@ impl Projection for Match {
 impl Match {
     fn rounds(&self) -> Table {
         let mut table = table("rounds", "By round", &[("call", "Call"), ("round", "Round")]);
-        let mut rounds: BTreeMap<(CallId, Option<Key>), Sides> = BTreeMap::new();
+        let mut rounds: BTreeMap<(CallId, Option<CutOffKey>), Sides> = BTreeMap::new();
         for key in self.books.rounds() {
             let at = |purpose: &Purpose| purpose.call == key.0 && purpose.round == key.1;
             let union = self.books.sums(at);
@@ -75,7 +75,7 @@ impl Match {
             }
         }
         for ((call, round), sides) in rounds {
-            let round = Cell::maybe(round.as_ref().map(Key::as_str));
+            let round = Cell::maybe(round.as_ref().map(CutOffKey::as_str));
             table.rows.push(sides.row([Cell::text(call), round], |sums| sums.committed));
         }
         table.total();

@@ -8,7 +8,7 @@ use domain::Commit;
 use domain::facts::commit::Recorded;
 use domain::facts::personal;
 use domain::facts::subject::{Basis, Contact, Event};
-use domain::kernel::ids::{Key, StreamKey, SubjectId};
+use domain::kernel::ids::{CaseKey, HoldKey, StreamKey, SubjectId};
 use domain::kernel::sealed::Purpose;
 use imbl::{OrdMap, OrdSet};
 use jiff::Timestamp;
@@ -20,14 +20,14 @@ pub struct Persons(OrdMap<SubjectId, Person>);
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Person {
-    holds: OrdSet<Key>,
+    holds: OrdSet<HoldKey>,
     kept: OrdMap<Purpose, Kept>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Kept {
     since: Timestamp,
-    erased: Option<(Basis, Key)>,
+    erased: Option<(Basis, CaseKey)>,
 }
 
 impl Person {

@@ -8,7 +8,7 @@ use domain::facts::call;
 use domain::facts::commit::Recorded;
 use domain::facts::proposal::{Content, Phase};
 use domain::kernel::actor::Confidence;
-use domain::kernel::ids::{CallId, Country, Key, StreamKey};
+use domain::kernel::ids::{CallId, Country, CutOffKey, StreamKey};
 use domain::kernel::money::Money;
 use domain::kernel::time::LocalTime;
 use domain::{Commit, Event};
@@ -41,7 +41,7 @@ impl From<&Content> for Listed {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Call {
     confidence: Option<Confidence>,
-    cut_offs: OrdMap<Key, CutOff>,
+    cut_offs: OrdMap<CutOffKey, CutOff>,
     opens_until: Option<LocalTime>,
     state: State,
     title: Option<String>,
@@ -164,7 +164,7 @@ impl Call {
         }
     }
 
-    fn cut_off(&mut self, key: &Key, sure: Option<Confidence>) -> &mut CutOff {
+    fn cut_off(&mut self, key: &CutOffKey, sure: Option<Confidence>) -> &mut CutOff {
         let it = self.cut_offs.entry(key.clone()).or_default();
         it.confidence = it.confidence.max(sure);
         it
@@ -267,7 +267,7 @@ impl Pipeline {
         columns.push(("confidence", "", Kind::Confidence));
         let mut table = Table::new("states", "Proposals by state", &columns);
         type Counts = ([u64; PHASES.len()], Option<Confidence>);
-        let mut counts: BTreeMap<(Option<&CallId>, Option<&Key>), Counts> = BTreeMap::new();
+        let mut counts: BTreeMap<(Option<&CallId>, Option<&CutOffKey>), Counts> = BTreeMap::new();
         for it in self.proposals.0.values() {
             let round = counts.entry((it.call.as_ref(), it.cut_off.as_ref())).or_default();
             round.1 = round.1.max(it.confidence);
@@ -276,8 +276,10 @@ impl Pipeline {
             }
         }
         for ((call, round), (counts, sure)) in counts {
-            let mut row =
-                vec![call.map_or(Cell::Unknown, Cell::text), Cell::maybe(round.map(Key::as_str))];
+            let mut row = vec![
+                call.map_or(Cell::Unknown, Cell::text),
+                Cell::maybe(round.map(CutOffKey::as_str)),
+            ];
             row.extend(counts.map(Cell::Count));
             row.push(counts.iter().sum::<u64>().into());
             row.push(Cell::maybe(sure));
@@ -312,7 +314,7 @@ impl Pipeline {
                 content.map_or(Cell::Unknown, |content| content.acronym.as_str().into()),
                 country.map_or(Cell::Unknown, Cell::text),
                 it.call.as_ref().map_or(Cell::Unknown, Cell::text),
-                Cell::maybe(it.cut_off.as_ref().map(Key::as_str)),
+                Cell::maybe(it.cut_off.as_ref().map(CutOffKey::as_str)),
                 state.into(),
                 Cell::maybe(it.received_at),
                 Cell::known(content.and_then(|content| content.requested)),

@@ -7,7 +7,7 @@ use crate::report::{Cell, Kind, Report, Table};
 use domain::Commit;
 use domain::facts::commit::Recorded;
 use domain::facts::proposal::Content;
-use domain::kernel::ids::{CallId, Country, Key};
+use domain::kernel::ids::{CallId, Country, ProjectKind, SectorKey};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,9 +27,9 @@ pub struct Portfolio {
 struct Profile {
     country: Option<Country>,
     experimental: bool,
-    kind: Option<Key>,
+    kind: Option<ProjectKind>,
     partners: Vec<Country>,
-    sectors: Vec<Key>,
+    sectors: Vec<SectorKey>,
 }
 
 impl From<&Content> for Profile {

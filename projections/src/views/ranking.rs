@@ -8,7 +8,7 @@ use domain::facts::commit::Recorded;
 use domain::facts::evaluation::{Place, Score, Tie};
 use domain::facts::{evaluation, proposal};
 use domain::kernel::actor::Confidence;
-use domain::kernel::ids::{CallId, EvaluationId, Key, ProposalId, StreamKey};
+use domain::kernel::ids::{CallId, CriterionKey, CutOffKey, EvaluationId, ProposalId, StreamKey};
 use domain::rulebook::Comparator;
 use domain::{Commit, Event};
 use imbl::OrdMap;
@@ -26,14 +26,14 @@ pub struct Ranking {
 struct Evaluation {
     call: Option<CallId>,
     consensus: OrdMap<ProposalId, Arc<Consensus>>,
-    cut_off: Option<Key>,
+    cut_off: Option<CutOffKey>,
     ranked: Option<Ranked>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Consensus {
     confidence: Option<Confidence>,
-    scores: Vec<(Key, u32)>,
+    scores: Vec<(CriterionKey, u32)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use crate::report::{Cell, Kind, Report, Table};
 use domain::Commit;
 use domain::facts::commit::Recorded;
 use domain::facts::proposal::Content;
-use domain::kernel::ids::{Country, Key};
+use domain::kernel::ids::{Country, CutOffKey};
 use serde::{Deserialize, Serialize};
 
 /// The proposals; those that were awarded are shown.
@@ -64,7 +64,7 @@ impl Projection for Register {
             let country = name.and_then(|name| name.country);
             table.push([
                 proposal.call.as_ref().map_or(Cell::Unknown, Cell::text),
-                Cell::maybe(proposal.cut_off.as_ref().map(Key::as_str)),
+                Cell::maybe(proposal.cut_off.as_ref().map(CutOffKey::as_str)),
                 Cell::text(id),
                 name.map_or(Cell::Unknown, |name| name.acronym.as_str().into()),
                 country.map_or(Cell::Unknown, Cell::text),
