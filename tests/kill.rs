@@ -192,7 +192,7 @@ async fn check(
 }
 
 #[test]
-fn killed_a_hundred_times_under_load_it_loses_nothing_and_opens_by_itself() {
+fn killed_again_and_again_under_load_it_loses_nothing_and_opens_by_itself() {
     let scratch = Scratch::new();
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
