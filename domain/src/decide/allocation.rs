@@ -19,7 +19,10 @@ use crate::facts::allocation::{Event, Phase, Place};
 use crate::facts::call;
 use crate::facts::world::World;
 use crate::kernel::compute::{ComputeTime, Unit};
-use crate::kernel::ids::{ActorId, AllocationId, CallId, Key, SystemId};
+use crate::kernel::ids::{
+    AccessMode, ActorId, AllocationId, CallId, HolderKey, MachineAccount, OfferKey, PartitionKey,
+    SystemId,
+};
 use crate::kernel::law::OURS;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time;
@@ -84,12 +87,12 @@ pub struct Ask {
     /// Under which call.
     pub call: CallId,
     /// The access mode, for example `Playground`.
-    pub mode: Key,
+    pub mode: AccessMode,
     /// For how long.
     pub months: u32,
     /// Out of which offer of the machine, if the call has offers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub offer: Option<Key>,
+    pub offer: Option<OfferKey>,
     /// What for.
     #[schemars(length(max = 2000))]
     pub purpose: String,
@@ -239,7 +242,7 @@ fn check_period(starts: Date, ends: Date, months: u32) -> Result<(), Refusal> {
 #[serde(deny_unknown_fields)]
 pub struct PoolMember {
     /// The partition.
-    pub partition: Key,
+    pub partition: PartitionKey,
     /// The machine.
     pub system: SystemId,
 }
@@ -256,7 +259,7 @@ pub struct GrantDirectly {
     /// Last day.
     pub ends: Date,
     /// Who gets it.
-    pub holder: Key,
+    pub holder: HolderKey,
     /// The partitions of the pool whose name is the partition of `time`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16))]
@@ -385,7 +388,7 @@ impl Decide for Withdraw {
 #[serde(deny_unknown_fields)]
 pub struct Provision {
     /// Its account on the machine.
-    pub account: Key,
+    pub account: MachineAccount,
     /// The allocation.
     pub allocation: AllocationId,
 }

@@ -21,7 +21,7 @@ use crate::facts::payment::Stage;
 use crate::facts::world::World;
 use crate::kernel::actor::Role;
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{AuditId, GrantId, Key, PaymentId};
+use crate::kernel::ids::{AuditId, FindingKey, GrantId, PaymentId};
 use crate::kernel::law::{MGA, OURS};
 use crate::kernel::money::Money;
 use crate::kernel::refusal::Refusal;
@@ -230,7 +230,7 @@ pub struct Raise {
     /// The engagement.
     pub audit: AuditId,
     /// Its key in this engagement.
-    pub finding: Key,
+    pub finding: FindingKey,
     /// What it holds.
     pub holds: Holds,
 }
@@ -300,7 +300,7 @@ pub struct Answer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub document: Option<Sha256Hex>,
     /// Which.
-    pub finding: Key,
+    pub finding: FindingKey,
 }
 
 impl Meets<needs::OtherPerson> for Answer {
@@ -357,7 +357,7 @@ pub struct Confirm {
     /// What it comes to.
     pub amount: Money,
     /// Which.
-    pub finding: Key,
+    pub finding: FindingKey,
     /// Why it stands.
     #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
@@ -391,7 +391,7 @@ pub struct Withdraw {
     /// The engagement.
     pub audit: AuditId,
     /// Which.
-    pub finding: Key,
+    pub finding: FindingKey,
     /// Why.
     #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
@@ -419,7 +419,7 @@ pub struct Correct {
     /// How much of it.
     pub amount: Money,
     /// Which.
-    pub finding: Key,
+    pub finding: FindingKey,
     /// The recovery, or the payment that makes good.
     pub payment: PaymentId,
 }
@@ -458,7 +458,7 @@ pub struct FollowUp {
     /// The engagement.
     pub audit: AuditId,
     /// Which.
-    pub finding: Key,
+    pub finding: FindingKey,
     /// What was seen; for what is waived, who decided so.
     #[schemars(length(min = 1, max = 2000))]
     pub note: String,

@@ -18,7 +18,7 @@ use crate::facts::proposal;
 use crate::facts::world::World;
 use crate::kernel::canonical;
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{CallId, Key, ProposalId, TimerId};
+use crate::kernel::ids::{CallId, CutOffKey, ProposalId, TimerId};
 use crate::kernel::law::{FR, OURS, RULES};
 use crate::kernel::money::Money;
 use crate::kernel::refusal::{Common, Refusal};
@@ -179,7 +179,7 @@ pub fn check_rules(rules: &Document) -> Result<(), Refusal> {
 }
 
 fn check_instant(
-    cut_off: &Key,
+    cut_off: &CutOffKey,
     at: Timestamp,
     end: Option<Timestamp>,
     meta: &Meta,
@@ -200,7 +200,7 @@ fn check_instant(
 ///
 /// # Errors
 /// Never: the name is made of the letters of an id.
-pub fn timer_of(call: &CallId, cut_off: &Key) -> Result<TimerId, Refusal> {
+pub fn timer_of(call: &CallId, cut_off: &CutOffKey) -> Result<TimerId, Refusal> {
     let (call, key) = (call.as_str(), cut_off.as_str());
     let mut name = format!("{call}-{key}");
     if name.len() > crate::kernel::ids::ID_BYTES_MAX
@@ -213,7 +213,7 @@ pub fn timer_of(call: &CallId, cut_off: &Key) -> Result<TimerId, Refusal> {
     name.parse().map_err(|error| Common::Malformed(format!("{error}")).into())
 }
 
-fn set_timer(call: &CallId, cut_off: &Key, instant: Timestamp) -> Result<NewEvent, Refusal> {
+fn set_timer(call: &CallId, cut_off: &CutOffKey, instant: Timestamp) -> Result<NewEvent, Refusal> {
     let wish = CloseCutOff { call: call.clone(), cut_off: cut_off.clone() };
     timer::set(&timer_of(call, cut_off)?, instant, &wish)
 }
@@ -228,7 +228,7 @@ pub struct AmendCalendar {
     /// The call.
     pub call: CallId,
     /// The cut-off, known or new.
-    pub cut_off: Key,
+    pub cut_off: CutOffKey,
     /// Why.
     #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
@@ -269,7 +269,7 @@ impl AmendCalendar {
         let refuse = |refusal: Refusal| refusal.at("/at");
         let instant = at.instant().map_err(|error| refuse(error.into()))?;
         check_instant(&self.cut_off, instant, call.end()?, meta).map_err(refuse)?;
-        let clash = |other: (&Key, &CutOff)| {
+        let clash = |other: (&CutOffKey, &CutOff)| {
             *other.0 != self.cut_off
                 && other.1.instant == instant
                 && other.1.status != CutOffStatus::Cancelled
@@ -296,7 +296,7 @@ pub struct CloseCutOff {
     /// The call.
     pub call: CallId,
     /// The cut-off.
-    pub cut_off: Key,
+    pub cut_off: CutOffKey,
 }
 
 impl Decide for CloseCutOff {
@@ -410,7 +410,7 @@ impl Decide for Close {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         let call = world.find(&world.calls, &self.call)?;
-        let open = |one: &(&Key, &CutOff)| one.1.status == CutOffStatus::Open;
+        let open = |one: &(&CutOffKey, &CutOff)| one.1.status == CutOffStatus::Open;
         if let Some((key, _)) = call.cut_offs.iter().find(open) {
             return Err(Rejection::CutOffOpen(key.clone()).into());
         }

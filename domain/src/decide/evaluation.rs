@@ -14,7 +14,9 @@ use crate::facts::evaluation::{ConflictKind, Evaluation, Event, Part, Phase, Pla
 use crate::facts::world::World;
 use crate::facts::{call, proposal};
 use crate::kernel::actor::Role;
-use crate::kernel::ids::{ActorId, CallId, EvaluationId, Key, ProposalId};
+use crate::kernel::ids::{
+    ActorId, CallId, CriterionKey, CutOffKey, EvaluationId, ProposalId, StageKey,
+};
 use crate::kernel::law::{FR, OURS, RULES};
 use crate::kernel::refusal::{Common, Refusal, refusals};
 use crate::kernel::sealed::{Purpose, Sealed};
@@ -36,8 +38,8 @@ refusals! {
 
     under RULES, "evaluation.stages" => {
         NoEvaluation = "the rules of the call have no evaluation";
-        NoStage(Key) = "the rules have no stage {0}";
-        StageBefore(Key) = "stage {0} comes first and has not been ranked";
+        NoStage(StageKey) = "the rules have no stage {0}";
+        StageBefore(StageKey) = "stage {0} comes first and has not been ranked";
     }
 
     under OURS, "one evaluation per round (rules.md#one-evaluation)" => {
@@ -73,7 +75,7 @@ refusals! {
     }
 
     under RULES, "evaluation.scale" => {
-        OffTheScale { criterion: Key, tenths: u32, max: u32, step: u32 }
+        OffTheScale { criterion: CriterionKey, tenths: u32, max: u32, step: u32 }
             = "{tenths} tenths on {criterion} is not on the scale: 0 to {max} by {step}" as Malformed;
     }
 
@@ -137,7 +139,12 @@ fn people(meta: &Meta) -> (&ActorId, Option<&ActorId>) {
 /// Takes back the rankings of a round that a proposal comes into after them: it was received in time,
 /// so it belongs to this round (rules.md#received) and is judged like the others.
 #[must_use]
-pub fn reopen(world: &World, call: &CallId, cut_off: &Key, proposal: &ProposalId) -> Vec<NewEvent> {
+pub fn reopen(
+    world: &World,
+    call: &CallId,
+    cut_off: &CutOffKey,
+    proposal: &ProposalId,
+) -> Vec<NewEvent> {
     let ranked = world.evaluations.iter().filter(|(_, one)| {
         one.call.as_ref() == Some(call)
             && one.cut_off.as_ref() == Some(cut_off)
@@ -149,7 +156,7 @@ pub fn reopen(world: &World, call: &CallId, cut_off: &Key, proposal: &ProposalId
 /// One stage of one round, and its rules.
 struct Context<'a> {
     id: CallId,
-    cut_off: Key,
+    cut_off: CutOffKey,
     round: &'a Round,
     rules: &'a rulebook::Evaluation,
     /// Place of the stage among the stages.
@@ -158,7 +165,12 @@ struct Context<'a> {
 }
 
 impl<'a> Context<'a> {
-    fn of(world: &'a World, id: CallId, cut_off: Key, stage: &Key) -> Result<Self, Refusal> {
+    fn of(
+        world: &'a World,
+        id: CallId,
+        cut_off: CutOffKey,
+        stage: &StageKey,
+    ) -> Result<Self, Refusal> {
         let call = world.find(&world.calls, &id)?;
         let round = call.round(&cut_off)?;
         let rules = call.document()?.evaluation.as_ref().ok_or(Rejection::NoEvaluation)?;
@@ -258,11 +270,11 @@ pub struct Open {
     /// The call.
     pub call: CallId,
     /// The cut-off whose round it is.
-    pub cut_off: Key,
+    pub cut_off: CutOffKey,
     /// The evaluation.
     pub evaluation: EvaluationId,
     /// The stage of the rules, for example `full`.
-    pub stage: Key,
+    pub stage: StageKey,
 }
 
 impl Decide for Open {

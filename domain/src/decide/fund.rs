@@ -8,7 +8,9 @@ use crate::decide::texts::check_reason;
 use crate::facts::call::CutOffStatus;
 use crate::facts::fund::{Event, Fund, Global, Individual, Phase};
 use crate::facts::world::World;
-use crate::kernel::ids::{CallId, FundId, GrantId, Key, PaymentId, StreamKey};
+use crate::kernel::ids::{
+    BudgetLine, CallId, CommitmentKey, CutOffKey, FundId, FundSource, GrantId, PaymentId, StreamKey,
+};
 use crate::kernel::law::{FR, OURS};
 use crate::kernel::money::Money;
 use crate::kernel::refusal::{Refusal, refusals};
@@ -23,17 +25,17 @@ refusals! {
     }
 
     under FR, "Art. 110-112: commitments within appropriations" => {
-        NoAppropriation { line: Key, source_key: Key }
+        NoAppropriation { line: BudgetLine, source_key: FundSource }
             = "no appropriation has been voted on line {line} from {source_key}";
     }
 
     under OURS, "commitments add up (rules.md#add-up)" => {
-        CommitmentExists(Key) = "global commitment {0} exists already";
+        CommitmentExists(CommitmentKey) = "global commitment {0} exists already";
     }
 
     under FR, "Art. 112(4): global commitments" => {
-        NoCommitment(Key) = "there is no global commitment {0}";
-        UnknownRound { call: CallId, round: Key }
+        NoCommitment(CommitmentKey) = "there is no global commitment {0}";
+        UnknownRound { call: CallId, round: CutOffKey }
             = "call {call} has no round {round} to commit money for";
     }
 
@@ -44,7 +46,7 @@ refusals! {
     }
 
     under FR, "Art. 112(4): global commitments" => {
-        OtherCall { commitment: Key, call: CallId, grant: GrantId }
+        OtherCall { commitment: CommitmentKey, call: CallId, grant: GrantId }
             = "commitment {commitment} was made for call {call}, of which {grant} is no grant";
     }
 
@@ -53,12 +55,12 @@ refusals! {
     }
 
     under FR, "Art. 112(4): global commitments" => {
-        OtherCommitment { grant: GrantId, commitment: Key }
+        OtherCommitment { grant: GrantId, commitment: CommitmentKey }
             = "grant {grant} draws on commitment {commitment} already";
     }
 
     under FR, "Art. 110-112: commitments within appropriations" => {
-        AppropriationExceeded { asked: Money, left: Money, line: Key, source_key: Key }
+        AppropriationExceeded { asked: Money, left: Money, line: BudgetLine, source_key: FundSource }
             = "{asked} is more than the {left} left of the appropriation on line {line} from \
                {source_key}";
     }
@@ -66,7 +68,7 @@ refusals! {
     under FR, "Art. 112(4): global commitments" => {
         EnvelopeExceeded { asked: Money, left: Money, call: CallId }
             = "{asked} is more than the {left} left of the envelope of call {call}";
-        GlobalCommitmentExceeded { asked: Money, left: Money, commitment: Key }
+        GlobalCommitmentExceeded { asked: Money, left: Money, commitment: CommitmentKey }
             = "{asked} is more than the {left} left of global commitment {commitment}";
     }
 
@@ -92,7 +94,7 @@ impl Fund {
     ///
     /// # Errors
     /// [`Rejection::NoAppropriation`].
-    pub fn available(&self, line: &Key, source: &Key) -> Result<Money, Refusal> {
+    pub fn available(&self, line: &BudgetLine, source: &FundSource) -> Result<Money, Refusal> {
         let found = self.lines.get(line).and_then(|sources| sources.get(source));
         let found = found.ok_or_else(|| Rejection::NoAppropriation {
             line: line.clone(),
@@ -105,7 +107,7 @@ impl Fund {
     ///
     /// # Errors
     /// [`Rejection::NoCommitment`].
-    pub fn global(&self, commitment: &Key) -> Result<&Global, Refusal> {
+    pub fn global(&self, commitment: &CommitmentKey) -> Result<&Global, Refusal> {
         self.commitments
             .get(commitment)
             .ok_or_else(|| Rejection::NoCommitment(commitment.clone()).into())
@@ -121,7 +123,12 @@ impl Fund {
             .ok_or_else(|| Rejection::NoIndividualCommitment(grant.clone()).into())
     }
 
-    fn check_available(&self, line: &Key, source: &Key, asked: Money) -> Result<(), Refusal> {
+    fn check_available(
+        &self,
+        line: &BudgetLine,
+        source: &FundSource,
+        asked: Money,
+    ) -> Result<(), Refusal> {
         let left = self.available(line, source)?;
         if asked > left {
             let (line, source_key) = (line.clone(), source.clone());
@@ -344,9 +351,9 @@ pub struct VoteAppropriation {
     /// The fund.
     pub fund: FundId,
     /// The budget line.
-    pub line: Key,
+    pub line: BudgetLine,
     /// Whose money: a programme or a state.
-    pub source: Key,
+    pub source: FundSource,
 }
 
 impl Decide for VoteAppropriation {
@@ -375,12 +382,12 @@ pub struct IncreaseAppropriation {
     /// The fund.
     pub fund: FundId,
     /// The budget line.
-    pub line: Key,
+    pub line: BudgetLine,
     /// Why.
     #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
     /// Whose money.
-    pub source: Key,
+    pub source: FundSource,
 }
 
 impl Decide for IncreaseAppropriation {
@@ -408,9 +415,9 @@ pub struct CarryOver {
     /// The fund it leaves.
     pub fund: FundId,
     /// The budget line.
-    pub line: Key,
+    pub line: BudgetLine,
     /// Whose money.
-    pub source: Key,
+    pub source: FundSource,
     /// The fund it enters.
     pub to: FundId,
 }
@@ -449,16 +456,16 @@ pub struct CommitGlobally {
     /// For which call.
     pub call: CallId,
     /// Key of the commitment in this fund.
-    pub commitment: Key,
+    pub commitment: CommitmentKey,
     /// The fund.
     pub fund: FundId,
     /// The budget line.
-    pub line: Key,
+    pub line: BudgetLine,
     /// For which round, if for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub round: Option<Key>,
+    pub round: Option<CutOffKey>,
     /// Whose money.
-    pub source: Key,
+    pub source: FundSource,
 }
 
 impl Decide for CommitGlobally {
@@ -476,7 +483,7 @@ pub struct IncreaseCommitment {
     /// By how much.
     pub amount: Money,
     /// Key of the commitment.
-    pub commitment: Key,
+    pub commitment: CommitmentKey,
     /// The fund.
     pub fund: FundId,
     /// Why.
@@ -505,7 +512,7 @@ pub struct CommitIndividually {
     /// How much.
     pub amount: Money,
     /// Out of which global commitment.
-    pub commitment: Key,
+    pub commitment: CommitmentKey,
     /// The fund.
     pub fund: FundId,
     /// To which grant.
@@ -525,7 +532,7 @@ pub struct DecommitGlobal {
     /// How much.
     pub amount: Money,
     /// Key of the commitment.
-    pub commitment: Key,
+    pub commitment: CommitmentKey,
     /// The fund.
     pub fund: FundId,
     /// Why.

@@ -11,7 +11,7 @@ use crate::facts::grant::account::Payee;
 use crate::facts::grant::report::{Report, ReportKind};
 use crate::facts::payment::{Event, Kind, Order, Payment, STEPS, Stage};
 use crate::facts::world::World;
-use crate::kernel::ids::{FundId, GrantId, Key, PaymentId, StreamId, StreamKey};
+use crate::kernel::ids::{FundId, GrantId, PaymentId, ReportKey, StreamId, StreamKey};
 use crate::kernel::law::{FR, MGA};
 use crate::kernel::money::Money;
 use crate::kernel::refusal;
@@ -208,7 +208,7 @@ pub struct Initiate {
     pub payment: PaymentId,
     /// The assessed report that it rests on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub report: Option<Key>,
+    pub report: Option<ReportKey>,
 }
 
 impl Decide for Initiate {

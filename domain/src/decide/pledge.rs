@@ -8,7 +8,7 @@ use crate::decide::texts::check_reason;
 use crate::facts::pledge::{Event, Kind, Phase, Pledge, Promise};
 use crate::facts::world::World;
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{CallId, Country, GrantId, Key, PledgeId};
+use crate::kernel::ids::{CallId, Country, CutOffKey, GrantId, PledgeId};
 use crate::kernel::law::OURS;
 use crate::kernel::money::Money;
 use crate::kernel::refusal::{Refusal, refusals};
@@ -155,7 +155,7 @@ pub struct Make {
     pub pledge: PledgeId,
     /// To which round, when it is for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub round: Option<Key>,
+    pub round: Option<CutOffKey>,
     /// By which state; absent when the participating states promise together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<Country>,

@@ -8,7 +8,7 @@ use crate::decide::texts::check_text;
 use crate::facts::prize::{Contestant, Event, Part, Phase, Prize};
 use crate::facts::world::World;
 use crate::kernel::compute::ComputeTime;
-use crate::kernel::ids::{FundId, Key, PrizeId};
+use crate::kernel::ids::{BudgetLine, ContestantKey, FundId, FundSource, PrizeId};
 use crate::kernel::law::{FR, OURS};
 use crate::kernel::money::Money;
 use crate::kernel::refusal::{Refusal, refusals};
@@ -43,13 +43,13 @@ refusals! {
         BadRank(u32) = "ranks begin at 1 and skip as many as are equal; got {0}";
         TooManyWinners { asked: usize, max: u32 }
             = "{asked} winners are more than the {max} that the prize has";
-        NotRanked(Key) = "{0} is not in the ranking";
-        PassedOver { skipped: Key, winner: Key }
+        NotRanked(ContestantKey) = "{0} is not in the ranking";
+        PassedOver { skipped: ContestantKey, winner: ContestantKey }
             = "{skipped} ranks above {winner} and must win too";
         NotTheWhole { sum: String, whole: String }
             = "the parts add up to {sum}, but the prize is {whole}";
         EvenAndParts = "give either an even split or the parts, not both" as Malformed;
-        ExtraForWinner(Key) = "{0} is a winner; an extra award is for those who are not";
+        ExtraForWinner(ContestantKey) = "{0} is a winner; an extra award is for those who are not";
         ExtraFromThePool = "an extra award comes from another pool than the prize";
     }
 }
@@ -79,7 +79,7 @@ pub struct Open {
     pub fund: Option<FundId>,
     /// Its budget line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub line: Option<Key>,
+    pub line: Option<BudgetLine>,
     /// Money to be shared.
     pub money: Money,
     /// The prize.
@@ -88,7 +88,7 @@ pub struct Open {
     pub rules: Document,
     /// Whose money.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub source: Option<Key>,
+    pub source: Option<FundSource>,
     /// Full name.
     #[schemars(length(min = 1, max = 2000))]
     pub title: String,
@@ -167,7 +167,7 @@ impl Decide for Rank {
 
 fn check_contestants<'a>(
     field: &'static str,
-    contestants: impl Iterator<Item = &'a Key>,
+    contestants: impl Iterator<Item = &'a ContestantKey>,
 ) -> Result<(), Refusal> {
     let bad = |what: String| Refusal::from(Rejection::BadList(what)).at(format!("/{field}"));
     let mut seen = BTreeSet::new();
@@ -207,7 +207,7 @@ pub struct Extra {
     /// Compute time of another pool.
     pub compute: ComputeTime,
     /// The contestant.
-    pub contestant: Key,
+    pub contestant: ContestantKey,
 }
 
 impl Decide for Award {
@@ -233,7 +233,7 @@ impl Decide for Award {
 }
 
 impl Award {
-    fn wins(&self, contestant: &Key) -> bool {
+    fn wins(&self, contestant: &ContestantKey) -> bool {
         self.split.iter().any(|part| part.contestant == *contestant)
     }
 
@@ -333,7 +333,7 @@ fn check_whole(prize: &Prize, split: &[Part]) -> Result<(), Refusal> {
 
 impl Prize {
     /// The place of a contestant in the ranking.
-    fn place(&self, contestant: &Key) -> Result<&Contestant, Rejection> {
+    fn place(&self, contestant: &ContestantKey) -> Result<&Contestant, Rejection> {
         self.ranking
             .iter()
             .find(|one| one.contestant == *contestant)

@@ -11,7 +11,9 @@ use crate::facts::call::{Call, CutOffStatus};
 use crate::facts::proposal::{Answer, Content, DocumentHash, Event, Phase, Proposal, Submission};
 use crate::facts::world::World;
 use crate::kernel::canonical;
-use crate::kernel::ids::{ActorId, CallId, Country, Key, ProposalId};
+use crate::kernel::ids::{
+    ActorId, CallId, Country, CutOffKey, DocumentKey, ProposalId, QuestionKey,
+};
 use crate::kernel::law::{OURS, RULES};
 use crate::kernel::money::Money;
 use crate::kernel::refusal::{Common, Refusal, refusals};
@@ -39,13 +41,13 @@ refusals! {
             = "call {call} took proposals until {until}; this was received at {received_at}";
         NoCutOffLeft(CallId)
             = "call {0} has no later cut-off: a proposal that is received now is in no round";
-        CutOffPassed { cut_off: Key, at: Timestamp }
+        CutOffPassed { cut_off: CutOffKey, at: Timestamp }
             = "the proposal is in the round of cut-off {cut_off}, which closed at {at}";
-        RoundDecided(Key) = "the round of cut-off {0} has been decided";
+        RoundDecided(CutOffKey) = "the round of cut-off {0} has been decided";
     }
 
     under OURS, "every input has a limit (rules.md#limits)" => {
-        RoundFull(Key)
+        RoundFull(CutOffKey)
             = "cut-off {0} has its {max} proposals: the programme officer must add a cut-off" with [max = call::PROPOSALS_PER_ROUND_MAX];
         Empty(&'static str) = "{0} is empty" as Malformed;
         BadList(&'static str)
@@ -59,7 +61,7 @@ refusals! {
     }
 
     under RULES, "submission.documents" => {
-        DocumentMissing(Key) = "the call's rules ask for document {0}, which is missing";
+        DocumentMissing(DocumentKey) = "the call's rules ask for document {0}, which is missing";
     }
 
     under RULES, "submission.pages_max" => {
@@ -70,8 +72,8 @@ refusals! {
     under RULES, "submission.questions, eligibility.questions" => {
         CheckedAlready = "the proposal has been found admissible already" as Conflict;
         NotYetAdmissible = "admissibility is checked before eligibility";
-        NotAnswered(Key) = "question {0} must be answered exactly once";
-        NoQuestion(Key) = "the call's rules have no question {0}";
+        NotAnswered(QuestionKey) = "question {0} must be answered exactly once";
+        NoQuestion(QuestionKey) = "the call's rules have no question {0}";
     }
 }
 
@@ -151,9 +153,8 @@ impl Content {
                 return Err(within(Rejection::Empty(field).into(), field));
             }
         }
-        for (field, list) in [("covers", &self.covers), ("sectors", &self.sectors)] {
-            check_set(field, list).map_err(|refusal| within(refusal, field))?;
-        }
+        check_set("covers", &self.covers).map_err(|refusal| within(refusal, "covers"))?;
+        check_set("sectors", &self.sectors).map_err(|refusal| within(refusal, "sectors"))?;
         check_set("partners", &self.partners).map_err(|refusal| within(refusal, "partners"))?;
         for (field, amount) in [("requested", self.requested), ("total", self.total)] {
             if let Some(amount) = amount.filter(|amount| amount.is_negative()) {
@@ -252,7 +253,7 @@ impl Meets<needs::Document> for Submit {
         let proposal = world.proposals.get(&self.proposal);
         let call = proposal.and_then(|proposal| proposal.call_of(world).ok());
         let Some(Ok(rules)) = call.map(|(_, call)| call.document()) else { return Ok(()) };
-        let given = |key: &Key| self.documents.iter().any(|document| document.key == *key);
+        let given = |key: &DocumentKey| self.documents.iter().any(|document| document.key == *key);
         let missing = rules.submission.documents.iter().find(|key| !given(key));
         missing.map_or(Ok(()), |key| {
             Err(Refusal::from(Rejection::DocumentMissing(key.clone())).at("/documents"))
@@ -307,7 +308,7 @@ impl Decide for Submit {
 
 impl Submit {
     fn check_documents(&self, rules: &Document) -> Result<(), Refusal> {
-        let keys: Vec<&Key> = self.documents.iter().map(|document| &document.key).collect();
+        let keys: Vec<&DocumentKey> = self.documents.iter().map(|document| &document.key).collect();
         check_set("documents", &keys)?;
         match rules.submission.pages_max {
             Some(max) if self.pages > max => {
@@ -318,7 +319,7 @@ impl Submit {
         }
     }
 
-    fn check_room(&self, world: &World, id: &CallId, cut_off: &Key) -> Result<(), Refusal> {
+    fn check_room(&self, world: &World, id: &CallId, cut_off: &CutOffKey) -> Result<(), Refusal> {
         let call = world.find(&world.calls, id)?;
         let others = world.proposals.iter().filter(|(proposal, state)| {
             **proposal != self.proposal

@@ -7,7 +7,7 @@ use crate::decide::texts::{check_list, check_reason};
 use crate::facts::payment::Stage;
 use crate::facts::statement::{Booking, Event, Phase, Sheet, Statement};
 use crate::facts::world::World;
-use crate::kernel::ids::{Key, PaymentId, StatementId};
+use crate::kernel::ids::{EntryKey, PaymentId, StatementId};
 use crate::kernel::law::{FR, OURS};
 use crate::kernel::money::Money;
 use crate::kernel::refusal::{Common, Refusal, refusals};
@@ -28,8 +28,8 @@ refusals! {
 
     under OURS, "a statement proves its cash and follows the one before it (rules.md#cash)" => {
         Backwards { from: Date, to: Date } = "{to} lies before {from}";
-        EntryTwice(Key) = "two entries are called {0}";
-        OutsidePeriod { entry: Key, booked_on: Date }
+        EntryTwice(EntryKey) = "two entries are called {0}";
+        OutsidePeriod { entry: EntryKey, booked_on: Date }
             = "entry {entry} was booked on {booked_on}, outside the statement";
         ProofOfCash { opening: Money, sum: Money, closing: Money }
             = "opening balance {opening} plus entries of {sum} is not the closing balance \
@@ -41,16 +41,16 @@ refusals! {
     }
 
     under OURS, "one payment is one entry of the bank, to the cent (rules.md#one-entry)" => {
-        NoEntry(Key) = "there is no entry {0}";
-        EntryMatched { entry: Key, payment: PaymentId }
+        NoEntry(EntryKey) = "there is no entry {0}";
+        EntryMatched { entry: EntryKey, payment: PaymentId }
             = "entry {entry} is already matched to payment {payment}" as Conflict;
-        PaymentMatched { payment: PaymentId, entry: Key, statement: StatementId }
+        PaymentMatched { payment: PaymentId, entry: EntryKey, statement: StatementId }
             = "payment {payment} is already matched to entry {entry} of {statement}" as Conflict;
         NotExecuted { payment: PaymentId, phase: &'static str }
             = "payment {payment} is {phase}, not executed";
         AmountDiffers { entry: Money, expected: Money }
             = "the entry is {entry}, but the payment is {expected}";
-        NotMatched(Key) = "entry {0} is not matched";
+        NotMatched(EntryKey) = "entry {0} is not matched";
     }
 
     under FR, "Art. 73-77: segregation of duties" => {
@@ -204,7 +204,7 @@ impl Decide for Import {
 #[serde(deny_unknown_fields)]
 pub struct Match {
     /// Which entry.
-    pub entry: Key,
+    pub entry: EntryKey,
     /// Which payment.
     pub payment: PaymentId,
     /// The statement.
@@ -228,7 +228,7 @@ impl Decide for Match {
 }
 
 impl Statement {
-    fn booking(&self, entry: &Key) -> Result<&Booking, Refusal> {
+    fn booking(&self, entry: &EntryKey) -> Result<&Booking, Refusal> {
         let mut entries = self.sheet.iter().flat_map(|sheet| &sheet.entries);
         let found = entries.find(|booking| booking.entry == *entry);
         found.ok_or_else(|| Rejection::NoEntry(entry.clone()).into())
@@ -257,7 +257,7 @@ fn check_unmatched(world: &World, payment: &PaymentId, amount: Money) -> Result<
 #[serde(deny_unknown_fields)]
 pub struct Unmatch {
     /// Which entry.
-    pub entry: Key,
+    pub entry: EntryKey,
     /// Why.
     #[schemars(length(min = 1, max = 2000))]
     pub reason: String,

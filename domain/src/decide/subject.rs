@@ -8,7 +8,7 @@ use crate::decide::texts::check_list;
 use crate::facts::personal::{OPAQUE_DIGITS_MIN, Retention, is_opaque, subject};
 use crate::facts::subject::{Basis, Contact, Event, Ground, Opening, Phase, Subject};
 use crate::facts::world::World;
-use crate::kernel::ids::{ActorId, IdError, Key, StreamId, SubjectId};
+use crate::kernel::ids::{ActorId, CaseKey, HoldKey, IdError, OpeningKey, StreamId, SubjectId};
 use crate::kernel::law::{EUDPR, OURS};
 use crate::kernel::refusal;
 use crate::kernel::refusal::{Refusal, refusals};
@@ -78,8 +78,8 @@ refusals! {
     }
 
     under OURS, "a key names one thing for ever (rules.md#keys)" => {
-        KeyTaken(Key) = "the key {0} is already in use" as Conflict;
-        NoKey(Key) = "nothing has the key {0}";
+        KeyTaken(String) = "the key {0} is already in use" as Conflict;
+        NoKey(String) = "nothing has the key {0}";
     }
 
     under OURS, "every input has a limit (rules.md#limits)" => {
@@ -95,7 +95,7 @@ refusals! {
     }
 
     under EUDPR, "Art. 19(3)(b) and (e): legal obligation, legal claims" => {
-        OnHold(Key) = "hold {0} keeps the data until it is lifted";
+        OnHold(HoldKey) = "hold {0} keeps the data until it is lifted";
         StillNeeded(StreamId)
             = "{0} has not ended, and the data is kept for some years after its end";
         NotBefore { until: Timestamp, because: StreamId }
@@ -106,10 +106,10 @@ refusals! {
         OwnOpening
             = "an opening is approved by someone other than the person who asked for it" as Forbidden;
         OtherOpening = "only the person who asked for an opening can use it" as Forbidden;
-        NotApproved(Key) = "opening {0} has not been approved" as Forbidden;
-        ApprovedAlready(Key) = "opening {0} has been approved already" as Conflict;
-        Lapsed { opening: Key, until: Timestamp } = "opening {opening} could be used until {until}";
-        Used(Key) = "opening {0} has been used" as Conflict;
+        NotApproved(OpeningKey) = "opening {0} has not been approved" as Forbidden;
+        ApprovedAlready(OpeningKey) = "opening {0} has been approved already" as Conflict;
+        Lapsed { opening: OpeningKey, until: Timestamp } = "opening {opening} could be used until {until}";
+        Used(OpeningKey) = "opening {0} has been used" as Conflict;
     }
 }
 
@@ -153,8 +153,8 @@ impl Subject {
         Ok(())
     }
 
-    fn opening(&self, key: &Key) -> Result<&Opening, Refusal> {
-        let missing = || Refusal::from(Rejection::NoKey(key.clone())).at("/opening");
+    fn opening(&self, key: &OpeningKey) -> Result<&Opening, Refusal> {
+        let missing = || Refusal::from(Rejection::NoKey(key.to_string())).at("/opening");
         self.openings.get(key).ok_or_else(missing)
     }
 }
@@ -266,18 +266,18 @@ pub struct SetHold {
     /// The person: an opaque id.
     pub subject: SubjectId,
     /// The file of the case.
-    pub case: Key,
+    pub case: CaseKey,
     /// Why.
     pub ground: Ground,
     /// The hold.
-    pub hold: Key,
+    pub hold: HoldKey,
 }
 
 impl Decide for SetHold {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let subject = world.find(&world.subjects, &self.subject)?;
         if subject.holds.contains(&self.hold) {
-            return Err(Refusal::from(Rejection::KeyTaken(self.hold.clone())).at("/hold"));
+            return Err(Refusal::from(Rejection::KeyTaken(self.hold.to_string())).at("/hold"));
         }
         if subject.holds.len() >= ENTRIES_MAX {
             return Err(Rejection::TooMany.into());
@@ -294,16 +294,16 @@ pub struct LiftHold {
     /// The person: an opaque id.
     pub subject: SubjectId,
     /// The file that says why.
-    pub case: Key,
+    pub case: CaseKey,
     /// The hold.
-    pub hold: Key,
+    pub hold: HoldKey,
 }
 
 impl Decide for LiftHold {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let subject = world.find(&world.subjects, &self.subject)?;
         if !subject.holds.contains(&self.hold) {
-            return Err(Refusal::from(Rejection::NoKey(self.hold.clone())).at("/hold"));
+            return Err(Refusal::from(Rejection::NoKey(self.hold.to_string())).at("/hold"));
         }
         let (case, hold) = (self.case.clone(), self.hold.clone());
         Ok(vec![NewEvent::on(&self.subject, Event::HoldLifted { case, hold })])
@@ -319,7 +319,7 @@ pub struct Erase {
     /// Why it is lawful.
     pub basis: Basis,
     /// The file of the request or the review.
-    pub case: Key,
+    pub case: CaseKey,
     /// What for it was kept.
     #[schemars(length(min = 1, max = 3))]
     pub purposes: Vec<Purpose>,
@@ -362,11 +362,11 @@ pub struct RequestOpening {
     /// The person: an opaque id.
     pub subject: SubjectId,
     /// The file of the case.
-    pub case: Key,
+    pub case: CaseKey,
     /// Why.
     pub ground: Ground,
     /// The opening.
-    pub opening: Key,
+    pub opening: OpeningKey,
     /// What is to be opened.
     #[schemars(length(min = 1, max = 3))]
     pub purposes: Vec<Purpose>,
@@ -377,7 +377,7 @@ impl Decide for RequestOpening {
         let subject = world.find(&world.subjects, &self.subject)?;
         check_purposes(&self.purposes)?;
         if subject.openings.contains_key(&self.opening) {
-            return Err(Refusal::from(Rejection::KeyTaken(self.opening.clone())).at("/opening"));
+            return Err(Refusal::from(Rejection::KeyTaken(self.opening.to_string())).at("/opening"));
         }
         if subject.openings.len() >= ENTRIES_MAX {
             return Err(Rejection::TooMany.into());
@@ -396,7 +396,7 @@ pub struct ApproveOpening {
     /// The person: an opaque id.
     pub subject: SubjectId,
     /// The opening.
-    pub opening: Key,
+    pub opening: OpeningKey,
 }
 
 impl Meets<needs::OtherPerson> for ApproveOpening {
@@ -431,7 +431,7 @@ pub struct Open {
     /// The person: an opaque id.
     pub subject: SubjectId,
     /// The opening.
-    pub opening: Key,
+    pub opening: OpeningKey,
 }
 
 impl Decide for Open {

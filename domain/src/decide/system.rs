@@ -7,7 +7,7 @@ use crate::decide::texts::{check_reason, check_text};
 use crate::facts::system::{Event, NewPartition, Offer, Partition, Phase, System};
 use crate::facts::world::World;
 use crate::kernel::compute::{ComputeError, ComputeTime, Conversion, SECONDS_MAX, Unit};
-use crate::kernel::ids::{AllocationId, Country, Key, SystemId};
+use crate::kernel::ids::{AllocationId, Country, OfferKey, PartitionKey, SiteKey, SystemId};
 use crate::kernel::law::OURS;
 use crate::kernel::money::Rate;
 use crate::kernel::refusal::{Refusal, refusals};
@@ -22,8 +22,8 @@ refusals! {
 
     under OURS, "a partition has one name and one machine (rules.md#one-machine)" => {
         PartitionCount(usize) = "a machine has 1 to {PARTITIONS_MAX} partitions; got {0}";
-        NoNodes(Key) = "partition {0} has no nodes";
-        PartitionTaken { partition: Key, system: SystemId }
+        NoNodes(PartitionKey) = "partition {0} has no nodes";
+        PartitionTaken { partition: PartitionKey, system: SystemId }
             = "a partition {partition} exists already on {system}";
     }
 
@@ -32,30 +32,30 @@ refusals! {
     }
 
     under OURS, "a partition has one name and one machine (rules.md#one-machine)" => {
-        NoPartition { partition: Key, system: SystemId } = "{system} has no partition {partition}";
+        NoPartition { partition: PartitionKey, system: SystemId } = "{system} has no partition {partition}";
     }
 
     under OURS, "units convert exactly, by a versioned table (rules.md#units)" => {
-        ConversionVersion { partition: Key, expected: u32, got: u32 }
+        ConversionVersion { partition: PartitionKey, expected: u32, got: u32 }
             = "the next conversion of {partition} is version {expected}; got {got}";
-        NoConversion { partition: Key, from: Unit, to: Unit }
+        NoConversion { partition: PartitionKey, from: Unit, to: Unit }
             = "{partition} has no conversion from {from}-hours to {to}-hours";
         NotWhole(String) = "{0}";
     }
 
     under "access call", "offer: total, minimum and maximum per project" => {
-        OfferExists { offer: Key, partition: Key }
+        OfferExists { offer: OfferKey, partition: PartitionKey }
             = "offer {offer} of {partition} exists already; amend it";
-        NoOffer { offer: Key, partition: Key } = "{partition} is not part of an offer {offer}";
+        NoOffer { offer: OfferKey, partition: PartitionKey } = "{partition} is not part of an offer {offer}";
         OfferLimits
             = "an offer is 1 to {SECONDS_MAX} seconds, with 0 <= minimum <= maximum <= offer";
-        BelowAwarded { offer: Key, awarded: i64, seconds: i64 }
+        BelowAwarded { offer: OfferKey, awarded: i64, seconds: i64 }
             = "{awarded} seconds of offer {offer} are awarded; it cannot become {seconds}";
-        BelowMinimum { asked: ComputeTime, min: ComputeTime, offer: Key }
+        BelowMinimum { asked: ComputeTime, min: ComputeTime, offer: OfferKey }
             = "{asked} is below the minimum of offer {offer}, {min}";
-        AboveMaximum { asked: ComputeTime, max: ComputeTime, offer: Key }
+        AboveMaximum { asked: ComputeTime, max: ComputeTime, offer: OfferKey }
             = "{asked} is above the maximum of offer {offer}, {max}";
-        OfferExceeded { asked: ComputeTime, left: ComputeTime, offer: Key }
+        OfferExceeded { asked: ComputeTime, left: ComputeTime, offer: OfferKey }
             = "{asked} is more than the {left} left of offer {offer}";
     }
 
@@ -69,7 +69,7 @@ impl System {
     ///
     /// # Errors
     /// [`Rejection::NoOffer`].
-    pub fn offer(&self, offer: &Key, partition: &Key) -> Result<&Offer, Refusal> {
+    pub fn offer(&self, offer: &OfferKey, partition: &PartitionKey) -> Result<&Offer, Refusal> {
         self.offers.get(offer).and_then(|parts| parts.get(partition)).ok_or_else(|| {
             let (offer, partition) = (offer.clone(), partition.clone());
             Refusal::from(Rejection::NoOffer { offer, partition }).at("/offer")
@@ -111,7 +111,7 @@ impl Partition {
 pub fn in_service<'a>(
     world: &'a World,
     id: &SystemId,
-    partition: &Key,
+    partition: &PartitionKey,
 ) -> Result<&'a Partition, Refusal> {
     if world.find(&world.systems, id)?.retired {
         return Err(Refusal::from(Rejection::OutOfService(id.clone())).at("/system"));
@@ -126,7 +126,7 @@ pub fn in_service<'a>(
 pub fn find_partition<'a>(
     world: &'a World,
     id: &SystemId,
-    partition: &Key,
+    partition: &PartitionKey,
 ) -> Result<&'a Partition, Refusal> {
     let system = world.find(&world.systems, id)?;
     system.partitions.get(partition).ok_or_else(|| {
@@ -137,7 +137,7 @@ pub fn find_partition<'a>(
 
 /// The machine that has a partition of this name.
 #[must_use]
-pub fn owner<'a>(world: &'a World, partition: &Key) -> Option<&'a SystemId> {
+pub fn owner<'a>(world: &'a World, partition: &PartitionKey) -> Option<&'a SystemId> {
     let mut systems = world.systems.iter();
     systems.find(|(_, system)| system.partitions.contains_key(partition)).map(|(id, _)| id)
 }
@@ -150,7 +150,7 @@ pub struct Draw<'a> {
     /// The machine.
     pub system: &'a SystemId,
     /// The offer.
-    pub offer: &'a Key,
+    pub offer: &'a OfferKey,
     /// How much.
     pub time: &'a ComputeTime,
     /// What the project has from it already, in seconds of the offer's unit.
@@ -224,7 +224,7 @@ pub struct Register {
     pub partitions: Vec<NewPartition>,
     /// Who runs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub site: Option<Key>,
+    pub site: Option<SiteKey>,
     /// The machine.
     pub system: SystemId,
     /// The Union's share of its access time, when known.
@@ -280,7 +280,7 @@ pub struct SetConversion {
     /// GPUs that the site counts per node.
     pub gpus_per_node: u32,
     /// The partition.
-    pub partition: Key,
+    pub partition: PartitionKey,
     /// The machine.
     pub system: SystemId,
     /// The next version of the partition's table.
@@ -330,9 +330,9 @@ pub struct MakeOffer {
     #[serde(default)]
     pub min_seconds: i64,
     /// The offer, for example `Regular-2025`; one offer may span partitions of many machines.
-    pub offer: Key,
+    pub offer: OfferKey,
     /// The partition.
-    pub partition: Key,
+    pub partition: PartitionKey,
     /// How much, in seconds of the unit.
     pub seconds: i64,
     /// The machine.
@@ -376,9 +376,9 @@ pub struct AmendOffer {
     #[serde(default)]
     pub min_seconds: i64,
     /// The offer.
-    pub offer: Key,
+    pub offer: OfferKey,
     /// The partition.
-    pub partition: Key,
+    pub partition: PartitionKey,
     /// Why.
     #[schemars(length(min = 1, max = 2000))]
     pub reason: String,
@@ -493,7 +493,7 @@ mod tests {
         };
         let scenario = set(lumi(), 1).refused("system.conversion_version").at("/version");
         let scenario = set(scenario, 2).recorded(&["system.ConversionSet"]);
-        let key: Key = "LUMI-G".parse().unwrap();
+        let key: PartitionKey = "LUMI-G".parse().unwrap();
         let partition = find_partition(&scenario.world, &"LUMI".parse().unwrap(), &key).unwrap();
         let nodes = ComputeTime::hours(key, Unit::Node, 1);
         let gpu_hours =

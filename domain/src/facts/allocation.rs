@@ -3,7 +3,10 @@
 use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::canonical::Sha256Hex;
 use crate::kernel::compute::ComputeTime;
-use crate::kernel::ids::{ActorId, AllocationId, CallId, Key, SystemId};
+use crate::kernel::ids::{
+    AccessMode, ActorId, AllocationId, CallId, HolderKey, MachineAccount, OfferKey, PartitionKey,
+    PeriodKey, SystemId,
+};
 use imbl::OrdMap;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -23,10 +26,10 @@ pub enum Event {
         call: CallId,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         decide_by: Option<Timestamp>,
-        mode: Key,
+        mode: AccessMode,
         months: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        offer: Option<Key>,
+        offer: Option<OfferKey>,
         place: Place,
         purpose: String,
         time: ComputeTime,
@@ -49,7 +52,7 @@ pub enum Event {
     GrantedDirectly {
         basis: String,
         ends: Date,
-        holder: Key,
+        holder: HolderKey,
         places: Vec<Place>,
         starts: Date,
         time: ComputeTime,
@@ -62,14 +65,14 @@ pub enum Event {
     Withdrawn { reason: String },
     /// The site opened the account.
     #[serde(rename = "allocation.Provisioned")]
-    Provisioned { account: Key },
+    Provisioned { account: MachineAccount },
     /// What was used in a period: as reported, and in the unit of the award.
     #[serde(rename = "allocation.UsageRecorded")]
-    UsageRecorded { period: Key, reported: ComputeTime, source: Sha256Hex, time: ComputeTime },
+    UsageRecorded { period: PeriodKey, reported: ComputeTime, source: Sha256Hex, time: ComputeTime },
     /// A period was reported wrongly; the new figures replace the earlier ones.
     #[serde(rename = "allocation.UsageCorrected")]
     UsageCorrected {
-        period: Key,
+        period: PeriodKey,
         reason: String,
         reported: ComputeTime,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -113,7 +116,7 @@ pub struct Place {
     /// Version of the table at that time.
     pub conversion: u32,
     /// The partition.
-    pub partition: Key,
+    pub partition: PartitionKey,
     /// The machine.
     pub system: SystemId,
 }
@@ -128,13 +131,13 @@ pub struct Allocation {
     /// The answer of the site.
     pub feasible: Option<bool>,
     /// Who has it, when it was granted directly.
-    pub holder: Option<Key>,
+    pub holder: Option<HolderKey>,
     /// What was granted.
     pub award: Option<Award>,
     /// Its account on the machine.
-    pub account: Option<Key>,
+    pub account: Option<MachineAccount>,
     /// What was used, by period, in seconds of the award's unit.
-    pub usage: OrdMap<Key, i64>,
+    pub usage: OrdMap<PeriodKey, i64>,
     /// The sum of all periods.
     pub used: i64,
     /// The explanation, while more is used than awarded.
@@ -182,11 +185,11 @@ pub struct Request {
     /// The decision is due then, when the call says so.
     pub decide_by: Option<Timestamp>,
     /// The access mode, for example `Playground`.
-    pub mode: Key,
+    pub mode: AccessMode,
     /// For how long.
     pub months: u32,
     /// Out of which offer, if out of one.
-    pub offer: Option<Key>,
+    pub offer: Option<OfferKey>,
     /// Where.
     pub place: Place,
     /// How much.
@@ -296,7 +299,7 @@ impl Allocation {
         });
     }
 
-    fn count(&mut self, period: &Key, seconds: i64) {
+    fn count(&mut self, period: &PeriodKey, seconds: i64) {
         let was = self.usage.insert(period.clone(), seconds).unwrap_or(0);
         self.used += seconds - was;
         self.forget_overrun();

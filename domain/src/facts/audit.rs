@@ -3,7 +3,7 @@
 use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::actor::Actor;
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{AuditId, GrantId, Key, PaymentId};
+use crate::kernel::ids::{AuditId, FindingKey, GrantId, PaymentId};
 use crate::kernel::money::Money;
 use crate::kernel::sampling::{Assurance, Drawn, Method};
 use imbl::OrdMap;
@@ -39,7 +39,7 @@ pub enum Event {
     },
     /// The auditor holds that something is wrong.
     #[serde(rename = "audit.FindingRaised")]
-    FindingRaised { answer_by: Timestamp, finding: Key, holds: Box<Holds> },
+    FindingRaised { answer_by: Timestamp, finding: FindingKey, holds: Box<Holds> },
     /// The auditee answered.
     #[serde(rename = "audit.Answered")]
     Answered {
@@ -47,20 +47,20 @@ pub enum Event {
         answer: String,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         document: Option<Sha256Hex>,
-        finding: Key,
+        finding: FindingKey,
     },
     /// The finding stands, with this amount.
     #[serde(rename = "audit.FindingConfirmed")]
-    FindingConfirmed { amount: Money, finding: Key, reason: String },
+    FindingConfirmed { amount: Money, finding: FindingKey, reason: String },
     /// The finding does not stand.
     #[serde(rename = "audit.FindingWithdrawn")]
-    FindingWithdrawn { finding: Key, reason: String },
+    FindingWithdrawn { finding: FindingKey, reason: String },
     /// Money moved because of it.
     #[serde(rename = "audit.Corrected")]
-    Corrected { amount: Money, finding: Key, payment: PaymentId },
+    Corrected { amount: Money, finding: FindingKey, payment: PaymentId },
     /// The auditor looked at what became of it.
     #[serde(rename = "audit.FollowedUp")]
-    FollowedUp { finding: Key, note: String, outcome: Outcome },
+    FollowedUp { finding: FindingKey, note: String, outcome: Outcome },
     /// The engagement ended.
     #[serde(rename = "audit.Closed")]
     Closed { conclusion: String },
@@ -182,7 +182,7 @@ pub struct Audit {
     /// The commitment to a nonce, and the position of its commit.
     pub commitment: Option<(Sha256Hex, u64)>,
     /// By key.
-    pub findings: OrdMap<Key, Finding>,
+    pub findings: OrdMap<FindingKey, Finding>,
     /// What is audited.
     pub plan: Option<Plan>,
     /// The sample.
@@ -294,7 +294,7 @@ impl Decider for Audit {
 }
 
 impl Audit {
-    fn change(&mut self, finding: &Key, how: impl FnOnce(&mut Finding)) {
+    fn change(&mut self, finding: &FindingKey, how: impl FnOnce(&mut Finding)) {
         if let Some(found) = self.findings.get_mut(finding) {
             how(found);
         }

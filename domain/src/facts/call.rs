@@ -2,7 +2,9 @@
 
 use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{CallId, FundId, GrantId, Key, ProposalId};
+use crate::kernel::ids::{
+    BudgetLine, CallId, CommitmentKey, CutOffKey, FundId, FundSource, GrantId, ProposalId,
+};
 use crate::kernel::money::Money;
 use crate::kernel::time::LocalTime;
 use crate::rulebook::Document;
@@ -40,19 +42,19 @@ pub enum Event {
     },
     /// A cut-off was added to the calendar.
     #[serde(rename = "call.CutOffAdded")]
-    CutOffAdded { at: LocalTime, cut_off: Key, reason: String },
+    CutOffAdded { at: LocalTime, cut_off: CutOffKey, reason: String },
     /// A cut-off was moved.
     #[serde(rename = "call.CutOffMoved")]
-    CutOffMoved { at: LocalTime, cut_off: Key, from: LocalTime, reason: String },
+    CutOffMoved { at: LocalTime, cut_off: CutOffKey, from: LocalTime, reason: String },
     /// A cut-off was cancelled: its proposals fall to the next.
     #[serde(rename = "call.CutOffCancelled")]
-    CutOffCancelled { cut_off: Key, reason: String },
+    CutOffCancelled { cut_off: CutOffKey, reason: String },
     /// A cut-off closed over the proposals that were received by its instant.
     #[serde(rename = "call.CutOffClosed")]
-    CutOffClosed { admitted: Vec<ProposalId>, at: LocalTime, cut_off: Key },
+    CutOffClosed { admitted: Vec<ProposalId>, at: LocalTime, cut_off: CutOffKey },
     /// A proposal that was received in time was recorded only after its cut-off had closed.
     #[serde(rename = "call.AdmittedAfterClosing")]
-    AdmittedAfterClosing { cut_off: Key, proposal: ProposalId },
+    AdmittedAfterClosing { cut_off: CutOffKey, proposal: ProposalId },
     /// The envelope was raised.
     #[serde(rename = "call.BudgetRaised")]
     BudgetRaised { by: Money, reason: String },
@@ -60,8 +62,8 @@ pub enum Event {
     #[serde(rename = "call.RoundAwarded")]
     RoundAwarded {
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        commitment: Option<Key>,
-        cut_off: Key,
+        commitment: Option<CommitmentKey>,
+        cut_off: CutOffKey,
         funded: Vec<Funded>,
         rejected: Vec<Rejected>,
         reserve: Vec<ProposalId>,
@@ -72,8 +74,8 @@ pub enum Event {
     #[serde(rename = "call.ReserveActivated")]
     ReserveActivated {
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        commitment: Option<Key>,
-        cut_off: Key,
+        commitment: Option<CommitmentKey>,
+        cut_off: CutOffKey,
         grant: GrantId,
         proposal: ProposalId,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,10 +83,10 @@ pub enum Event {
     },
     /// What the decision of a round rested on is void: a conflict of interest was learnt after it.
     #[serde(rename = "call.ReexaminationDue")]
-    ReexaminationDue { cut_off: Key, proposal: ProposalId },
+    ReexaminationDue { cut_off: CutOffKey, proposal: ProposalId },
     /// The decision of a round was looked at again.
     #[serde(rename = "call.Reexamined")]
-    Reexamined { cut_off: Key, reason: String },
+    Reexamined { cut_off: CutOffKey, reason: String },
     /// The money is used up: no more proposals are taken.
     #[serde(rename = "call.Exhausted")]
     Exhausted { reason: String },
@@ -102,9 +104,9 @@ pub struct Budget {
     /// The fund.
     pub fund: FundId,
     /// Its budget line.
-    pub line: Key,
+    pub line: BudgetLine,
     /// Whose money.
-    pub source: Key,
+    pub source: FundSource,
 }
 
 /// A line of the calendar.
@@ -114,7 +116,7 @@ pub struct CutOffAt {
     /// When it closes, in the call's zone.
     pub at: LocalTime,
     /// Its key, for example `R1`.
-    pub key: Key,
+    pub key: CutOffKey,
 }
 
 /// An award.
@@ -159,7 +161,7 @@ pub struct Call {
     /// Union money awarded so far, as far as it is known.
     pub awarded: Money,
     /// The calendar, cancelled cut-offs included.
-    pub cut_offs: OrdMap<Key, CutOff>,
+    pub cut_offs: OrdMap<CutOffKey, CutOff>,
 }
 
 phases! {
@@ -213,7 +215,7 @@ pub struct Round {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RoundDecision {
     /// The global commitment that it draws on.
-    pub commitment: Option<Key>,
+    pub commitment: Option<CommitmentKey>,
     /// When it was taken.
     pub decided_at: Timestamp,
     /// Union total as decided.
@@ -310,13 +312,13 @@ fn known_total(union: Option<Money>, funded: &[Funded]) -> Money {
 }
 
 impl Call {
-    fn put(&mut self, key: &Key, at: &LocalTime, status: CutOffStatus) {
+    fn put(&mut self, key: &CutOffKey, at: &LocalTime, status: CutOffStatus) {
         // An accepted cut-off names one instant; the zone rules are compiled in.
         let instant = at.instant().unwrap_or_default();
         self.cut_offs.insert(key.clone(), CutOff { at: at.clone(), instant, status });
     }
 
-    fn change_round(&mut self, cut_off: &Key, change: impl FnOnce(&mut Round)) {
+    fn change_round(&mut self, cut_off: &CutOffKey, change: impl FnOnce(&mut Round)) {
         if let Some(CutOff { status: CutOffStatus::Closed(round), .. }) =
             self.cut_offs.get_mut(cut_off)
         {
@@ -324,7 +326,7 @@ impl Call {
         }
     }
 
-    fn change_decision(&mut self, cut_off: &Key, change: impl FnOnce(&mut RoundDecision)) {
+    fn change_decision(&mut self, cut_off: &CutOffKey, change: impl FnOnce(&mut RoundDecision)) {
         self.change_round(cut_off, |round| {
             if let Some(decision) = &mut round.decision {
                 change(decision);
@@ -332,7 +334,7 @@ impl Call {
         });
     }
 
-    fn activate(&mut self, cut_off: &Key, commitment: Option<&Key>, award: Funded) {
+    fn activate(&mut self, cut_off: &CutOffKey, commitment: Option<&CommitmentKey>, award: Funded) {
         let union = award.union.unwrap_or_default();
         let mut counted = false;
         self.change_decision(cut_off, |decision| {
@@ -348,7 +350,7 @@ impl Call {
 
     /// The cut-off for what is received at an instant: the first that is not before it.
     #[must_use]
-    pub fn cut_off_for(&self, received_at: Timestamp) -> Option<(&Key, &CutOff)> {
+    pub fn cut_off_for(&self, received_at: Timestamp) -> Option<(&CutOffKey, &CutOff)> {
         self.cut_offs
             .iter()
             .filter(|(_, one)| one.status != CutOffStatus::Cancelled)

@@ -2,7 +2,9 @@
 
 use crate::facts::stream::{At, Decider, phases};
 use crate::facts::upcast::Upcaster;
-use crate::kernel::ids::{ActorId, CallId, EvaluationId, Key, ProposalId};
+use crate::kernel::ids::{
+    ActorId, CallId, CriterionKey, CutOffKey, EvaluationId, ProposalId, StageKey,
+};
 use crate::kernel::sealed::Sealed;
 use crate::rulebook::Comparator;
 use imbl::{OrdMap, OrdSet};
@@ -17,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub enum Event {
     /// A round is to be evaluated.
     #[serde(rename = "evaluation.Opened")]
-    Opened { call: CallId, cut_off: Key, stage: Key },
+    Opened { call: CallId, cut_off: CutOffKey, stage: StageKey },
     /// An expert is to evaluate these proposals.
     #[serde(rename = "evaluation.ExpertAppointed")]
     ExpertAppointed { expert: ActorId, proposals: Vec<ProposalId> },
@@ -79,7 +81,7 @@ pub struct Score {
     #[schemars(length(max = 2000))]
     pub comment: String,
     /// The criterion.
-    pub criterion: Key,
+    pub criterion: CriterionKey,
     /// In tenths of a point.
     pub tenths: u32,
 }
@@ -119,9 +121,9 @@ pub struct Evaluation {
     /// Its call; there from the first event on.
     pub call: Option<CallId>,
     /// Its round.
-    pub cut_off: Option<Key>,
+    pub cut_off: Option<CutOffKey>,
     /// Its stage.
-    pub stage: Option<Key>,
+    pub stage: Option<StageKey>,
     /// Who evaluates what.
     pub experts: OrdMap<ActorId, OrdSet<ProposalId>>,
     /// Known conflicts: expert, then proposal.

@@ -1,7 +1,9 @@
 //! Holds what is known of a fund: its events, stored for ever, and what they add up to.
 
 use crate::facts::stream::{At, Decider, phases};
-use crate::kernel::ids::{CallId, FundId, GrantId, Key, PaymentId};
+use crate::kernel::ids::{
+    BudgetLine, CallId, CommitmentKey, CutOffKey, FundId, FundSource, GrantId, PaymentId,
+};
 use crate::kernel::money::Money;
 use imbl::OrdMap;
 use schemars::JsonSchema;
@@ -15,33 +17,33 @@ use serde::{Deserialize, Serialize};
 pub enum Event {
     /// The budgetary authority voted an appropriation.
     #[serde(rename = "fund.AppropriationVoted")]
-    AppropriationVoted { amount: Money, line: Key, source: Key },
+    AppropriationVoted { amount: Money, line: BudgetLine, source: FundSource },
     /// An appropriation was raised.
     #[serde(rename = "fund.AppropriationIncreased")]
-    AppropriationIncreased { amount: Money, line: Key, reason: String, source: Key },
+    AppropriationIncreased { amount: Money, line: BudgetLine, reason: String, source: FundSource },
     /// Unused appropriation left for another fund.
     #[serde(rename = "fund.CarriedOver")]
-    CarriedOver { amount: Money, line: Key, source: Key, to: FundId },
+    CarriedOver { amount: Money, line: BudgetLine, source: FundSource, to: FundId },
     /// Appropriation arrived from another fund.
     #[serde(rename = "fund.CarriedIn")]
-    CarriedIn { amount: Money, from: FundId, line: Key, source: Key },
+    CarriedIn { amount: Money, from: FundId, line: BudgetLine, source: FundSource },
     /// Money was reserved for a call or one of its rounds; recipients or amounts still unknown.
     #[serde(rename = "fund.GloballyCommitted")]
     GloballyCommitted {
         amount: Money,
         call: CallId,
-        commitment: Key,
-        line: Key,
+        commitment: CommitmentKey,
+        line: BudgetLine,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        round: Option<Key>,
-        source: Key,
+        round: Option<CutOffKey>,
+        source: FundSource,
     },
     /// A global commitment was raised.
     #[serde(rename = "fund.GlobalCommitmentIncreased")]
-    GlobalCommitmentIncreased { amount: Money, commitment: Key, reason: String },
+    GlobalCommitmentIncreased { amount: Money, commitment: CommitmentKey, reason: String },
     /// Recipient and amount are known.
     #[serde(rename = "fund.IndividuallyCommitted")]
-    IndividuallyCommitted { amount: Money, commitment: Key, grant: GrantId },
+    IndividuallyCommitted { amount: Money, commitment: CommitmentKey, grant: GrantId },
     /// The agreement or contract with the recipient was signed.
     #[serde(rename = "fund.LegallyCommitted")]
     LegallyCommitted { amount: Money, grant: GrantId },
@@ -53,7 +55,7 @@ pub enum Event {
     Returned { amount: Money, grant: GrantId, payment: PaymentId },
     /// The unused rest of a global commitment was released.
     #[serde(rename = "fund.GlobalDecommitted")]
-    GlobalDecommitted { amount: Money, commitment: Key, reason: String },
+    GlobalDecommitted { amount: Money, commitment: CommitmentKey, reason: String },
     /// The unpaid rest of an individual and legal commitment was released.
     #[serde(rename = "fund.GrantDecommitted")]
     GrantDecommitted { amount: Money, grant: GrantId, reason: String },
@@ -63,9 +65,9 @@ pub enum Event {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Fund {
     /// By budget line, then source.
-    pub lines: OrdMap<Key, OrdMap<Key, Line>>,
+    pub lines: OrdMap<BudgetLine, OrdMap<FundSource, Line>>,
     /// Global commitments by their key.
-    pub commitments: OrdMap<Key, Global>,
+    pub commitments: OrdMap<CommitmentKey, Global>,
     /// Individual commitments by grant.
     pub grants: OrdMap<GrantId, Individual>,
 }
@@ -83,13 +85,13 @@ pub struct Line {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Global {
     /// Its budget line.
-    pub line: Key,
+    pub line: BudgetLine,
     /// Its source.
-    pub source: Key,
+    pub source: FundSource,
     /// For which call.
     pub call: CallId,
     /// For which round, if for one.
-    pub round: Option<Key>,
+    pub round: Option<CutOffKey>,
     /// Committed, less what was released.
     pub amount: Money,
     /// Of it, committed individually.
@@ -100,7 +102,7 @@ pub struct Global {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Individual {
     /// Out of which global commitment.
-    pub commitment: Key,
+    pub commitment: CommitmentKey,
     /// Committed, less what was released.
     pub amount: Money,
     /// Of it, under a signed agreement or contract.
@@ -181,11 +183,11 @@ impl Decider for Fund {
 }
 
 impl Fund {
-    fn line_mut(&mut self, line: &Key, source: &Key) -> &mut Line {
+    fn line_mut(&mut self, line: &BudgetLine, source: &FundSource) -> &mut Line {
         self.lines.entry(line.clone()).or_default().entry(source.clone()).or_default()
     }
 
-    fn change_global(&mut self, commitment: &Key, change: impl Fn(&mut Money)) {
+    fn change_global(&mut self, commitment: &CommitmentKey, change: impl Fn(&mut Money)) {
         if let Some(global) = self.commitments.get_mut(commitment) {
             change(&mut global.amount);
             let (line, source) = (global.line.clone(), global.source.clone());

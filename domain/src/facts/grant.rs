@@ -16,7 +16,10 @@ use crate::facts::grant::report::{Report, ReportKind};
 use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::actor::Actor;
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{AccountKey, ActorId, CallId, Country, FundId, GrantId, Key, ProposalId};
+use crate::kernel::ids::{
+    AccountKey, ActorId, AmendmentKey, CallId, Country, FundId, GrantId, ProcurementKey,
+    ProposalId, ReportKey,
+};
 use crate::kernel::money::Money;
 use crate::rulebook;
 use imbl::OrdMap;
@@ -45,7 +48,7 @@ pub enum Event {
     },
     /// A procurement was launched.
     #[serde(rename = "grant.ProcurementStarted")]
-    ProcurementStarted { procurement: Key, tender: String },
+    ProcurementStarted { procurement: ProcurementKey, tender: String },
     /// The contract of a procurement was signed.
     #[serde(rename = "grant.ContractSigned")]
     ContractSigned(Contract),
@@ -57,13 +60,13 @@ pub enum Event {
     Signed(Agreement),
     /// The consortium asked for an amendment.
     #[serde(rename = "grant.AmendmentRequested")]
-    AmendmentRequested { amendment: Key, change: Change, reason: String },
+    AmendmentRequested { amendment: AmendmentKey, change: Change, reason: String },
     /// The authority agreed: the agreement as it now stands.
     #[serde(rename = "grant.Amended")]
-    Amended { amendment: Key, budget: Budget, ends: Date, reason: String, starts: Date },
+    Amended { amendment: AmendmentKey, budget: Budget, ends: Date, reason: String, starts: Date },
     /// The authority did not agree.
     #[serde(rename = "grant.AmendmentRefused")]
-    AmendmentRefused { amendment: Key, reason: String },
+    AmendmentRefused { amendment: AmendmentKey, reason: String },
     /// The grant was suspended.
     #[serde(rename = "grant.Suspended")]
     Suspended { reason: String },
@@ -89,12 +92,12 @@ pub enum Event {
         document: Sha256Hex,
         from: Date,
         kind: ReportKind,
-        report: Key,
+        report: ReportKey,
         to: Date,
     },
     /// A report was assessed; what is not in `accepted` was not accepted.
     #[serde(rename = "grant.ReportAssessed")]
-    ReportAssessed { accepted: Vec<Cost>, comments: String, report: Key },
+    ReportAssessed { accepted: Vec<Cost>, comments: String, report: ReportKey },
     /// Everything is paid and nothing more will happen.
     #[serde(rename = "grant.Closed")]
     Closed {},
@@ -160,7 +163,7 @@ pub struct Grant {
     /// The grant agreement, once it is in force.
     pub agreement: Option<Agreement>,
     /// Amendments: who asked for what; those that were decided have no change left.
-    pub amendments: OrdMap<Key, (Actor, Option<Change>)>,
+    pub amendments: OrdMap<AmendmentKey, (Actor, Option<Change>)>,
     /// The budget.
     pub budget: Option<Budget>,
     /// Legally committed, by fund.
@@ -170,9 +173,9 @@ pub struct Grant {
     /// Where it comes from.
     pub origin: Option<Origin>,
     /// Procurements and their contracts.
-    pub procurements: OrdMap<Key, Option<Contract>>,
+    pub procurements: OrdMap<ProcurementKey, Option<Contract>>,
     /// Reports.
-    pub reports: OrdMap<Key, Report>,
+    pub reports: OrdMap<ReportKey, Report>,
     /// What stopped it, if anything did.
     pub stopped: Option<Stop>,
 }
@@ -314,7 +317,7 @@ impl Grant {
         self.origin.as_ref().map(|origin| origin.rules.clone()).unwrap_or_default()
     }
 
-    fn settle_amendment(&mut self, amendment: &Key) {
+    fn settle_amendment(&mut self, amendment: &AmendmentKey) {
         if let Some((_, change)) = self.amendments.get_mut(amendment) {
             *change = None;
         }

@@ -4,7 +4,7 @@
 use crate::facts::commit::Commit;
 use crate::facts::event::Event;
 use crate::facts::fund::Event as Booking;
-use crate::kernel::ids::{GrantId, Key, StreamId};
+use crate::kernel::ids::{BudgetLine, CommitmentKey, FundSource, GrantId, StreamId};
 use crate::kernel::money::{Currency, Money};
 use std::collections::BTreeMap;
 
@@ -30,12 +30,12 @@ impl Sum {
 struct Global {
     amount: Sum,
     individual: Sum,
-    line: Option<(Key, Key)>,
+    line: Option<(BudgetLine, FundSource)>,
 }
 
 #[derive(Debug, Default)]
 struct Grant {
-    commitment: Option<Key>,
+    commitment: Option<CommitmentKey>,
     individual: Sum,
     legal: Sum,
     paid: Sum,
@@ -43,9 +43,9 @@ struct Grant {
 
 #[derive(Debug, Default)]
 struct Fund {
-    appropriated: BTreeMap<(Key, Key), Sum>,
-    committed: BTreeMap<(Key, Key), Sum>,
-    globals: BTreeMap<Key, Global>,
+    appropriated: BTreeMap<(BudgetLine, FundSource), Sum>,
+    committed: BTreeMap<(BudgetLine, FundSource), Sum>,
+    globals: BTreeMap<CommitmentKey, Global>,
     grants: BTreeMap<GrantId, Grant>,
 }
 
@@ -119,12 +119,12 @@ impl Fund {
         }
     }
 
-    fn appropriate(&mut self, line: &Key, source: &Key, amount: Money, sign: i128) {
+    fn appropriate(&mut self, line: &BudgetLine, source: &FundSource, amount: Money, sign: i128) {
         let key = (line.clone(), source.clone());
         self.appropriated.entry(key).or_default().add(amount, sign);
     }
 
-    fn commit(&mut self, commitment: &Key, amount: Money, sign: i128) {
+    fn commit(&mut self, commitment: &CommitmentKey, amount: Money, sign: i128) {
         let global = self.globals.entry(commitment.clone()).or_default();
         global.amount.add(amount, sign);
         if let Some(line) = &global.line {
@@ -172,7 +172,9 @@ impl Fund {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::ids::IdError;
     use crate::testing::{Scenario, given};
+    use std::str::FromStr;
 
     /// A valid commit of a fund, whose events are then replaced: the rules would refuse these.
     fn after(bookings: Vec<Booking>) -> Vec<String> {
@@ -193,7 +195,7 @@ mod tests {
         Invariants::default().apply(&commit)
     }
 
-    fn key(text: &str) -> Key {
+    fn key<K: FromStr<Err = IdError>>(text: &str) -> K {
         text.parse().unwrap()
     }
 

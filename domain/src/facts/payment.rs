@@ -5,7 +5,7 @@ use crate::facts::stream::{At, Decider, phases};
 use crate::facts::upcast;
 use crate::facts::upcast::Upcaster;
 use crate::kernel::actor::Actor;
-use crate::kernel::ids::{FundId, GrantId, Key, PaymentId};
+use crate::kernel::ids::{FundId, GrantId, PaymentId, ReportKey};
 use crate::kernel::money::Money;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -70,7 +70,7 @@ pub struct Order {
     pub payee: Option<Payee>,
     /// The assessed report that it rests on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub report: Option<Key>,
+    pub report: Option<ReportKey>,
 }
 
 /// Which kind of payment.

@@ -6,7 +6,9 @@ use crate::facts::payment::Payment;
 use crate::facts::subject::{Erasure, Opening, Subject};
 use crate::facts::world::World;
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{ActorId, CallId, Key, StreamId, StreamKey, SubjectId};
+use crate::kernel::ids::{
+    ActorId, CallId, CutOffKey, HoldKey, OpeningKey, StreamId, StreamKey, SubjectId,
+};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::sealed::{Purpose, Sealed};
 use crate::kernel::time;
@@ -135,7 +137,7 @@ pub fn concerns(
 
 /// What a used opening lets its holder see.
 #[must_use]
-pub fn opened(world: &World, id: &SubjectId, opening: &Key) -> Vec<Purpose> {
+pub fn opened(world: &World, id: &SubjectId, opening: &OpeningKey) -> Vec<Purpose> {
     let found = world.subjects.get(id).and_then(|subject| subject.openings.get(opening));
     found.filter(|opening| opening.is_used).map(|found| found.purposes.clone()).unwrap_or_default()
 }
@@ -146,11 +148,11 @@ pub struct Facts {
     /// What was erased lawfully.
     pub erased: OrdMap<Purpose, Erasure>,
     /// Legal holds.
-    pub holds: Vec<Key>,
+    pub holds: Vec<HoldKey>,
     /// What can still be opened.
     pub kept: Vec<Purpose>,
     /// Openings that were asked for.
-    pub openings: OrdMap<Key, Opening>,
+    pub openings: OrdMap<OpeningKey, Opening>,
     /// Until when contact data is kept.
     pub retention: Retention,
     /// The person.
@@ -279,7 +281,7 @@ impl Retention {
             .unwrap_or(Self::Free)
     }
 
-    fn of_round(world: &World, id: &CallId, cut_off: &Key) -> Self {
+    fn of_round(world: &World, id: &CallId, cut_off: &CutOffKey) -> Self {
         let open = || Self::Open(id.stream());
         let Some(call) = world.calls.get(id) else { return open() };
         let (Ok(round), Ok(rules)) = (call.round(cut_off), call.document()) else { return open() };

@@ -2,7 +2,7 @@
 
 use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{ActorId, CallId, Country, GrantId, Key, PledgeId};
+use crate::kernel::ids::{ActorId, CallId, Country, CutOffKey, GrantId, PledgeId};
 use crate::kernel::money::Money;
 use imbl::OrdSet;
 use schemars::JsonSchema;
@@ -63,7 +63,7 @@ pub struct Promise {
     pub part_of: Option<PledgeId>,
     /// To which round, when it is for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub round: Option<Key>,
+    pub round: Option<CutOffKey>,
     /// By which state; absent when the participating states promise together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<Country>,

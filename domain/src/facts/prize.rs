@@ -2,7 +2,7 @@
 
 use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::compute::ComputeTime;
-use crate::kernel::ids::{Country, FundId, Key, PrizeId};
+use crate::kernel::ids::{BudgetLine, ContestantKey, Country, FundId, FundSource, PrizeId};
 use crate::kernel::money::Money;
 use crate::rulebook::Document;
 use schemars::JsonSchema;
@@ -23,11 +23,11 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         fund: Option<FundId>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        line: Option<Key>,
+        line: Option<BudgetLine>,
         money: Money,
         rules: Arc<Document>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        source: Option<Key>,
+        source: Option<FundSource>,
         title: String,
         winners_max: u32,
     },
@@ -39,7 +39,7 @@ pub enum Event {
     Awarded { split: Vec<Part> },
     /// A contestant beyond the winners gets compute time from another pool.
     #[serde(rename = "prize.ExtraAwarded")]
-    ExtraAwarded { compute: ComputeTime, contestant: Key },
+    ExtraAwarded { compute: ComputeTime, contestant: ContestantKey },
 }
 
 /// A contestant and the jury's rank; equal ranks are possible.
@@ -47,7 +47,7 @@ pub enum Event {
 #[serde(deny_unknown_fields)]
 pub struct Contestant {
     /// The contestant.
-    pub contestant: Key,
+    pub contestant: ContestantKey,
     /// Where it is established.
     pub country: Country,
     /// 1..n.
@@ -62,7 +62,7 @@ pub struct Part {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compute: Option<ComputeTime>,
     /// The winner.
-    pub contestant: Key,
+    pub contestant: ContestantKey,
     /// Money.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub money: Option<Money>,
@@ -80,7 +80,7 @@ pub struct Prize {
     /// Compute time to be shared.
     pub compute: Option<ComputeTime>,
     /// Fund, budget line and source that pay.
-    pub paid_from: Option<(FundId, Key, Key)>,
+    pub paid_from: Option<(FundId, BudgetLine, FundSource)>,
     /// At most so many winners.
     pub winners_max: u32,
     /// The jury's ranking.

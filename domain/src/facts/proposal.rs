@@ -3,7 +3,10 @@
 use crate::facts::call::Call;
 use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{ActorId, CallId, Country, GrantId, Key, ProposalId};
+use crate::kernel::ids::{
+    ActorId, AspectKey, CallId, Country, CutOffKey, DocumentKey, GrantId, ProjectKind, ProposalId,
+    QuestionKey, SectorKey,
+};
 use crate::kernel::money::{Money, Rate};
 use jiff::Timestamp;
 use schemars::JsonSchema;
@@ -29,7 +32,7 @@ pub enum Event {
     Withdrawn { reason: String },
     /// It is in the round of this cut-off.
     #[serde(rename = "proposal.Admitted")]
-    Admitted { cut_off: Key },
+    Admitted { cut_off: CutOffKey },
     /// It is complete and in form.
     #[serde(rename = "proposal.Admissible")]
     Admissible { answers: Vec<Answer> },
@@ -45,17 +48,17 @@ pub enum Event {
     /// It becomes a grant.
     #[serde(rename = "proposal.Awarded")]
     Awarded {
-        cut_off: Key,
+        cut_off: CutOffKey,
         grant: GrantId,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         union: Option<Money>,
     },
     /// It is on the reserve list.
     #[serde(rename = "proposal.Reserved")]
-    Reserved { cut_off: Key, place: u32 },
+    Reserved { cut_off: CutOffKey, place: u32 },
     /// It was not selected.
     #[serde(rename = "proposal.Rejected")]
-    Rejected { cut_off: Key, reason: String },
+    Rejected { cut_off: CutOffKey, reason: String },
 }
 
 /// What a proposal says. Names of people never: opaque ids only.
@@ -70,7 +73,7 @@ pub struct Content {
     pub country: Option<Country>,
     /// The aspects of the call that it covers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub covers: Vec<Key>,
+    pub covers: Vec<AspectKey>,
     /// With an experimental platform.
     #[serde(default)]
     pub experimental: bool,
@@ -82,7 +85,7 @@ pub struct Content {
     pub requested: Option<Money>,
     /// The sectors that it serves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub sectors: Vec<Key>,
+    pub sectors: Vec<SectorKey>,
     /// Share of small and medium enterprises in its budget.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sme_share: Option<Rate>,
@@ -94,7 +97,7 @@ pub struct Content {
     pub total: Option<Money>,
     /// What kind of project, for example `new`, `upgrade` or `services_only`.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
-    pub kind: Option<Key>,
+    pub kind: Option<ProjectKind>,
     /// Share of women among the researchers named in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub women_share: Option<Rate>,
@@ -106,7 +109,7 @@ pub struct Submission {
     /// SHA-256 of the canonical content and documents.
     pub content_sha256: Sha256Hex,
     /// The cut-off that it goes into, as the calendar stood.
-    pub cut_off: Key,
+    pub cut_off: CutOffKey,
     /// The documents, by hash.
     pub documents: Vec<DocumentHash>,
     /// First, second, … submission of this proposal.
@@ -122,7 +125,7 @@ pub struct Submission {
 #[serde(deny_unknown_fields)]
 pub struct DocumentHash {
     /// Which of the documents that the rules ask for.
-    pub key: Key,
+    pub key: DocumentKey,
     /// SHA-256 of its bytes.
     pub sha256: Sha256Hex,
 }
@@ -132,7 +135,7 @@ pub struct DocumentHash {
 #[serde(deny_unknown_fields)]
 pub struct Answer {
     /// Key of the question.
-    pub key: Key,
+    pub key: QuestionKey,
     /// Yes.
     pub yes: bool,
 }
@@ -153,7 +156,7 @@ pub struct Proposal {
     /// The current submission.
     pub submission: Option<Submission>,
     /// The cut-off in whose round it is.
-    pub cut_off: Option<Key>,
+    pub cut_off: Option<CutOffKey>,
     /// Whether it has passed the admissibility check.
     pub admissible: bool,
     /// The grant that it became.
@@ -249,7 +252,7 @@ impl Proposal {
 
     /// The cut-off into whose round it goes, or went.
     #[must_use]
-    pub fn destination<'a>(&'a self, call: &'a Call) -> Option<&'a Key> {
+    pub fn destination<'a>(&'a self, call: &'a Call) -> Option<&'a CutOffKey> {
         let open = self.submission.as_ref().filter(|_| self.phase == Phase::Submitted);
         match open {
             Some(submission) => call.cut_off_for(submission.received_at).map(|(key, _)| key),

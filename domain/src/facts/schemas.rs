@@ -7,6 +7,7 @@
 use crate::facts::event::{event_schemas, upcasters};
 use crate::facts::{event, upcast};
 use crate::kernel::canonical;
+use crate::kernel::ids::{LABEL, is_label};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -95,6 +96,8 @@ fn alone(mut schema: Value, definitions: &Value, id: String) -> Value {
             used.insert(name, definition);
         }
     }
+    let mut used: Map<_, _> = used.into_iter().map(|(name, one)| (shape_name(name), one)).collect();
+    used.values_mut().chain([&mut schema]).for_each(refer_to_shapes);
     used.values_mut().for_each(shape);
     shape(&mut schema);
     if let Some(members) = schema.as_object_mut() {
@@ -121,6 +124,26 @@ fn references(schema: &Value) -> Vec<String> {
         }
         Value::Array(items) => items.iter().flat_map(references).collect(),
         _ => Vec::new(),
+    }
+}
+
+/// Names a definition by its shape: all labels are alike, whatever they name.
+fn shape_name(name: String) -> String {
+    if is_label(&name) { LABEL.to_owned() } else { name }
+}
+
+fn refer_to_shapes(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            if let Some(Value::String(reference)) = members.get_mut("$ref")
+                && reference.strip_prefix("#/$defs/").is_some_and(is_label)
+            {
+                *reference = format!("#/$defs/{LABEL}");
+            }
+            members.values_mut().for_each(refer_to_shapes);
+        }
+        Value::Array(items) => items.iter_mut().for_each(refer_to_shapes),
+        _ => {}
     }
 }
 

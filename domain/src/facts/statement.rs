@@ -3,7 +3,7 @@
 use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::actor::Actor;
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{Key, PaymentId, StatementId};
+use crate::kernel::ids::{BankAccount, EntryKey, PaymentId, StatementId};
 use crate::kernel::money::Money;
 use imbl::OrdMap;
 use jiff::civil::Date;
@@ -21,10 +21,10 @@ pub enum Event {
     Imported(Box<Sheet>),
     /// An entry was found to be a payment.
     #[serde(rename = "statement.Matched")]
-    Matched { entry: Key, payment: PaymentId },
+    Matched { entry: EntryKey, payment: PaymentId },
     /// It was not, after all.
     #[serde(rename = "statement.Unmatched")]
-    Unmatched { entry: Key, payment: PaymentId, reason: String },
+    Unmatched { entry: EntryKey, payment: PaymentId, reason: String },
 }
 
 /// What a statement says.
@@ -32,7 +32,7 @@ pub enum Event {
 #[serde(deny_unknown_fields)]
 pub struct Sheet {
     /// Key of the account; never its number.
-    pub account: Key,
+    pub account: BankAccount,
     /// Balance at its end.
     pub closing: Money,
     /// Hash of the file that it was read from.
@@ -66,14 +66,14 @@ pub struct Booking {
     #[schemars(length(min = 1, max = 35))]
     pub end_to_end_id: Option<String>,
     /// Its key in the statement.
-    pub entry: Key,
+    pub entry: EntryKey,
 }
 
 /// One bank statement.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Statement {
     /// Which entry is which payment, and who said so.
-    pub matches: OrdMap<Key, (PaymentId, Actor)>,
+    pub matches: OrdMap<EntryKey, (PaymentId, Actor)>,
     /// What it says.
     pub sheet: Option<Sheet>,
 }

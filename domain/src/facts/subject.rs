@@ -3,7 +3,7 @@
 use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::actor::Actor;
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{Key, SubjectId};
+use crate::kernel::ids::{CaseKey, HoldKey, OpeningKey, SubjectId};
 use crate::kernel::sealed::{Purpose, Sealed};
 use imbl::{OrdMap, OrdSet};
 use jiff::Timestamp;
@@ -34,22 +34,22 @@ pub enum Event {
     },
     /// Nothing may be erased while it lasts.
     #[serde(rename = "subject.HoldSet")]
-    HoldSet { case: Key, ground: Ground, hold: Key },
+    HoldSet { case: CaseKey, ground: Ground, hold: HoldKey },
     /// It ended.
     #[serde(rename = "subject.HoldLifted")]
-    HoldLifted { case: Key, hold: Key },
+    HoldLifted { case: CaseKey, hold: HoldKey },
     /// The data of these purposes is erased: whoever keeps the keys with these commitments destroys them.
     #[serde(rename = "subject.Erased")]
-    Erased { basis: Basis, case: Key, commitments: Vec<Sha256Hex>, purposes: Vec<Purpose> },
+    Erased { basis: Basis, case: CaseKey, commitments: Vec<Sha256Hex>, purposes: Vec<Purpose> },
     /// Somebody asks to open sealed data.
     #[serde(rename = "subject.OpeningRequested")]
-    OpeningRequested { case: Key, ground: Ground, opening: Key, purposes: Vec<Purpose> },
+    OpeningRequested { case: CaseKey, ground: Ground, opening: OpeningKey, purposes: Vec<Purpose> },
     /// Another person agrees.
     #[serde(rename = "subject.OpeningApproved")]
-    OpeningApproved { opening: Key, until: Timestamp },
+    OpeningApproved { opening: OpeningKey, until: Timestamp },
     /// It is opened now, once.
     #[serde(rename = "subject.Opened")]
-    Opened { opening: Key },
+    Opened { opening: OpeningKey },
 }
 
 /// How to reach a person. Every value is sealed with the same key.
@@ -107,11 +107,11 @@ pub struct Subject {
     /// What was erased.
     pub erased: OrdMap<Purpose, Erasure>,
     /// Legal holds.
-    pub holds: OrdSet<Key>,
+    pub holds: OrdSet<HoldKey>,
     /// Commitments of the keys that open what is kept.
     pub live: OrdMap<Purpose, Sha256Hex>,
     /// Openings that were asked for.
-    pub openings: OrdMap<Key, Opening>,
+    pub openings: OrdMap<OpeningKey, Opening>,
 }
 
 /// A lawful erasure.
@@ -122,7 +122,7 @@ pub struct Erasure {
     /// Why.
     pub basis: Basis,
     /// The file of it.
-    pub case: Key,
+    pub case: CaseKey,
 }
 
 /// An opening of sealed data.

@@ -2,7 +2,7 @@
 
 use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::compute::{Conversion, Unit};
-use crate::kernel::ids::{AllocationId, Country, Key, SystemId};
+use crate::kernel::ids::{AllocationId, Country, OfferKey, PartitionKey, SiteKey, SystemId};
 use crate::kernel::money::Rate;
 use imbl::OrdMap;
 use schemars::JsonSchema;
@@ -20,21 +20,21 @@ pub enum Event {
         country: Country,
         partitions: Vec<NewPartition>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        site: Option<Key>,
+        site: Option<SiteKey>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         union_share: Option<Rate>,
     },
     /// The units of a partition convert otherwise from now on.
     #[serde(rename = "system.ConversionSet")]
-    ConversionSet { conversion: Conversion, partition: Key, version: u32 },
+    ConversionSet { conversion: Conversion, partition: PartitionKey, version: u32 },
     /// Compute time of a partition was offered to a call.
     #[serde(rename = "system.Offered")]
     Offered {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max_seconds: Option<i64>,
         min_seconds: i64,
-        offer: Key,
-        partition: Key,
+        offer: OfferKey,
+        partition: PartitionKey,
         seconds: i64,
         unit: Unit,
     },
@@ -44,17 +44,22 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         max_seconds: Option<i64>,
         min_seconds: i64,
-        offer: Key,
-        partition: Key,
+        offer: OfferKey,
+        partition: PartitionKey,
         reason: String,
         seconds: i64,
     },
     /// An award took from an offer; seconds of the offer's unit.
     #[serde(rename = "system.OfferDrawn")]
-    OfferDrawn { allocation: AllocationId, offer: Key, partition: Key, seconds: i64 },
+    OfferDrawn { allocation: AllocationId, offer: OfferKey, partition: PartitionKey, seconds: i64 },
     /// What an award had taken came back unused.
     #[serde(rename = "system.OfferReturned")]
-    OfferReturned { allocation: AllocationId, offer: Key, partition: Key, seconds: i64 },
+    OfferReturned {
+        allocation: AllocationId,
+        offer: OfferKey,
+        partition: PartitionKey,
+        seconds: i64,
+    },
     /// The machine went out of service.
     #[serde(rename = "system.Retired")]
     Retired { reason: String },
@@ -77,7 +82,7 @@ pub struct NewPartition {
     #[schemars(range(min = 1))]
     pub nodes: u32,
     /// Its name, unique over all machines.
-    pub partition: Key,
+    pub partition: PartitionKey,
 }
 
 /// One machine.
@@ -86,13 +91,13 @@ pub struct System {
     /// Where it stands; absent only before it is registered.
     pub country: Option<Country>,
     /// Who runs it.
-    pub site: Option<Key>,
+    pub site: Option<SiteKey>,
     /// The Union's share of its access time.
     pub union_share: Option<Rate>,
     /// Its partitions by name.
-    pub partitions: OrdMap<Key, Partition>,
+    pub partitions: OrdMap<PartitionKey, Partition>,
     /// What is offered: by offer, then partition.
-    pub offers: OrdMap<Key, OrdMap<Key, Offer>>,
+    pub offers: OrdMap<OfferKey, OrdMap<PartitionKey, Offer>>,
     /// Out of service.
     pub retired: bool,
 }
@@ -193,7 +198,12 @@ impl From<&NewPartition> for Partition {
 }
 
 impl System {
-    fn change_offer(&mut self, offer: &Key, partition: &Key, change: impl FnOnce(&mut Offer)) {
+    fn change_offer(
+        &mut self,
+        offer: &OfferKey,
+        partition: &PartitionKey,
+        change: impl FnOnce(&mut Offer),
+    ) {
         if let Some(found) = self.offers.get_mut(offer).and_then(|parts| parts.get_mut(partition)) {
             change(found);
         }

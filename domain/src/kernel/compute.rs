@@ -1,6 +1,6 @@
 //! Compute time: integer seconds of a unit of a partition. Raw numbers of different units never meet.
 
-use crate::kernel::ids::Key;
+use crate::kernel::ids::PartitionKey;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -39,7 +39,7 @@ impl fmt::Display for Unit {
 #[serde(deny_unknown_fields)]
 pub struct ComputeTime {
     /// The partition, for example `LUMI-G`.
-    pub partition: Key,
+    pub partition: PartitionKey,
     /// Seconds of the unit.
     #[schemars(range(min = 0, max = 10_000_000_000_000_i64))]
     pub seconds: i64,
@@ -64,7 +64,7 @@ pub enum ComputeError {
         /// To this unit.
         to: Unit,
         /// Of this partition.
-        partition: Key,
+        partition: PartitionKey,
     },
     /// Not a whole number of seconds of the other unit.
     #[error(
@@ -126,7 +126,7 @@ impl Conversion {
 impl ComputeTime {
     /// So many whole hours.
     #[must_use]
-    pub fn hours(partition: Key, unit: Unit, hours: i64) -> Self {
+    pub fn hours(partition: PartitionKey, unit: Unit, hours: i64) -> Self {
         Self { partition, seconds: hours * 3600, unit }
     }
 
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn units_do_not_mix() {
-        let key: Key = "LUMI-G".parse().unwrap();
+        let key: PartitionKey = "LUMI-G".parse().unwrap();
         let nodes = ComputeTime::hours(key.clone(), Unit::Node, 10);
         let gpus = ComputeTime::hours(key, Unit::Gpu, 10);
         assert!(matches!(nodes.plus(&gpus), Err(ComputeError::Units(..))));
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn conversions_are_exact_or_refused() {
         let gpu4 = Conversion { cores_per_node: Some(32), gpus_per_node: 4 };
-        let key: Key = "Leonardo Booster".parse().unwrap();
+        let key: PartitionKey = "Leonardo Booster".parse().unwrap();
         let nodes = ComputeTime::hours(key.clone(), Unit::Node, 4_500);
         // The award letter of 2025: 4 500 node-hours are 144 000 local core-hours.
         assert_eq!(gpu4.convert(&nodes, Unit::Core).unwrap().seconds, 144_000 * 3_600);

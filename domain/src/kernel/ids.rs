@@ -57,7 +57,7 @@ fn token(
 }
 
 macro_rules! tokens {
-    ($($(#[$doc:meta])* $type:ident, $limit:expr, $extra:literal, $allowed:literal, $pattern:literal, $example:literal;)*) => {$(
+    ($($(#[$doc:meta])* $type:ident, $what:expr, $limit:expr, $extra:literal, $allowed:literal, $pattern:literal, $example:literal;)*) => {$(
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $type(Arc<str>);
@@ -74,7 +74,7 @@ macro_rules! tokens {
             type Err = IdError;
 
             fn from_str(text: &str) -> Result<Self, IdError> {
-                token(stringify!($type), text, $limit, $extra, $allowed).map(Self)
+                token($what, text, $limit, $extra, $allowed).map(Self)
             }
         }
 
@@ -99,7 +99,7 @@ macro_rules! stream_keys {
     ($($(#[$doc:meta])* $type:ident = $category:literal, $example:literal;)*) => {
         tokens! {$(
             $(#[$doc])*
-            $type, ID_BYTES_MAX, b"-_", "letters, digits, '-' and '_'", "^[A-Za-z0-9_-]{1,64}$", $example;
+            $type, stringify!($type), ID_BYTES_MAX, b"-_", "letters, digits, '-' and '_'", "^[A-Za-z0-9_-]{1,64}$", $example;
         )*}
         $(
             impl StreamKey for $type {
@@ -152,13 +152,98 @@ stream_keys! {
 
 tokens! {
     /// Who acts: an opaque id, never a name (rules.md#sealed).
-    ActorId, ID_BYTES_MAX, b"-_.", "letters, digits, '-', '_' and '.'", "^[A-Za-z0-9_.-]{1,64}$", "officer-7";
+    ActorId, "ActorId", ID_BYTES_MAX, b"-_.", "letters, digits, '-', '_' and '.'", "^[A-Za-z0-9_.-]{1,64}$", "officer-7";
     /// A bank account, as the books of the authority call it: never its number.
-    AccountKey, ID_BYTES_MAX, b"-_.", "letters, digits, '-', '_' and '.'", "^[A-Za-z0-9_.-]{1,64}$", "BA-2026-117";
-    /// A label inside one stream: a cut-off, a budget line, a partition, a criterion.
-    Key, ID_BYTES_MAX, b"-_. +", "letters, digits, '-', '_', '.', '+' and space", "^[A-Za-z0-9_. +-]{1,64}$", "LUMI-G";
+    AccountKey, "AccountKey", ID_BYTES_MAX, b"-_.", "letters, digits, '-', '_' and '.'", "^[A-Za-z0-9_.-]{1,64}$", "BA-2026-117";
     /// Names a command for ever: the same id never decides twice.
-    CommandId, COMMAND_ID_BYTES_MAX, b"-_./:", "letters, digits and '-_./:'", "^[A-Za-z0-9_./:-]{1,128}$", "0198f2c4-7c1e-7000-8000-000000000001";
+    CommandId, "CommandId", COMMAND_ID_BYTES_MAX, b"-_./:", "letters, digits and '-_./:'", "^[A-Za-z0-9_./:-]{1,128}$", "0198f2c4-7c1e-7000-8000-000000000001";
+}
+
+/// What a label of any kind is called in a mistake, and in the committed schemas: they are one shape.
+pub(crate) const LABEL: &str = "Key";
+
+/// Labels inside one stream. All are written alike, and none stands for another.
+macro_rules! labels {
+    ($($(#[$doc:meta])* $type:ident, $example:literal;)*) => {
+        tokens! {$(
+            $(#[$doc])*
+            $type, LABEL, ID_BYTES_MAX, b"-_. +", "letters, digits, '-', '_', '.', '+' and space", "^[A-Za-z0-9_. +-]{1,64}$", $example;
+        )*}
+
+        /// Says whether a type is called so that is a label.
+        pub(crate) fn is_label(name: &str) -> bool {
+            [$(stringify!($type)),*].contains(&name)
+        }
+    };
+}
+
+labels! {
+    /// A cut-off of a call, and the round that it closes.
+    CutOffKey, "R1";
+    /// A stage of an evaluation.
+    StageKey, "full";
+    /// A criterion of an evaluation.
+    CriterionKey, "impact";
+    /// A question of a check, as the rules ask it.
+    QuestionKey, "on-time";
+    /// A document that the rules ask for.
+    DocumentKey, "part-b";
+    /// A legal source in a rules document.
+    LegalKey, "mga";
+    /// A rules document, whatever its version.
+    RulesId, "ai-factories";
+    /// An aspect of a call that a proposal covers.
+    AspectKey, "training";
+    /// A sector that a proposal serves.
+    SectorKey, "health";
+    /// What kind of project a proposal is.
+    ProjectKind, "upgrade";
+    /// A budget line of a fund.
+    BudgetLine, "02 04 03 01";
+    /// Whose money it is.
+    FundSource, "DEP";
+    /// A global commitment of a fund.
+    CommitmentKey, "GC-2025-1";
+    /// A cost item, as the rules name it.
+    ItemKey, "operating";
+    /// Someone who takes part in a grant.
+    BeneficiaryKey, "CSC";
+    /// An amendment of a grant agreement.
+    AmendmentKey, "AMD-1";
+    /// A report on a grant.
+    ReportKey, "RP1";
+    /// A procurement under a hosting agreement.
+    ProcurementKey, "machine";
+    /// With whom a contract is made.
+    SupplierKey, "HPE";
+    /// An entry of a bank statement.
+    EntryKey, "2026-04-22-0001";
+    /// The account of a bank statement: never its number.
+    BankAccount, "main";
+    /// A finding of an audit.
+    FindingKey, "F-1";
+    /// What keeps the data of a person from being erased.
+    HoldKey, "H1";
+    /// A disclosure of the data of a person.
+    OpeningKey, "O1";
+    /// The case, as the files of the office call it.
+    CaseKey, "E-2026-17";
+    /// A partition of a machine, or a named pool of partitions.
+    PartitionKey, "LUMI-G";
+    /// Compute time that a call may give away.
+    OfferKey, "Regular 2025";
+    /// The way to ask for compute time.
+    AccessMode, "Playground";
+    /// Who runs a machine.
+    SiteKey, "CSC";
+    /// Who has compute time without a request.
+    HolderKey, "Multiverse-Computing";
+    /// An account on a machine, as its site calls it.
+    MachineAccount, "project-465000117";
+    /// A period of which usage is reported.
+    PeriodKey, "2025-06";
+    /// Someone who takes part in a prize contest.
+    ContestantKey, "Lingua-Custodia";
 }
 
 /// The name of a stream: `category-id`.

@@ -5,10 +5,11 @@ use super::document::{
     Access, CallKind, Criterion, Deadlines, Document, Eligibility, Evaluation, Funding, Mistake,
     Payments, Question, Retention, Scale, Stage, Submission,
 };
-use crate::kernel::ids::Key;
+use crate::kernel::ids::LegalKey;
 use crate::kernel::money::Rate;
 use imbl::OrdMap;
 use std::collections::BTreeSet;
+use std::fmt::Display;
 
 /// The sections of a document that could be read: all of them, or what a broken one leaves.
 #[derive(Default)]
@@ -19,7 +20,7 @@ pub(super) struct Parts {
     pub evaluation: Option<Evaluation>,
     pub funding: Option<Funding>,
     pub kind: Option<CallKind>,
-    pub legal: Option<OrdMap<Key, String>>,
+    pub legal: Option<OrdMap<LegalKey, String>>,
     pub payments: Option<Payments>,
     /// The sections that are in the document, readable or not.
     pub present: BTreeSet<&'static str>,
@@ -80,7 +81,7 @@ impl Found {
     }
 
     /// Names what is in a list twice.
-    fn twice<'a>(&mut self, path: &str, keys: impl Iterator<Item = &'a Key>) {
+    fn twice<'a, K: Ord + Display + 'a>(&mut self, path: &str, keys: impl Iterator<Item = &'a K>) {
         let mut seen = BTreeSet::new();
         for (index, key) in keys.enumerate() {
             self.unless(

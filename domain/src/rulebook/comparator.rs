@@ -1,6 +1,6 @@
 //! The steps of a tie-break.
 
-use crate::kernel::ids::Key;
+use crate::kernel::ids::CriterionKey;
 use schemars::JsonSchema;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -14,7 +14,7 @@ pub enum Comparator {
     /// The higher score on a criterion.
     Criterion {
         /// Its key.
-        criterion: Key,
+        criterion: CriterionKey,
     },
     /// The more balanced gender of named researchers (the smaller distance from one half).
     GenderBalance,
@@ -51,7 +51,7 @@ impl<'de> Deserialize<'de> for Comparator {
 #[serde(deny_unknown_fields)]
 struct Fields {
     by: By,
-    criterion: Option<Key>,
+    criterion: Option<CriterionKey>,
 }
 
 #[derive(Deserialize)]

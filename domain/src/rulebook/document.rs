@@ -3,7 +3,9 @@
 //! `domain/rules`, not new code. Every section names the legal source of its numbers.
 
 use super::comparator::Comparator;
-use crate::kernel::ids::{Country, Key};
+use crate::kernel::ids::{
+    Country, CriterionKey, DocumentKey, ItemKey, LegalKey, QuestionKey, RulesId, StageKey,
+};
 use crate::kernel::money::Rate;
 use imbl::OrdMap;
 use jiff::civil::Date;
@@ -59,7 +61,7 @@ pub struct Document {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
     /// Short name, for example `ai-factories`.
-    pub id: Key,
+    pub id: RulesId,
     /// Which of the lives of a call it has.
     pub kind: CallKind,
     /// How proposals are evaluated; absent when there is nothing to evaluate.
@@ -73,8 +75,8 @@ pub struct Document {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub funding: Option<Funding>,
     /// The legal sources: key to citation. Every `source` below is one of these keys.
-    #[schemars(with = "std::collections::BTreeMap<Key, String>")]
-    pub legal: OrdMap<Key, String>,
+    #[schemars(with = "std::collections::BTreeMap<LegalKey, String>")]
+    pub legal: OrdMap<LegalKey, String>,
     /// How money is paid; absent when none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payments: Option<Payments>,
@@ -116,7 +118,7 @@ pub struct Eligibility {
     /// The questions of the eligibility check; each must be answered yes.
     pub questions: Vec<Question>,
     /// Key of the legal source.
-    pub source: Key,
+    pub source: LegalKey,
 }
 
 /// A yes-or-no question.
@@ -124,7 +126,7 @@ pub struct Eligibility {
 #[serde(deny_unknown_fields)]
 pub struct Question {
     /// Its key.
-    pub key: Key,
+    pub key: QuestionKey,
     /// The question.
     #[schemars(length(min = 1, max = 500))]
     pub text: String,
@@ -135,14 +137,14 @@ pub struct Question {
 #[serde(deny_unknown_fields)]
 pub struct Submission {
     /// Keys of the documents that must be there (by hash).
-    pub documents: Vec<Key>,
+    pub documents: Vec<DocumentKey>,
     /// The questions of the admissibility check; each must be answered yes.
     pub questions: Vec<Question>,
     /// At most so many pages; no limit when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pages_max: Option<u32>,
     /// Key of the legal source.
-    pub source: Key,
+    pub source: LegalKey,
 }
 
 /// How proposals are evaluated.
@@ -160,7 +162,7 @@ pub struct Evaluation {
     /// How proposals are selected.
     pub selection: Selection,
     /// Key of the legal source.
-    pub source: Key,
+    pub source: LegalKey,
 }
 
 /// How a score is written: tenths of a point, so that half marks are exact.
@@ -180,7 +182,7 @@ pub struct Stage {
     /// What is scored, in order.
     pub criteria: Vec<Criterion>,
     /// Its key, for example `full`.
-    pub key: Key,
+    pub key: StageKey,
     /// The least sum of unweighted scores, in tenths.
     pub threshold_tenths: u32,
 }
@@ -190,7 +192,7 @@ pub struct Stage {
 #[serde(deny_unknown_fields)]
 pub struct Criterion {
     /// Its key, for example `impact`.
-    pub key: Key,
+    pub key: CriterionKey,
     /// Its name.
     #[schemars(length(min = 1, max = 200))]
     pub name: String,
@@ -217,12 +219,12 @@ pub enum Selection {
 #[serde(deny_unknown_fields)]
 pub struct Funding {
     /// Cost item to the ceiling of the Union's share of it.
-    #[schemars(with = "std::collections::BTreeMap<Key, Rate>")]
-    pub ceilings: OrdMap<Key, Rate>,
+    #[schemars(with = "std::collections::BTreeMap<ItemKey, Rate>")]
+    pub ceilings: OrdMap<ItemKey, Rate>,
     /// Whether the national side must match the Union's euro for euro at signature.
     pub matched: bool,
     /// Key of the legal source.
-    pub source: Key,
+    pub source: LegalKey,
 }
 
 /// How money is paid.
@@ -240,7 +242,7 @@ pub struct Payments {
     /// Pre-financing may reach this share of the grant.
     pub prefinancing_max: Rate,
     /// Key of the legal source.
-    pub source: Key,
+    pub source: LegalKey,
 }
 
 /// Time limits, in days.
@@ -256,7 +258,7 @@ pub struct Deadlines {
     /// From the result to the signature of the agreement.
     pub sign_days: u32,
     /// Key of the legal source.
-    pub source: Key,
+    pub source: LegalKey,
 }
 
 /// How long records are kept.
@@ -293,7 +295,7 @@ pub struct Access {
     /// Overrun that is borne without a new decision, as a share of the award.
     pub overrun_tolerance: Rate,
     /// Key of the legal source.
-    pub source: Key,
+    pub source: LegalKey,
 }
 
 /// From when working days are counted.

@@ -3,7 +3,7 @@
 //! stand-in, so that what stands beside it can be read and checked too.
 
 use super::document::{Document, Mistake};
-use crate::kernel::ids::{Country, Key};
+use crate::kernel::ids::{Country, ItemKey, is_label};
 use crate::kernel::money::Rate;
 use jiff::civil::Date;
 use serde_json::{Map, Value, json};
@@ -57,7 +57,7 @@ impl<'a> Walk<'a> {
         if let Some(name) = schema["$ref"].as_str().and_then(|to| to.strip_prefix("#/$defs/")) {
             return match name {
                 "Country" => json!(country(count)),
-                "Key" => json!(format!("stand-in-{count}")),
+                name if is_label(name) => json!(format!("stand-in-{count}")),
                 "Rate" => json!(RATES[n]),
                 _ if depth == DEPTH_MAX => Value::Null,
                 _ => {
@@ -221,7 +221,7 @@ impl<'a> Walk<'a> {
                 self.value(property, value, &path);
             } else if let Some(item) = map_item(schema) {
                 self.value(item, value, &path);
-                if let Err(error) = name.parse::<Key>() {
+                if let Err(error) = name.parse::<ItemKey>() {
                     self.say(&path, error.to_string());
                     gone.push(name.clone());
                 }
@@ -246,7 +246,7 @@ fn words<'a>(words: impl Iterator<Item = &'a Value>) -> String {
     words.filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
 }
 
-/// The schema of the values of a map with free keys, all of which are [`Key`]s.
+/// The schema of the values of a map with free keys, all of which are labels, and judged alike.
 fn map_item(schema: &Value) -> Option<&Value> {
     let pattern = schema["patternProperties"].as_object().and_then(|all| all.values().next());
     pattern.or_else(|| Some(&schema["additionalProperties"]).filter(|item| item.is_object()))
@@ -262,8 +262,9 @@ fn text_check(name: &str) -> Option<fn(&str) -> Option<String>> {
     }
     match name {
         "Country" => Some(parsed::<Country>),
-        "Key" => Some(parsed::<Key>),
         "Rate" => Some(parsed::<Rate>),
+        // Labels are all judged alike.
+        name if is_label(name) => Some(parsed::<ItemKey>),
         _ => None,
     }
 }

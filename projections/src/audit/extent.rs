@@ -7,7 +7,7 @@
 //! that is added later and names a grant is not forgotten.
 
 use domain::facts::commit::Recorded;
-use domain::kernel::ids::{CallId, GrantId, Key, StreamKey};
+use domain::kernel::ids::{CallId, CutOffKey, GrantId, StreamKey};
 use domain::{Commit, Event};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -22,7 +22,7 @@ pub enum Scope {
     /// A call with all of its rounds.
     Call(CallId),
     /// One round of a call.
-    Round(CallId, Key),
+    Round(CallId, CutOffKey),
     /// A grant, its proposal and its payments.
     Grant(GrantId),
     /// What was recorded, or true, from one instant to another, both included.
@@ -134,7 +134,7 @@ pub enum NoExtent {
         /// The call.
         call: CallId,
         /// What was asked for.
-        round: Key,
+        round: CutOffKey,
         /// The rounds that it has.
         known: String,
     },

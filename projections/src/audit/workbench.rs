@@ -6,7 +6,10 @@ use crate::folds::ledger::Ledger;
 use domain::facts::audit::Population;
 use domain::facts::commit::Recorded;
 use domain::facts::{call, fund, grant, payment};
-use domain::kernel::ids::{AccountKey, Country, FundId, GrantId, Key, PaymentId, StreamKey};
+use domain::kernel::ids::{
+    AccountKey, CommitmentKey, Country, CutOffKey, FundId, FundSource, GrantId, PaymentId,
+    StreamKey,
+};
 use domain::kernel::money::Money;
 use domain::kernel::sampling::Item;
 use domain::{Commit, Event};
@@ -22,9 +25,9 @@ pub struct Workbench {
     booked: BTreeMap<PaymentId, i128>,
     committed: BTreeMap<(FundId, GrantId), Committed>,
     /// Source and round of each global commitment.
-    globals: BTreeMap<(FundId, Key), (Key, Option<Key>)>,
+    globals: BTreeMap<(FundId, CommitmentKey), (FundSource, Option<CutOffKey>)>,
     countries: BTreeMap<GrantId, Country>,
-    rounds: BTreeMap<GrantId, Key>,
+    rounds: BTreeMap<GrantId, CutOffKey>,
 }
 
 #[derive(Clone, Debug)]
@@ -36,7 +39,7 @@ struct Payment {
 #[derive(Clone, Debug, Default)]
 struct Committed {
     cents: i128,
-    commitment: Option<Key>,
+    commitment: Option<CommitmentKey>,
 }
 
 /// One item of a population.
@@ -53,11 +56,11 @@ pub struct Row {
     /// Which kind of payment, or `commitment`.
     pub kind: String,
     /// The source of the money, if it is known.
-    pub source: Option<Key>,
+    pub source: Option<FundSource>,
     /// The country of the grant, if it is known.
     pub country: Option<Country>,
     /// The round of the grant, if it is known.
-    pub round: Option<Key>,
+    pub round: Option<CutOffKey>,
 }
 
 /// By what a population is split.

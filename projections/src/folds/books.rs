@@ -4,7 +4,10 @@ use crate::fold::{Fold, confidence};
 use domain::facts::commit::Recorded;
 use domain::facts::{call, fund, grant, pledge};
 use domain::kernel::actor::Confidence;
-use domain::kernel::ids::{CallId, Country, FundId, GrantId, Key, PledgeId, ProposalId, StreamKey};
+use domain::kernel::ids::{
+    BudgetLine, CallId, CommitmentKey, Country, CutOffKey, FundId, FundSource, GrantId, PledgeId,
+    ProposalId, StreamKey,
+};
 use domain::kernel::money::Money;
 use domain::{Commit, Event};
 use imbl::OrdMap;
@@ -13,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A round of a call, by its cut-off; none for what was committed beside rounds.
-type RoundOf<'a> = (&'a CallId, Option<&'a Key>);
+type RoundOf<'a> = (&'a CallId, Option<&'a CutOffKey>);
 
 /// Figures as they were recorded; sums are made when asked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -27,8 +30,8 @@ pub struct Books {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Fund {
     /// Appropriations by line, then source.
-    pub lines: OrdMap<Key, OrdMap<Key, Appropriation>>,
-    pub commitments: OrdMap<Key, Arc<Global>>,
+    pub lines: OrdMap<BudgetLine, OrdMap<FundSource, Appropriation>>,
+    pub commitments: OrdMap<CommitmentKey, Arc<Global>>,
     pub grants: OrdMap<GrantId, Arc<Individual>>,
 }
 
@@ -52,14 +55,14 @@ pub(crate) struct Global {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Purpose {
     pub call: CallId,
-    pub line: Key,
-    pub round: Option<Key>,
-    pub source: Key,
+    pub line: BudgetLine,
+    pub round: Option<CutOffKey>,
+    pub source: FundSource,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Individual {
-    pub commitment: Option<Key>,
+    pub commitment: Option<CommitmentKey>,
     pub amount: Money,
     pub legal: Money,
     pub paid: Money,
@@ -76,7 +79,7 @@ pub(crate) struct Call {
     /// Whether its rules give money; calls for access to compute time give none.
     pub gives_money: bool,
     /// By cut-off.
-    pub rounds: OrdMap<Key, Round>,
+    pub rounds: OrdMap<CutOffKey, Round>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -91,7 +94,7 @@ pub(crate) struct Round {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Grant {
     pub call: Option<CallId>,
-    pub round: Option<Key>,
+    pub round: Option<CutOffKey>,
     pub country: Option<Country>,
 }
 
@@ -206,11 +209,11 @@ impl Books {
         Arc::make_mut(self.calls.entry(id.clone()).or_default())
     }
 
-    fn round(&mut self, id: &CallId, cut_off: &Key) -> &mut Round {
+    fn round(&mut self, id: &CallId, cut_off: &CutOffKey) -> &mut Round {
         self.call(id).rounds.entry(cut_off.clone()).or_default()
     }
 
-    fn place(&mut self, grant: &GrantId, call: &CallId, cut_off: &Key) {
+    fn place(&mut self, grant: &GrantId, call: &CallId, cut_off: &CutOffKey) {
         let grant = Arc::make_mut(self.grants.entry(grant.clone()).or_default());
         (grant.call, grant.round) = (Some(call.clone()), Some(cut_off.clone()));
     }
@@ -247,7 +250,7 @@ impl Books {
 
     /// Every round of every call that has an award, a commitment or a pledge. `None`: the call as a
     /// whole.
-    pub(crate) fn rounds(&self) -> std::collections::BTreeSet<(CallId, Option<Key>)> {
+    pub(crate) fn rounds(&self) -> std::collections::BTreeSet<(CallId, Option<CutOffKey>)> {
         let awarded = self.calls.iter().flat_map(|(id, call)| {
             call.rounds.keys().map(|cut_off| (id.clone(), Some(cut_off.clone())))
         });
@@ -259,7 +262,7 @@ impl Books {
     }
 
     /// For which call and round a pledge is: its own words, or else those of its grant.
-    pub(crate) fn round_of(&self, pledge: &Pledge) -> Option<(CallId, Option<Key>)> {
+    pub(crate) fn round_of(&self, pledge: &Pledge) -> Option<(CallId, Option<CutOffKey>)> {
         let promise = pledge.promise.as_ref()?;
         let grant = promise.grant.as_ref().and_then(|grant| self.grants.get(grant));
         let round = promise.round.clone().or_else(|| grant.and_then(|grant| grant.round.clone()));
@@ -421,14 +424,19 @@ impl Fund {
         }
     }
 
-    fn line(&mut self, line: &Key, source: &Key, sure: Option<Confidence>) -> &mut Money {
+    fn line(
+        &mut self,
+        line: &BudgetLine,
+        source: &FundSource,
+        sure: Option<Confidence>,
+    ) -> &mut Money {
         let sources = self.lines.entry(line.clone()).or_default();
         let it = sources.entry(source.clone()).or_default();
         it.confidence = it.confidence.max(sure);
         &mut it.amount
     }
 
-    fn global(&mut self, commitment: &Key, sure: Option<Confidence>) -> &mut Global {
+    fn global(&mut self, commitment: &CommitmentKey, sure: Option<Confidence>) -> &mut Global {
         let it = Arc::make_mut(self.commitments.entry(commitment.clone()).or_default());
         it.confidence = it.confidence.max(sure);
         it
@@ -462,7 +470,7 @@ impl Sums {
 impl Fund {
     /// Every line and source with its appropriation, which is unknown while only commitments of it
     /// are seen.
-    pub fn all_lines(&self) -> BTreeMap<(&Key, &Key), Option<Appropriation>> {
+    pub fn all_lines(&self) -> BTreeMap<(&BudgetLine, &FundSource), Option<Appropriation>> {
         let purposes = self.commitments.values().filter_map(|global| global.purpose.as_ref());
         let committed = purposes.map(|purpose| ((&purpose.line, &purpose.source), None));
         let voted = self.lines.iter().flat_map(|(line, sources)| {
@@ -472,8 +480,8 @@ impl Fund {
     }
 
     /// The sums of the grants that draw on each global commitment.
-    pub fn drawn(&self) -> BTreeMap<&Key, Sums> {
-        let mut drawn: BTreeMap<&Key, Sums> = BTreeMap::new();
+    pub fn drawn(&self) -> BTreeMap<&CommitmentKey, Sums> {
+        let mut drawn: BTreeMap<&CommitmentKey, Sums> = BTreeMap::new();
         for individual in self.grants.values() {
             if let Some(commitment) = &individual.commitment {
                 drawn.entry(commitment).or_default().add(&individual.sums());
@@ -483,7 +491,7 @@ impl Fund {
     }
 
     /// The sums of each budget line and source.
-    pub fn sums_by_line(&self) -> BTreeMap<(&Key, &Key), Sums> {
+    pub fn sums_by_line(&self) -> BTreeMap<(&BudgetLine, &FundSource), Sums> {
         let drawn = self.drawn();
         let mut by_line: BTreeMap<_, Sums> = BTreeMap::new();
         for (key, global) in &self.commitments {

@@ -4,7 +4,7 @@ use crate::fold::{Fold, LARGE, confidence};
 use domain::facts::commit::Recorded;
 use domain::facts::{call, timer};
 use domain::kernel::actor::Confidence;
-use domain::kernel::ids::{CallId, Key, StreamKey, TimerId};
+use domain::kernel::ids::{CallId, CutOffKey, StreamKey, TimerId};
 use domain::kernel::time::LocalTime;
 use domain::{Commit, Event};
 use imbl::OrdMap;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// The open timers and cut-offs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Calendar {
-    pub(crate) cut_offs: OrdMap<CallId, OrdMap<Key, (Timestamp, Option<Confidence>)>>,
+    pub(crate) cut_offs: OrdMap<CallId, OrdMap<CutOffKey, (Timestamp, Option<Confidence>)>>,
     pub(crate) timers: OrdMap<TimerId, (Timestamp, String, Option<Confidence>)>,
 }
 
@@ -81,7 +81,13 @@ impl Calendar {
         }
     }
 
-    fn cut_off(&mut self, call: &CallId, key: &Key, at: &LocalTime, sure: Option<Confidence>) {
+    fn cut_off(
+        &mut self,
+        call: &CallId,
+        key: &CutOffKey,
+        at: &LocalTime,
+        sure: Option<Confidence>,
+    ) {
         if let Ok(instant) = at.instant() {
             let cut_offs = self.cut_offs.entry(call.clone()).or_default();
             cut_offs.insert(key.clone(), (instant, sure));

@@ -4,7 +4,7 @@ use crate::fold::{Fold, LARGE, confidence};
 use domain::facts::call;
 use domain::facts::commit::Recorded;
 use domain::kernel::actor::Confidence;
-use domain::kernel::ids::{CallId, Key, StreamKey};
+use domain::kernel::ids::{CallId, CutOffKey, StreamKey};
 use domain::kernel::time::LocalTime;
 use domain::{Commit, Event};
 use imbl::OrdMap;
@@ -20,7 +20,7 @@ pub struct Calls {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Call {
     pub(crate) confidence: Option<Confidence>,
-    pub(crate) cut_offs: OrdMap<Key, CutOff>,
+    pub(crate) cut_offs: OrdMap<CutOffKey, CutOff>,
     pub(crate) opens_until: Option<LocalTime>,
     pub(crate) state: State,
     pub(crate) title: Option<String>,
@@ -116,7 +116,7 @@ impl Call {
         }
     }
 
-    fn cut_off(&mut self, key: &Key, sure: Option<Confidence>) -> &mut CutOff {
+    fn cut_off(&mut self, key: &CutOffKey, sure: Option<Confidence>) -> &mut CutOff {
         let it = self.cut_offs.entry(key.clone()).or_default();
         it.confidence = it.confidence.max(sure);
         it

@@ -5,7 +5,10 @@ use domain::facts::allocation::{Phase, Place};
 use domain::facts::commit::Recorded;
 use domain::facts::{allocation, prize, system};
 use domain::kernel::compute::{ComputeTime, Unit};
-use domain::kernel::ids::{AllocationId, CallId, Country, Key, PrizeId, StreamKey, SystemId};
+use domain::kernel::ids::{
+    AccessMode, AllocationId, CallId, ContestantKey, Country, OfferKey, PartitionKey, PeriodKey,
+    PrizeId, StreamKey, SystemId,
+};
 use domain::{Commit, Event};
 use imbl::OrdMap;
 use jiff::civil::Date;
@@ -24,7 +27,7 @@ pub struct Compute {
 pub(crate) struct System {
     pub(crate) country: Option<Country>,
     /// By partition, then offer.
-    pub(crate) offers: OrdMap<Key, OrdMap<Key, Offer>>,
+    pub(crate) offers: OrdMap<PartitionKey, OrdMap<OfferKey, Offer>>,
     pub(crate) retired: bool,
 }
 
@@ -41,20 +44,20 @@ pub(crate) struct Allocation {
     pub(crate) call: Option<CallId>,
     pub(crate) ends: Option<Date>,
     pub(crate) holder: Option<String>,
-    pub(crate) mode: Option<Key>,
+    pub(crate) mode: Option<AccessMode>,
     pub(crate) overrun: bool,
     pub(crate) phase: Phase,
     pub(crate) places: Vec<Place>,
     pub(crate) requested: Option<ComputeTime>,
     /// By period.
-    pub(crate) usage: OrdMap<Key, ComputeTime>,
+    pub(crate) usage: OrdMap<PeriodKey, ComputeTime>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Prize {
-    pub(crate) extra: OrdMap<Key, ComputeTime>,
+    pub(crate) extra: OrdMap<ContestantKey, ComputeTime>,
     pub(crate) offered: Option<ComputeTime>,
-    pub(crate) parts: OrdMap<Key, ComputeTime>,
+    pub(crate) parts: OrdMap<ContestantKey, ComputeTime>,
 }
 
 impl Fold for Compute {
@@ -105,7 +108,7 @@ impl System {
         }
     }
 
-    fn offer(&mut self, partition: &Key, offer: &Key) -> &mut Offer {
+    fn offer(&mut self, partition: &PartitionKey, offer: &OfferKey) -> &mut Offer {
         self.offers.entry(partition.clone()).or_default().entry(offer.clone()).or_default()
     }
 }

@@ -13,7 +13,9 @@
 use crate::fold::{Fold, LARGE};
 use domain::facts::commit::Recorded;
 use domain::facts::{fund, payment, pledge};
-use domain::kernel::ids::{FundId, GrantId, Key, PaymentId, PledgeId, StreamKey};
+use domain::kernel::ids::{
+    BudgetLine, CommitmentKey, FundId, FundSource, GrantId, PaymentId, PledgeId, StreamKey,
+};
 use domain::kernel::money::Money;
 use domain::{Commit, Event};
 use imbl::OrdMap;
@@ -27,9 +29,9 @@ pub struct Ledger {
     /// By account; those of nothing are left out.
     pub(crate) balances: OrdMap<Arc<str>, Money>,
     /// Line and source of each global commitment, by `fund:commitment`.
-    pub(crate) lines: OrdMap<Arc<str>, Arc<(Key, Key)>>,
+    pub(crate) lines: OrdMap<Arc<str>, Arc<(BudgetLine, FundSource)>>,
     /// The global commitment that a grant draws on, by `fund:grant`.
-    pub(crate) draws: OrdMap<Arc<str>, Key>,
+    pub(crate) draws: OrdMap<Arc<str>, CommitmentKey>,
     /// What was asked to be paid and may still move.
     pub(crate) orders: OrdMap<PaymentId, Arc<Order>>,
     /// Events that tell no amount that can be booked.
@@ -105,13 +107,16 @@ impl Ledger {
 
     fn of_fund(&self, fund: &FundId, event: &fund::Event) -> Vec<Transfer> {
         use fund::Event as E;
-        let on = |rung, line: &Key, source: &Key| format!("Budget:{fund}:{rung}:{line}:{source}");
-        let of = |rung, commitment: &Key| format!("Budget:{fund}:{rung}:{commitment}");
-        let to = |rung, grant: &GrantId| format!("Budget:{fund}:{rung}:{grant}");
-        let line_of = |commitment: &Key| match self.line(fund.as_str(), commitment.as_str()) {
-            Some((line, source)) => on("Available", line, source),
-            None => of(NO_LINE, commitment),
+        let on = |rung, line: &BudgetLine, source: &FundSource| {
+            format!("Budget:{fund}:{rung}:{line}:{source}")
         };
+        let of = |rung, commitment: &CommitmentKey| format!("Budget:{fund}:{rung}:{commitment}");
+        let to = |rung, grant: &GrantId| format!("Budget:{fund}:{rung}:{grant}");
+        let line_of =
+            |commitment: &CommitmentKey| match self.line(fund.as_str(), commitment.as_str()) {
+                Some((line, source)) => on("Available", line, source),
+                None => of(NO_LINE, commitment),
+            };
         match event {
             E::AppropriationVoted { amount, line, source }
             | E::AppropriationIncreased { amount, line, source, .. } => {
@@ -276,7 +281,7 @@ impl Ledger {
     }
 
     /// The line and source of a global commitment.
-    fn line(&self, fund: &str, commitment: &str) -> Option<(&Key, &Key)> {
+    fn line(&self, fund: &str, commitment: &str) -> Option<(&BudgetLine, &FundSource)> {
         self.lines.get(&*format!("{fund}:{commitment}")).map(|place| (&place.0, &place.1))
     }
 

@@ -4,7 +4,7 @@ use crate::fold::{Fold, LARGE};
 use domain::Commit;
 use domain::facts::commit::Recorded;
 use domain::facts::subject::{Basis, Contact, Event};
-use domain::kernel::ids::{Key, StreamKey, SubjectId};
+use domain::kernel::ids::{CaseKey, HoldKey, StreamKey, SubjectId};
 use domain::kernel::sealed::Purpose;
 use imbl::{OrdMap, OrdSet};
 use jiff::Timestamp;
@@ -16,14 +16,14 @@ pub struct Persons(pub(crate) OrdMap<SubjectId, Person>);
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Person {
-    pub(crate) holds: OrdSet<Key>,
+    pub(crate) holds: OrdSet<HoldKey>,
     pub(crate) kept: OrdMap<Purpose, Kept>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Kept {
     pub(crate) since: Timestamp,
-    pub(crate) erased: Option<(Basis, Key)>,
+    pub(crate) erased: Option<(Basis, CaseKey)>,
 }
 
 impl Person {

@@ -5,7 +5,9 @@ use domain::facts::commit::Recorded;
 use domain::facts::proposal;
 use domain::facts::proposal::{Content, Phase};
 use domain::kernel::actor::Confidence;
-use domain::kernel::ids::{CallId, Country, GrantId, Key, ProposalId, StreamKey};
+use domain::kernel::ids::{
+    CallId, Country, CutOffKey, GrantId, ProjectKind, ProposalId, SectorKey, StreamKey,
+};
 use domain::kernel::money::Money;
 use domain::{Commit, Event};
 use imbl::OrdMap;
@@ -24,10 +26,10 @@ pub(crate) struct Profile {
     pub acronym: String,
     pub country: Option<Country>,
     pub experimental: bool,
-    pub kind: Option<Key>,
+    pub kind: Option<ProjectKind>,
     pub partners: Vec<Country>,
     pub requested: Option<Money>,
-    pub sectors: Vec<Key>,
+    pub sectors: Vec<SectorKey>,
 }
 
 impl From<&Content> for Profile {
@@ -53,7 +55,7 @@ pub(crate) struct Proposal {
     pub confidence: Option<Confidence>,
     pub content: Option<Arc<Profile>>,
     /// The cut-off into whose round it goes or went.
-    pub cut_off: Option<Key>,
+    pub cut_off: Option<CutOffKey>,
     pub phase: Phase,
     pub received_at: Option<Timestamp>,
     /// A change since the submission.

@@ -5,7 +5,7 @@ use domain::facts::commit::Recorded;
 use domain::facts::evaluation::{Place, Score, Tie};
 use domain::facts::{evaluation, proposal};
 use domain::kernel::actor::Confidence;
-use domain::kernel::ids::{CallId, EvaluationId, Key, ProposalId, StreamKey};
+use domain::kernel::ids::{CallId, CriterionKey, CutOffKey, EvaluationId, ProposalId, StreamKey};
 use domain::{Commit, Event};
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
@@ -22,14 +22,14 @@ pub struct Ranking {
 pub(crate) struct Evaluation {
     pub(crate) call: Option<CallId>,
     pub(crate) consensus: OrdMap<ProposalId, Arc<Consensus>>,
-    pub(crate) cut_off: Option<Key>,
+    pub(crate) cut_off: Option<CutOffKey>,
     pub(crate) ranked: Option<Ranked>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Consensus {
     pub(crate) confidence: Option<Confidence>,
-    pub(crate) scores: Vec<(Key, u32)>,
+    pub(crate) scores: Vec<(CriterionKey, u32)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

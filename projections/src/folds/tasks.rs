@@ -5,7 +5,7 @@ use crate::fold::{Fold, LARGE, confidence};
 use domain::facts::commit::Recorded;
 use domain::facts::{allocation, call, evaluation, payment, pledge, process, proposal, timer};
 use domain::kernel::actor::{Confidence, Role};
-use domain::kernel::ids::{ActorId, CallId, GrantId, Key, ProposalId, StreamId, StreamKey};
+use domain::kernel::ids::{ActorId, CallId, GrantId, ProposalId, ReportKey, StreamId, StreamKey};
 use domain::kernel::money::Money;
 use domain::rulebook::{Deadlines, Payments};
 use domain::{Commit, Event, facts};
@@ -120,7 +120,7 @@ struct Terms {
     deadlines: Option<Deadlines>,
     payments: Option<Payments>,
     /// When each report came in.
-    reports: OrdMap<Key, Timestamp>,
+    reports: OrdMap<ReportKey, Timestamp>,
     signed: Option<Timestamp>,
 }
 

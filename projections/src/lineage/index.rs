@@ -3,7 +3,7 @@
 
 use domain::facts::commit::Recorded;
 use domain::facts::{call, claim, fund, payment, pledge};
-use domain::kernel::ids::{FundId, GrantId, Key};
+use domain::kernel::ids::{BudgetLine, CommitmentKey, FundId, FundSource, GrantId};
 use domain::{Commit, Event};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
@@ -149,8 +149,8 @@ macro_rules! things {
 
 things! {
     fund(id: &str) = "fund:{id}";
-    line_of(fund: &str, line: &Key, source: &Key) = "line:{fund}:{line}:{source}";
-    commitment_of(fund: &str, commitment: &Key) = "commitment:{fund}:{commitment}";
+    line_of(fund: &str, line: &BudgetLine, source: &FundSource) = "line:{fund}:{line}:{source}";
+    commitment_of(fund: &str, commitment: &CommitmentKey) = "commitment:{fund}:{commitment}";
     grant_of(fund: &FundId, grant: &GrantId) = "grant:{fund}:{grant}";
     draws(grant: &str) = "draws:{grant}";
     award(grant: &GrantId) = "award:{grant}";

@@ -7,7 +7,7 @@ use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::view::View;
 use domain::kernel::actor::Confidence;
-use domain::kernel::ids::{CallId, Key};
+use domain::kernel::ids::{CallId, CutOffKey};
 use domain::kernel::money::Money;
 use std::collections::BTreeMap;
 
@@ -86,9 +86,9 @@ impl View for Budget {
 
 impl Sheet<'_> {
     /// Every round of every call; the key is absent for what is for the call as a whole.
-    fn rounds(&self) -> BTreeMap<(CallId, Option<Key>), RoundFigures> {
+    fn rounds(&self) -> BTreeMap<(CallId, Option<CutOffKey>), RoundFigures> {
         let (national, all_committed) = (self.national(), self.books.committed());
-        let figures = |key: &(CallId, Option<Key>)| {
+        let figures = |key: &(CallId, Option<CutOffKey>)| {
             let (call, cut_off) = key;
             let round = self.books.calls.get(call).zip(cut_off.as_ref());
             let round = round.and_then(|(call, cut_off)| call.rounds.get(cut_off));
@@ -110,7 +110,7 @@ impl Sheet<'_> {
         self.books.rounds().into_iter().map(|key| (key.clone(), figures(&key))).collect()
     }
 
-    fn national(&self) -> BTreeMap<(CallId, Option<Key>), (Money, Option<Confidence>)> {
+    fn national(&self) -> BTreeMap<(CallId, Option<CutOffKey>), (Money, Option<Confidence>)> {
         let mut national: BTreeMap<_, (Money, Option<Confidence>)> = BTreeMap::new();
         for pledge in self.books.families().filter(|pledge| pledge.matches()) {
             let Steps { promised, .. } = pledge.steps;
@@ -191,7 +191,7 @@ impl Sheet<'_> {
         for ((call, round), figures) in &self.rounds() {
             table.push([
                 Cell::text(call),
-                Cell::maybe(round.as_ref().map(Key::as_str)),
+                Cell::maybe(round.as_ref().map(CutOffKey::as_str)),
                 figures.funded.into(),
                 Cell::known(figures.union),
                 Cell::known(figures.national),
@@ -284,7 +284,7 @@ impl Sheet<'_> {
                     Cell::text(id),
                     Cell::text(key),
                     word(|it| it.call.as_str()),
-                    word(|it| it.round.as_ref().map_or("", Key::as_str)),
+                    word(|it| it.round.as_ref().map_or("", CutOffKey::as_str)),
                     word(|it| it.line.as_str()),
                     word(|it| it.source.as_str()),
                     sums.committed.into(),

@@ -6,7 +6,7 @@ use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::view::View;
 use domain::kernel::compute::{ComputeTime, Unit};
-use domain::kernel::ids::Key;
+use domain::kernel::ids::{AccessMode, ContestantKey, PartitionKey};
 use std::collections::BTreeMap;
 
 /// The view.
@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 pub struct Compute;
 
 /// A unit of a partition: sums never cross it.
-type Measure = (Key, Unit);
+type Measure = (PartitionKey, Unit);
 
 /// Sums of one measure, in seconds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -199,9 +199,9 @@ impl Facts {
             table.push([
                 Cell::text(id),
                 it.holder.as_deref().map_or(Cell::Unknown, Cell::from),
-                Cell::maybe(it.mode.as_ref().map(Key::as_str)),
+                Cell::maybe(it.mode.as_ref().map(AccessMode::as_str)),
                 it.system().into(),
-                Cell::maybe(partition.map(Key::as_str)),
+                Cell::maybe(partition.map(PartitionKey::as_str)),
                 state.into(),
                 Cell::maybe(it.requested.clone()),
                 Cell::maybe(it.awarded.clone()),
@@ -229,7 +229,7 @@ impl Facts {
         .named_by(&["prize", "contestant"]);
         for (id, prize) in &self.prizes {
             table.push([Cell::text(id), Cell::Empty, Cell::maybe(prize.offered.clone())]);
-            let contestants: std::collections::BTreeSet<&Key> =
+            let contestants: std::collections::BTreeSet<&ContestantKey> =
                 prize.parts.keys().chain(prize.extra.keys()).collect();
             for contestant in contestants {
                 table.push([
@@ -245,7 +245,7 @@ impl Facts {
     }
 }
 
-fn time(partition: &Key, unit: Unit, seconds: i64) -> Cell {
+fn time(partition: &PartitionKey, unit: Unit, seconds: i64) -> Cell {
     ComputeTime { partition: partition.clone(), seconds, unit }.into()
 }
 

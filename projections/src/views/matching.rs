@@ -5,7 +5,7 @@ use crate::folds::books::{Books, Pledge, Purpose, Steps, Sums};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::view::View;
-use domain::kernel::ids::{CallId, Country, GrantId, Key};
+use domain::kernel::ids::{CallId, Country, CutOffKey, GrantId};
 use domain::kernel::money::Money;
 use std::collections::BTreeMap;
 
@@ -63,7 +63,7 @@ impl Sheet<'_> {
     fn rounds(&self) -> Table {
         let mut table = table("rounds", "By round", &[("call", "Call"), ("round", "Round")])
             .named_by(&["call", "round"]);
-        let mut rounds: BTreeMap<(CallId, Option<Key>), Sides> = BTreeMap::new();
+        let mut rounds: BTreeMap<(CallId, Option<CutOffKey>), Sides> = BTreeMap::new();
         for key in self.books.rounds() {
             let at = |purpose: &Purpose| purpose.call == key.0 && purpose.round == key.1;
             let union = self.books.sums(at);
@@ -75,7 +75,7 @@ impl Sheet<'_> {
             }
         }
         for ((call, round), sides) in rounds {
-            let round = Cell::maybe(round.as_ref().map(Key::as_str));
+            let round = Cell::maybe(round.as_ref().map(CutOffKey::as_str));
             table.rows.push(sides.row([Cell::text(call), round], |sums| sums.committed));
         }
         table.total();

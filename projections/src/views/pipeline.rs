@@ -7,7 +7,7 @@ use crate::report::{Cell, Kind, Report, Table};
 use crate::view::View;
 use domain::facts::proposal::Phase;
 use domain::kernel::actor::Confidence;
-use domain::kernel::ids::{CallId, Key};
+use domain::kernel::ids::{CallId, CutOffKey};
 use domain::kernel::time::LocalTime;
 use imbl::OrdMap;
 use std::collections::BTreeMap;
@@ -151,7 +151,7 @@ impl Sheet<'_> {
         let mut table =
             Table::new("states", "Proposals by state", &columns).named_by(&["call", "round"]);
         type Counts = ([u64; PHASES.len()], Option<Confidence>);
-        let mut counts: BTreeMap<(Option<&CallId>, Option<&Key>), Counts> = BTreeMap::new();
+        let mut counts: BTreeMap<(Option<&CallId>, Option<&CutOffKey>), Counts> = BTreeMap::new();
         for it in self.proposals.0.values() {
             let round = counts.entry((it.call.as_ref(), it.cut_off.as_ref())).or_default();
             round.1 = round.1.max(it.confidence);
@@ -160,8 +160,10 @@ impl Sheet<'_> {
             }
         }
         for ((call, round), (counts, sure)) in counts {
-            let mut row =
-                vec![call.map_or(Cell::Unknown, Cell::text), Cell::maybe(round.map(Key::as_str))];
+            let mut row = vec![
+                call.map_or(Cell::Unknown, Cell::text),
+                Cell::maybe(round.map(CutOffKey::as_str)),
+            ];
             row.extend(counts.map(Cell::Count));
             row.push(counts.iter().sum::<u64>().into());
             row.push(Cell::maybe(sure));
@@ -197,7 +199,7 @@ impl Sheet<'_> {
                 content.map_or(Cell::Unknown, |content| content.acronym.as_str().into()),
                 country.map_or(Cell::Unknown, Cell::text),
                 it.call.as_ref().map_or(Cell::Unknown, Cell::text),
-                Cell::maybe(it.cut_off.as_ref().map(Key::as_str)),
+                Cell::maybe(it.cut_off.as_ref().map(CutOffKey::as_str)),
                 state.into(),
                 Cell::maybe(it.received_at),
                 Cell::known(content.and_then(|content| content.requested)),

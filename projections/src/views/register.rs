@@ -5,7 +5,7 @@ use crate::folds::proposals::Proposals;
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::view::View;
-use domain::kernel::ids::Key;
+use domain::kernel::ids::CutOffKey;
 
 /// The view.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +43,7 @@ impl View for Register {
             let country = name.and_then(|name| name.country);
             table.push([
                 proposal.call.as_ref().map_or(Cell::Unknown, Cell::text),
-                Cell::maybe(proposal.cut_off.as_ref().map(Key::as_str)),
+                Cell::maybe(proposal.cut_off.as_ref().map(CutOffKey::as_str)),
                 Cell::text(id),
                 name.map_or(Cell::Unknown, |name| name.acronym.as_str().into()),
                 country.map_or(Cell::Unknown, Cell::text),

@@ -4,7 +4,7 @@
 use domain::facts::commit::Recorded;
 use domain::kernel::actor::{Actor, Evidence};
 use domain::kernel::canonical::Sha256Hex;
-use domain::kernel::ids::{CallId, CommandId, Key, StreamId, StreamKey};
+use domain::kernel::ids::{CallId, CommandId, CommitmentKey, RulesId, StreamId, StreamKey};
 use domain::kernel::refusal::Rule;
 use domain::{Commit, World};
 use jiff::Timestamp;
@@ -123,7 +123,7 @@ pub struct Rules {
     /// The call.
     pub call: CallId,
     /// The short name of the document.
-    pub id: Key,
+    pub id: RulesId,
     /// SHA-256 of its canonical JSON.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Sha256Hex>,
@@ -331,7 +331,7 @@ fn call_of(event: &Recorded, data: &Value, world: &World) -> Option<CallId> {
     let by_payment = |id| of_grant(world.payments.get(&id)?.order.as_ref()?.grant.clone());
     let by_pledge = |id| Some(world.pledges.get(&id)?.promise.as_ref()?.call.clone());
     let by_commitment = |id| {
-        let key: Key = named(data, "commitment")?;
+        let key: CommitmentKey = named(data, "commitment")?;
         Some(world.funds.get(&id)?.commitments.get(&key)?.call.clone())
     };
     CallId::of_stream(stream)

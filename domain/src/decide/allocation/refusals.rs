@@ -1,7 +1,7 @@
 //! Why an allocation says no.
 
 use crate::kernel::compute::ComputeTime;
-use crate::kernel::ids::{ActorId, AllocationId, CallId, Key};
+use crate::kernel::ids::{ActorId, AllocationId, CallId, MachineAccount, PartitionKey, PeriodKey};
 use crate::kernel::law::OURS;
 use crate::kernel::refusal::refusals;
 use jiff::civil::Date;
@@ -56,21 +56,21 @@ refusals! {
     under OURS, "compute time belongs to partitions (rules.md#partitions)" => {
         SystemOrPool
             = "time is granted on one system or on a pool of partitions: give one of the two";
-        PoolName(Key) = "{0} is the name of a partition; a pool needs a name of its own";
+        PoolName(PartitionKey) = "{0} is the name of a partition; a pool needs a name of its own";
     }
 
     under OURS, "one account, one allocation (rules.md#one-allocation)" => {
-        AccountTaken { account: Key, allocation: AllocationId }
+        AccountTaken { account: MachineAccount, allocation: AllocationId }
             = "account {account} belongs to {allocation}" as Conflict;
     }
 
     under OURS, "compute time belongs to partitions (rules.md#partitions)" => {
-        NotGranted(Key) = "nothing is granted on partition {0}";
+        NotGranted(PartitionKey) = "nothing is granted on partition {0}";
     }
 
     under OURS, "used <= awarded, or an overrun says by how much and why (rules.md#used)" => {
-        PeriodRecorded(Key) = "usage of {0} is recorded already; correct it" as Conflict;
-        NoSuchPeriod(Key) = "no usage of {0} is recorded" as NotFound;
+        PeriodRecorded(PeriodKey) = "usage of {0} is recorded already; correct it" as Conflict;
+        NoSuchPeriod(PeriodKey) = "no usage of {0} is recorded" as NotFound;
         OverrunWithoutReason { used: ComputeTime, awarded: ComputeTime }
             = "{used} used is more than the {awarded} awarded: an overrun needs a reason";
     }

@@ -12,7 +12,7 @@ use crate::facts::allocation::{Allocation, Award, Event};
 use crate::facts::world::World;
 use crate::kernel::canonical::Sha256Hex;
 use crate::kernel::compute::ComputeTime;
-use crate::kernel::ids::{AllocationId, Key};
+use crate::kernel::ids::{AllocationId, PeriodKey};
 use crate::kernel::money::Rate;
 use crate::kernel::refusal::Refusal;
 use crate::kernel::time;
@@ -80,7 +80,7 @@ pub struct RecordUsage {
     /// The allocation.
     pub allocation: AllocationId,
     /// The period, for example `2025-04`; each is recorded once.
-    pub period: Key,
+    pub period: PeriodKey,
     /// Why more is used than awarded; needed only then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2000))]
@@ -127,7 +127,7 @@ pub struct CorrectUsage {
     /// The allocation.
     pub allocation: AllocationId,
     /// The period.
-    pub period: Key,
+    pub period: PeriodKey,
     /// Why.
     #[schemars(length(min = 1, max = 2000))]
     pub reason: String,

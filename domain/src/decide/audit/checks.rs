@@ -8,7 +8,7 @@ use crate::facts::audit::{Audit, Checkpoint, Finding, Plan, Standing};
 use crate::facts::checkpoint;
 use crate::facts::world::World;
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{AuditId, GrantId, Key, PaymentId, StreamKey};
+use crate::kernel::ids::{AuditId, FindingKey, GrantId, PaymentId, StreamKey};
 use crate::kernel::money::{Money, Rate};
 use crate::kernel::refusal::Refusal;
 use crate::kernel::sampling::{Drawn, Item, Method, NoSize};
@@ -27,7 +27,7 @@ impl Audit {
         found.ok_or_else(|| Refusal::from(Rejection::NotInSample(item.to_owned())).at("/item"))
     }
 
-    pub(crate) fn finding(&self, key: &Key, stage: Standing) -> Result<&Finding, Refusal> {
+    pub(crate) fn finding(&self, key: &FindingKey, stage: Standing) -> Result<&Finding, Refusal> {
         let missing = || Refusal::from(Rejection::NoFinding(key.clone())).at("/finding");
         let found = self.findings.get(key).ok_or_else(missing)?;
         if found.stage == stage {

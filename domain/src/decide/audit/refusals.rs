@@ -2,7 +2,7 @@
 
 use crate::facts::audit::Standing;
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{Key, PaymentId};
+use crate::kernel::ids::{FindingKey, PaymentId};
 use crate::kernel::law::{FR, MGA, OURS};
 use crate::kernel::money::Money;
 use crate::kernel::refusal::refusals;
@@ -73,20 +73,20 @@ refusals! {
     }
 
     under OURS, "a key names one thing for ever (rules.md#keys)" => {
-        FindingExists(Key) = "finding {0} exists already";
-        NoFinding(Key) = "there is no finding {0}";
+        FindingExists(FindingKey) = "finding {0} exists already";
+        NoFinding(FindingKey) = "there is no finding {0}";
     }
 
     under "ISSAI 100", "para. 51: follow-up of findings" => {
-        OtherStage { finding: Key, stage: Standing } = "finding {finding} is {stage}";
+        OtherStage { finding: FindingKey, stage: Standing } = "finding {finding} is {stage}";
     }
 
     under MGA, "Art. 25: contradictory procedure" => {
         OwnFinding = "the auditor who raised it does not answer it" as Forbidden;
         NotAuditee
             = "a coordinator answers for their own grant only, and this finding names none" as Forbidden;
-        Answered(Key) = "finding {0} has been answered";
-        NotHeard { finding: Key, answer_by: Timestamp }
+        Answered(FindingKey) = "finding {0} has been answered";
+        NotHeard { finding: FindingKey, answer_by: Timestamp }
             = "the auditee has not answered {finding} and has time until {answer_by}";
     }
 
@@ -95,8 +95,8 @@ refusals! {
         Itself(PaymentId) = "payment {0} is what the finding is about";
         CorrectionExceeded { asked: Money, left: Money }
             = "{asked} is more than the {left} left to correct";
-        NotCorrected { finding: Key, left: Money } = "{left} of finding {finding} is not corrected";
-        NotSettled { finding: Key, stage: Standing } = "finding {finding} is {stage}";
+        NotCorrected { finding: FindingKey, left: Money } = "{left} of finding {finding} is not corrected";
+        NotSettled { finding: FindingKey, stage: Standing } = "finding {finding} is {stage}";
     }
 
     under "ISA 530", "para. 6-8: design, size and selection of samples" => {

@@ -15,7 +15,7 @@ use crate::facts::fund::Fund;
 use crate::facts::proposal;
 use crate::facts::proposal::Phase;
 use crate::facts::world::World;
-use crate::kernel::ids::{CallId, GrantId, Key, ProposalId, StreamKey};
+use crate::kernel::ids::{CallId, CommitmentKey, CutOffKey, GrantId, ProposalId, StreamKey};
 use crate::kernel::money::Money;
 use crate::kernel::refusal::Refusal;
 use schemars::JsonSchema;
@@ -30,9 +30,9 @@ pub struct AwardRound {
     pub call: CallId,
     /// Key of the global commitment to draw on; made in this decision if it does not exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub commitment: Option<Key>,
+    pub commitment: Option<CommitmentKey>,
     /// The cut-off whose round it is.
-    pub cut_off: Key,
+    pub cut_off: CutOffKey,
     /// What is funded.
     #[schemars(length(max = 50))]
     pub funded: Vec<Funded>,
@@ -254,7 +254,7 @@ impl Call {
     ///
     /// # Errors
     /// No such cut-off, or not closed, or cancelled.
-    pub fn round(&self, key: &Key) -> Result<&Round, Refusal> {
+    pub fn round(&self, key: &CutOffKey) -> Result<&Round, Refusal> {
         let rejection = match &self.cut_off(key)?.status {
             CutOffStatus::Closed(round) => return Ok(round),
             CutOffStatus::Open => Rejection::CutOffOpen(key.clone()),
@@ -267,7 +267,7 @@ impl Call {
     ///
     /// # Errors
     /// [`Rejection::ReexaminationDue`].
-    pub fn check_unquestioned(&self, cut_off: &Key) -> Result<(), Refusal> {
+    pub fn check_unquestioned(&self, cut_off: &CutOffKey) -> Result<(), Refusal> {
         let decision = self.round(cut_off)?.decision.as_ref();
         if decision.is_some_and(|decision| !decision.questioned.is_empty()) {
             return Err(Rejection::ReexaminationDue(cut_off.clone()).into());
@@ -281,7 +281,7 @@ fn final_ranking<'a>(
     world: &'a World,
     id: &CallId,
     call: &Call,
-    cut_off: &Key,
+    cut_off: &CutOffKey,
 ) -> Result<&'a [Place], Refusal> {
     let stages = call.document()?.evaluation.as_ref().map(|evaluation| &evaluation.stages);
     let stage = stages.and_then(|stages| stages.last()).map(|stage| &stage.key);
@@ -325,8 +325,8 @@ fn check_grant(world: &World, grant: &GrantId) -> Result<(), Refusal> {
 fn rest_of(
     fund: &Fund,
     budget: &Budget,
-    commitment: &Key,
-    (call, cut_off): (&CallId, &Key),
+    commitment: &CommitmentKey,
+    (call, cut_off): (&CallId, &CutOffKey),
     asked: Money,
 ) -> Result<Money, Refusal> {
     let global = fund.global(commitment)?;
@@ -352,7 +352,7 @@ pub struct ActivateReserve {
     pub call: CallId,
     /// Key of the global commitment to draw on; that of the round when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub commitment: Option<Key>,
+    pub commitment: Option<CommitmentKey>,
     /// The grant that it becomes.
     pub grant: GrantId,
     /// The proposal.
@@ -407,7 +407,7 @@ impl Decide for ActivateReserve {
 }
 
 impl ActivateReserve {
-    fn commitment_of<'a>(&'a self, decision: &'a RoundDecision) -> Option<&'a Key> {
+    fn commitment_of<'a>(&'a self, decision: &'a RoundDecision) -> Option<&'a CommitmentKey> {
         self.commitment.as_ref().or(decision.commitment.as_ref())
     }
 
@@ -415,7 +415,7 @@ impl ActivateReserve {
         &self,
         world: &World,
         call: &Call,
-        cut_off: &Key,
+        cut_off: &CutOffKey,
         decision: &RoundDecision,
     ) -> Result<Option<NewEvent>, Refusal> {
         let Some(asked) = self.union else { return Ok(None) };
@@ -449,7 +449,7 @@ pub struct Reexamine {
     /// The call.
     pub call: CallId,
     /// The cut-off whose round it is.
-    pub cut_off: Key,
+    pub cut_off: CutOffKey,
     /// What came of it, and why.
     #[schemars(length(min = 1, max = 2000))]
     pub reason: String,

@@ -2,7 +2,7 @@
 
 use crate::decide::call::refusals::Rejection;
 use crate::facts::call::{Call, CutOff};
-use crate::kernel::ids::Key;
+use crate::kernel::ids::CutOffKey;
 use crate::kernel::refusal::{Common, Refusal};
 use crate::kernel::time::LocalTime;
 use crate::rulebook::Document;
@@ -21,7 +21,7 @@ impl Call {
     ///
     /// # Errors
     /// [`Rejection::NoCutOff`].
-    pub fn cut_off(&self, key: &Key) -> Result<&CutOff, Refusal> {
+    pub fn cut_off(&self, key: &CutOffKey) -> Result<&CutOff, Refusal> {
         let found = self.cut_offs.get(key);
         found.ok_or_else(|| Refusal::from(Rejection::NoCutOff(key.clone())).at("/cut_off"))
     }

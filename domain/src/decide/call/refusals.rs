@@ -1,6 +1,6 @@
 //! Why a call says no.
 
-use crate::kernel::ids::{GrantId, Key, ProposalId};
+use crate::kernel::ids::{CommitmentKey, CutOffKey, GrantId, ProposalId};
 use crate::kernel::law::{FR, OURS, RULES};
 use crate::kernel::money::Money;
 use crate::kernel::refusal::refusals;
@@ -22,16 +22,16 @@ refusals! {
     }
 
     under OURS, "the calendar of cut-offs (rules.md#calendar)" => {
-        CutOffTwice(Key) = "cut-off {0} has the same key or the same instant as another one";
-        NoCutOff(Key) = "the call has no cut-off {0}" as NotFound;
-        CutOffInThePast { cut_off: Key, at: Timestamp, now: Timestamp }
+        CutOffTwice(CutOffKey) = "cut-off {0} has the same key or the same instant as another one";
+        NoCutOff(CutOffKey) = "the call has no cut-off {0}" as NotFound;
+        CutOffInThePast { cut_off: CutOffKey, at: Timestamp, now: Timestamp }
             = "cut-off {cut_off} would lie at {at}, and it is {now}";
-        CutOffAfterEnd(Key) = "cut-off {0} lies after the end of the call";
-        CutOffClosed(Key) = "cut-off {0} has closed; it does not open again" as Conflict;
-        CutOffCancelled(Key) = "cut-off {0} was cancelled" as Conflict;
-        CutOffNotDue { cut_off: Key, at: Timestamp, now: Timestamp }
+        CutOffAfterEnd(CutOffKey) = "cut-off {0} lies after the end of the call";
+        CutOffClosed(CutOffKey) = "cut-off {0} has closed; it does not open again" as Conflict;
+        CutOffCancelled(CutOffKey) = "cut-off {0} was cancelled" as Conflict;
+        CutOffNotDue { cut_off: CutOffKey, at: Timestamp, now: Timestamp }
             = "cut-off {cut_off} closes at {at}, and it is {now}";
-        CutOffOpen(Key) = "cut-off {0} has not closed yet";
+        CutOffOpen(CutOffKey) = "cut-off {0} has not closed yet";
     }
 
     under OURS, "commitments add up (rules.md#add-up)" => {
@@ -40,14 +40,14 @@ refusals! {
     }
 
     under OURS, "a round is decided once and whole (rules.md#whole-round)" => {
-        RoundDecided(Key) = "the round of cut-off {0} has been decided already" as Conflict;
+        RoundDecided(CutOffKey) = "the round of cut-off {0} has been decided already" as Conflict;
     }
 
     under FR, "Art. 61: conflict of interests" => {
-        ReexaminationDue(Key)
+        ReexaminationDue(CutOffKey)
             = "a conflict of interest was learnt after cut-off {0} was decided: it is to be \
                reexamined";
-        NothingToReexamine(Key) = "nothing of the decision on cut-off {0} is to be reexamined";
+        NothingToReexamine(CutOffKey) = "nothing of the decision on cut-off {0} is to be reexamined";
     }
 
     under OURS, "a round is decided once and whole (rules.md#whole-round)" => {
@@ -55,7 +55,7 @@ refusals! {
     }
 
     under OURS, "the calendar of cut-offs (rules.md#calendar)" => {
-        NotInRound { proposal: ProposalId, cut_off: Key }
+        NotInRound { proposal: ProposalId, cut_off: CutOffKey }
             = "proposal {proposal} is not in the round of cut-off {cut_off}";
     }
 
@@ -71,7 +71,7 @@ refusals! {
     }
 
     under RULES, "evaluation" => {
-        NotRanked(Key) = "the round of cut-off {0} has not been ranked by its panel";
+        NotRanked(CutOffKey) = "the round of cut-off {0} has not been ranked by its panel";
         BelowThreshold(ProposalId) = "proposal {0} did not pass every threshold";
         PassedOver { skipped: ProposalId, funded: ProposalId }
             = "proposal {skipped} ranks above {funded}: fund it, or reject it with a reason";
@@ -97,7 +97,7 @@ refusals! {
 
     under FR, "Art. 112(4): global commitments" => {
         NoCommitment = "an award of money draws on a global commitment: give its key";
-        OtherCommitment(Key)
+        OtherCommitment(CommitmentKey)
             = "global commitment {0} was made for another call, round, line or source";
     }
 }

@@ -5,7 +5,7 @@
 use crate::facts::call::ROUND_REASON_BYTES_MAX;
 use crate::facts::evaluation::{Place, Tie};
 use crate::facts::proposal::Content;
-use crate::kernel::ids::{Country, Key, ProposalId};
+use crate::kernel::ids::{AspectKey, Country, CriterionKey, ProposalId};
 use crate::kernel::money::Rate;
 use crate::rulebook::{Comparator, Evaluation, Selection, Stage};
 use jiff::Timestamp;
@@ -39,7 +39,7 @@ pub(super) struct Entrant<'a> {
     pub content: &'a Content,
     pub received_at: Timestamp,
     /// Score in tenths by criterion.
-    pub scores: Vec<(Key, u32)>,
+    pub scores: Vec<(CriterionKey, u32)>,
 }
 
 /// Ranks. The error holds the proposals that no rule tells apart.
@@ -106,7 +106,7 @@ impl<'a> Scored<'a> {
 }
 
 impl Entrant<'_> {
-    fn score(&self, criterion: &Key) -> u32 {
+    fn score(&self, criterion: &CriterionKey) -> u32 {
         self.scores.iter().find(|(key, _)| key == criterion).map_or(0, |(_, tenths)| *tenths)
     }
 
@@ -195,9 +195,10 @@ impl<'a> Race<'a> {
         self.panel.iter().find(orders)
     }
 
-    fn new_aspects(&self, one: &Entrant<'_>) -> Vec<Key> {
-        let covered =
-            |key: &&Key| self.above.iter().any(|above| above.entrant.content.covers.contains(key));
+    fn new_aspects(&self, one: &Entrant<'_>) -> Vec<AspectKey> {
+        let covered = |key: &&AspectKey| {
+            self.above.iter().any(|above| above.entrant.content.covers.contains(key))
+        };
         one.content.covers.iter().filter(|key| !covered(key)).cloned().collect()
     }
 

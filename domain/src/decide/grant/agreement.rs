@@ -12,7 +12,7 @@ use crate::facts::grant::change::Change;
 use crate::facts::grant::{Event, Grant};
 use crate::facts::world::World;
 use crate::kernel::actor::Role;
-use crate::kernel::ids::{FundId, GrantId, Key};
+use crate::kernel::ids::{AmendmentKey, FundId, GrantId};
 use crate::kernel::money::Money;
 use crate::kernel::refusal::Refusal;
 use jiff::civil::Date;
@@ -168,7 +168,7 @@ impl Decide for Sign {
 #[serde(deny_unknown_fields)]
 pub struct RequestAmendment {
     /// Its key in this grant.
-    pub amendment: Key,
+    pub amendment: AmendmentKey,
     /// What would change.
     pub change: Change,
     /// The grant.
@@ -185,7 +185,7 @@ impl Decide for RequestAmendment {
         grant.check_applicant(meta)?;
         let amendment = self.amendment.clone();
         if grant.amendments.contains_key(&amendment) {
-            return Err(Rejection::KeyUsed { what: "amendment", key: amendment }.into());
+            return Err(Rejection::KeyUsed { what: "amendment", key: amendment.to_string() }.into());
         }
         grant.amended(&self.change).map_err(|refusal| refusal.at("/change"))?;
         let (change, reason) = (self.change.clone(), self.reason.clone());
@@ -199,7 +199,7 @@ impl Decide for RequestAmendment {
 #[serde(deny_unknown_fields)]
 pub struct DecideAmendment {
     /// Which.
-    pub amendment: Key,
+    pub amendment: AmendmentKey,
     /// Whether the authority agrees.
     pub approved: bool,
     /// The grant.
@@ -224,8 +224,18 @@ impl Decide for DecideAmendment {
         let (amendment, reason) = (self.amendment.clone(), self.reason.clone());
         let change = match grant.amendments.get(&amendment) {
             Some((_, Some(change))) => change,
-            Some(_) => return Err(Rejection::Decided { what: "amendment", key: amendment }.into()),
-            None => return Err(Rejection::UnknownKey { what: "amendment", key: amendment }.into()),
+            Some(_) => {
+                return Err(
+                    Rejection::Decided { what: "amendment", key: amendment.to_string() }.into()
+                );
+            }
+            None => {
+                return Err(Rejection::UnknownKey {
+                    what: "amendment",
+                    key: amendment.to_string(),
+                }
+                .into());
+            }
         };
         let event = if self.approved {
             // Another amendment may have been agreed since this one was asked for.

@@ -6,14 +6,15 @@ use crate::facts::grant::Terms;
 use crate::facts::grant::budget::{
     BENEFICIARIES_MAX, Beneficiary, Budget, Cost, ITEMS_MAX, Item, Part,
 };
-use crate::kernel::ids::Key;
+use crate::kernel::ids::{BeneficiaryKey, ItemKey};
 use crate::kernel::money::{Money, Rate};
 use crate::kernel::refusal::Refusal;
 use std::collections::BTreeSet;
+use std::fmt::Display;
 
 impl Terms {
     /// The ceiling of the Union's share of a cost item.
-    pub(crate) fn ceiling(&self, item: &Key) -> Result<Rate, Refusal> {
+    pub(crate) fn ceiling(&self, item: &ItemKey) -> Result<Rate, Refusal> {
         let ceilings = self.funding.as_ref().map(|funding| &funding.ceilings);
         let ceiling = ceilings.and_then(|ceilings| ceilings.get(item));
         ceiling.copied().ok_or_else(|| Rejection::NotFunded(item.clone()).into())
@@ -28,11 +29,11 @@ impl Terms {
 }
 
 impl Budget {
-    pub(super) fn member(&mut self, key: &Key) -> Result<&mut Beneficiary, Refusal> {
+    pub(super) fn member(&mut self, key: &BeneficiaryKey) -> Result<&mut Beneficiary, Refusal> {
         let mut members = self.beneficiaries.iter_mut();
-        members
-            .find(|member| member.beneficiary == *key)
-            .ok_or_else(|| Rejection::UnknownKey { what: "beneficiary", key: key.clone() }.into())
+        members.find(|member| member.beneficiary == *key).ok_or_else(|| {
+            Rejection::UnknownKey { what: "beneficiary", key: key.to_string() }.into()
+        })
     }
 
     /// The Union's share and the total, when every rule of a budget holds.
@@ -79,7 +80,7 @@ impl Item {
         }
         let parts = self.union.plus(self.national)?.plus(self.other)?;
         if parts != self.total {
-            let (item, total) = (self.item.clone(), self.total);
+            let (item, total) = (self.item.to_string(), self.total);
             return Err(Rejection::DoesNotAddUp { item, parts, total }.into());
         }
         check_ceiling(&self.item, self.union, ceiling, self.total)
@@ -102,7 +103,7 @@ impl Cost {
 }
 
 pub(super) fn check_ceiling(
-    item: &Key,
+    item: &impl Display,
     union: Money,
     ceiling: Rate,
     total: Money,
@@ -110,7 +111,7 @@ pub(super) fn check_ceiling(
     if union.within(ceiling, total) {
         return Ok(());
     }
-    Err(Rejection::CeilingExceeded { item: item.clone(), union, ceiling, total }.into())
+    Err(Rejection::CeilingExceeded { item: item.to_string(), union, ceiling, total }.into())
 }
 
 pub(super) fn check_not_negative(amount: Money) -> Result<(), Refusal> {
@@ -118,14 +119,14 @@ pub(super) fn check_not_negative(amount: Money) -> Result<(), Refusal> {
     if amount.is_negative() { Err(Rejection::Negative(amount).into()) } else { Ok(()) }
 }
 
-pub(super) fn check_once<'a>(
+pub(super) fn check_once<'a, K: Ord + Display + 'a>(
     what: &'static str,
-    keys: impl Iterator<Item = &'a Key>,
+    keys: impl Iterator<Item = &'a K>,
 ) -> Result<(), Refusal> {
     let mut seen = BTreeSet::new();
     for key in keys {
         if !seen.insert(key) {
-            return Err(Rejection::KeyUsed { what, key: key.clone() }.into());
+            return Err(Rejection::KeyUsed { what, key: key.to_string() }.into());
         }
     }
     Ok(())

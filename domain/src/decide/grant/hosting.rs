@@ -11,7 +11,7 @@ use crate::facts::grant::Event;
 use crate::facts::grant::hosting::Contract;
 use crate::facts::world::World;
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{FundId, GrantId, Key};
+use crate::kernel::ids::{FundId, GrantId, ProcurementKey, SupplierKey};
 use crate::kernel::money::Money;
 use crate::kernel::refusal::Refusal;
 use jiff::civil::Date;
@@ -54,7 +54,7 @@ pub struct StartProcurement {
     /// The grant.
     pub grant: GrantId,
     /// Its key in this grant.
-    pub procurement: Key,
+    pub procurement: ProcurementKey,
     /// What is tendered.
     #[schemars(length(min = 1, max = 2000))]
     pub tender: String,
@@ -69,7 +69,8 @@ impl Decide for StartProcurement {
         }
         if grant.procurements.contains_key(&self.procurement) {
             let key = self.procurement.clone();
-            let refusal = Refusal::from(Rejection::KeyUsed { what: "procurement", key });
+            let refusal =
+                Refusal::from(Rejection::KeyUsed { what: "procurement", key: key.to_string() });
             return Err(refusal.at("/procurement"));
         }
         let (procurement, tender) = (self.procurement.clone(), self.tender.clone());
@@ -90,10 +91,10 @@ pub struct SignContract {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub national: Option<Money>,
     /// Of which procurement.
-    pub procurement: Key,
+    pub procurement: ProcurementKey,
     /// With whom; unknown when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub supplier: Option<Key>,
+    pub supplier: Option<SupplierKey>,
     /// What it costs; unknown when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<Money>,
@@ -108,14 +109,20 @@ impl Decide for SignContract {
         let key = self.procurement.clone();
         match grant.procurements.get(&key) {
             Some(None) => {}
-            Some(Some(_)) => return Err(Rejection::Decided { what: "procurement", key }.into()),
-            None => return Err(Rejection::UnknownKey { what: "procurement", key }.into()),
+            Some(Some(_)) => {
+                return Err(Rejection::Decided { what: "procurement", key: key.to_string() }.into());
+            }
+            None => {
+                return Err(
+                    Rejection::UnknownKey { what: "procurement", key: key.to_string() }.into()
+                );
+            }
         }
         check_not_negative(self.national.unwrap_or_default())?;
         if let Some(total) = self.total {
             let parts = self.union.plus(self.national.unwrap_or_default())?;
             if parts > total {
-                return Err(Rejection::DoesNotAddUp { item: key, parts, total }.into());
+                return Err(Rejection::DoesNotAddUp { item: key.to_string(), parts, total }.into());
             }
             check_ceiling(&key, self.union, grant.terms().acquisition(), total)
                 .map_err(|refusal| refusal.at("/union"))?;

@@ -2,7 +2,7 @@
 
 use crate::facts::grant::Party;
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{AccountKey, GrantId, Key, StreamId};
+use crate::kernel::ids::{AccountKey, BeneficiaryKey, GrantId, ItemKey, ReportKey, StreamId};
 use crate::kernel::law::{FR, MGA, OURS};
 use crate::kernel::money::{Money, Rate};
 use crate::kernel::refusal::refusals;
@@ -27,8 +27,8 @@ refusals! {
     }
 
     under OURS, "a key names one thing for ever (rules.md#keys)" => {
-        KeyUsed { what: &'static str, key: Key } = "{what} {key} exists already" as Conflict;
-        UnknownKey { what: &'static str, key: Key } = "there is no {what} {key}";
+        KeyUsed { what: &'static str, key: String } = "{what} {key} exists already" as Conflict;
+        UnknownKey { what: &'static str, key: String } = "there is no {what} {key}";
     }
 
     under OURS, "a budget adds up (rules.md#budget)" => {
@@ -36,22 +36,22 @@ refusals! {
     }
 
     under "Rules document of the call", "funding.ceilings: the Union's share of each cost item" => {
-        NotFunded(Key) = "the rules of the call fund no item {0}";
+        NotFunded(ItemKey) = "the rules of the call fund no item {0}";
     }
 
     under OURS, "a budget adds up (rules.md#budget)" => {
-        DoesNotAddUp { item: Key, parts: Money, total: Money }
+        DoesNotAddUp { item: String, parts: Money, total: Money }
             = "the parts of {item} add up to {parts}, not to {total}";
     }
 
     under "Rules document of the call", "funding.ceilings: the Union's share of each cost item" => {
-        CeilingExceeded { item: Key, union: Money, ceiling: Rate, total: Money }
+        CeilingExceeded { item: String, union: Money, ceiling: Rate, total: Money }
             = "{union} is more than {ceiling} of the {total} for {item}";
     }
 
     under MGA, "Art. 7-9: coordinator, beneficiaries and other participants" => {
         OneCoordinator(usize) = "a consortium has one coordinator, not {0}";
-        PartnerFunded(Key) = "{0} takes part without funding";
+        PartnerFunded(BeneficiaryKey) = "{0} takes part without funding";
     }
 
     under OURS, "a budget adds up (rules.md#budget)" => {
@@ -97,12 +97,12 @@ refusals! {
     }
 
     under OURS, "a key names one thing for ever (rules.md#keys)" => {
-        Decided { what: &'static str, key: Key } = "{what} {key} is decided already" as Conflict;
+        Decided { what: &'static str, key: String } = "{what} {key} is decided already" as Conflict;
     }
 
     under MGA, "Art. 21: reporting" => {
-        PeriodTaken { report: Key, to: Date } = "report {report} covers days up to {to} already";
-        MoreThanClaimed { item: Key, accepted: Money, claimed: Money }
+        PeriodTaken { report: ReportKey, to: Date } = "report {report} covers days up to {to} already";
+        MoreThanClaimed { item: ItemKey, accepted: Money, claimed: Money }
             = "{accepted} is more than the {claimed} claimed for {item}";
     }
 

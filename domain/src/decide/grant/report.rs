@@ -11,7 +11,7 @@ use crate::facts::grant::budget::{Cost, ITEMS_MAX};
 use crate::facts::grant::report::ReportKind;
 use crate::facts::world::World;
 use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{GrantId, Key};
+use crate::kernel::ids::{GrantId, ReportKey};
 use crate::kernel::refusal::Refusal;
 use jiff::civil::Date;
 use schemars::JsonSchema;
@@ -33,7 +33,7 @@ pub struct SubmitReport {
     /// Which.
     pub kind: ReportKind,
     /// Its key in this grant.
-    pub report: Key,
+    pub report: ReportKey,
     /// Last day of its period.
     pub to: Date,
 }
@@ -51,7 +51,7 @@ impl Decide for SubmitReport {
         grant.check_applicant(meta)?;
         if grant.reports.contains_key(&self.report) {
             let key = self.report.clone();
-            return Err(Rejection::KeyUsed { what: "report", key }.into());
+            return Err(Rejection::KeyUsed { what: "report", key: key.to_string() }.into());
         }
         check_dates(self.from, self.to).map_err(|refusal| refusal.at("/to"))?;
         let mut earlier = grant.reports.iter();
@@ -87,7 +87,7 @@ pub struct AssessReport {
     /// The grant.
     pub grant: GrantId,
     /// Which.
-    pub report: Key,
+    pub report: ReportKey,
 }
 
 impl Meets<needs::OtherPerson> for AssessReport {
@@ -106,10 +106,10 @@ impl Decide for AssessReport {
         let grant = world.find(&world.grants, &self.grant)?;
         let key = self.report.clone();
         let Some(report) = grant.reports.get(&key) else {
-            return Err(Rejection::UnknownKey { what: "report", key }.into());
+            return Err(Rejection::UnknownKey { what: "report", key: key.to_string() }.into());
         };
         if report.accepted.is_some() {
-            return Err(Rejection::Decided { what: "report", key }.into());
+            return Err(Rejection::Decided { what: "report", key: key.to_string() }.into());
         }
         let terms = grant.terms();
         check_costs(&terms, &self.accepted).map_err(|refusal| refusal.at("/accepted"))?;

@@ -1,6 +1,6 @@
 //! What an action costs and who gets the Union's part, item by item, within the ceilings of the rules.
 
-use crate::kernel::ids::{Country, Key};
+use crate::kernel::ids::{BeneficiaryKey, Country, ItemKey};
 use crate::kernel::money::Money;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ pub struct Budget {
 #[serde(deny_unknown_fields)]
 pub struct Item {
     /// Its key in the rules, for example `operating`.
-    pub item: Key,
+    pub item: ItemKey,
     /// Paid by participating states.
     pub national: Money,
     /// Paid by others: regions, own means.
@@ -44,7 +44,7 @@ pub struct Item {
 #[serde(deny_unknown_fields)]
 pub struct Beneficiary {
     /// Its key.
-    pub beneficiary: Key,
+    pub beneficiary: BeneficiaryKey,
     /// Where it is.
     pub country: Country,
     /// As what it takes part.
@@ -72,7 +72,7 @@ pub enum Part {
 #[serde(deny_unknown_fields)]
 pub struct Cost {
     /// Key of the item.
-    pub item: Key,
+    pub item: ItemKey,
     /// What it cost.
     pub total: Money,
     /// The Union's part.

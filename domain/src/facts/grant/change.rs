@@ -1,7 +1,7 @@
 //! What an amendment of the grant agreement changes.
 
 use crate::facts::grant::budget::{Beneficiary, Budget};
-use crate::kernel::ids::Key;
+use crate::kernel::ids::BeneficiaryKey;
 use jiff::civil::Date;
 use schemars::JsonSchema;
 use serde::de::value::MapAccessDeserializer;
@@ -30,14 +30,14 @@ pub enum Change {
         /// Who.
         beneficiary: Beneficiary,
         /// Who gives the share.
-        from: Key,
+        from: BeneficiaryKey,
     },
     /// Someone leaves, and their share passes on.
     RemoveBeneficiary {
         /// Who.
-        beneficiary: Key,
+        beneficiary: BeneficiaryKey,
         /// Who takes the share over.
-        to: Key,
+        to: BeneficiaryKey,
     },
 }
 
@@ -79,10 +79,10 @@ struct Fields {
     beneficiary: Option<Who>,
     budget: Option<Budget>,
     ends: Option<Date>,
-    from: Option<Key>,
+    from: Option<BeneficiaryKey>,
     kind: Kind,
     starts: Option<Date>,
-    to: Option<Key>,
+    to: Option<BeneficiaryKey>,
 }
 
 #[derive(Deserialize)]
@@ -96,7 +96,7 @@ enum Kind {
 
 /// Someone who joins, or the key of someone who leaves.
 enum Who {
-    Known(Key),
+    Known(BeneficiaryKey),
     New(Beneficiary),
 }
 

@@ -1,6 +1,6 @@
 //! Holds the hosting contract of a grant.
 
-use crate::kernel::ids::{FundId, Key};
+use crate::kernel::ids::{FundId, ProcurementKey, SupplierKey};
 use crate::kernel::money::Money;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,10 +15,10 @@ pub struct Contract {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub national: Option<Money>,
     /// Of which procurement.
-    pub procurement: Key,
+    pub procurement: ProcurementKey,
     /// With whom.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub supplier: Option<Key>,
+    pub supplier: Option<SupplierKey>,
     /// What it costs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<Money>,

@@ -9,7 +9,7 @@ use super::words::{counted, word};
 use clap::{Args, Subcommand};
 use domain::facts::personal;
 use domain::facts::personal::{Facts, Processing, REGISTER};
-use domain::kernel::ids::{ActorId, CommandId, IdError, Key, StreamId, SubjectId};
+use domain::kernel::ids::{ActorId, CommandId, IdError, OpeningKey, StreamId, SubjectId};
 use domain::kernel::sealed::{Purpose, Sealed};
 use domain::process::react::check_outside;
 use domain::{Actor, Commit, Parsed, Role, World};
@@ -46,7 +46,7 @@ pub struct ExportArgs {
     subject: SubjectId,
     /// Uses this opening, which another person approved, and records that it was used
     #[arg(long, value_name = "KEY", requires = "actor")]
-    opening: Option<Key>,
+    opening: Option<OpeningKey>,
     /// Opens as this person, who asked for the opening
     #[arg(long, value_name = "ID", env = "TRANCHE_ACTOR", hide_env_values = true)]
     actor: Option<ActorId>,
@@ -124,7 +124,7 @@ async fn show(source: &Source, subject: &SubjectId, json: bool) -> Result<(), Fa
 /// Records that the opening is used, and gives the purposes that it is for.
 async fn open(
     source: &Source,
-    (args, opening, actor): (&ExportArgs, &Key, &ActorId),
+    (args, opening, actor): (&ExportArgs, &OpeningKey, &ActorId),
     clock: Option<Timestamp>,
 ) -> Result<Vec<Purpose>, Failure> {
     let payload = json!({ "subject": args.subject, "opening": opening });
