@@ -14,7 +14,6 @@ mod store;
 mod wire;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,13 +24,11 @@ pub use crate::remote::{
     ANSWER_WAIT, APPEND_WAIT, CONNECT_WAIT, POLL_INTERVAL, READ_WAIT, RETRY_PAUSE,
 };
 use crate::{Error, Group, Log, Position};
+pub use news::NEWS_INTERVAL;
 use news::News;
 pub use options::{BadUrl, Options};
 pub use settings::stream_metadata;
 use wire::Wire;
-
-/// The time between two looks for a new event, while somebody waits for one.
-pub const NEWS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// A log in a stream of EventStoreDB. Any number of handles may read it and append to it, in this process
 /// and elsewhere; of those that append at one head, one succeeds.

@@ -20,24 +20,22 @@ mod tests;
 pub mod wire;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
+use crate::remote::Remote;
 pub use crate::remote::{
     ANSWER_WAIT, APPEND_WAIT, CONNECT_WAIT, POLL_INTERVAL, READ_WAIT, RETRY_PAUSE,
 };
-use crate::remote::{Remote, Sequence, Tip};
 use crate::{Error, Group, Log, Position};
 pub use lease::{LEASE, LEASE_TURN, Lease, Standing};
 pub use options::{API, BadUrl, Options, REPLICAS};
-pub use settings::{DUPLICATE_WINDOW, Durability, SERVER_VERSION_MIN, Sync, stream_settings};
+pub use settings::{
+    DUPLICATE_WINDOW, Durability, SERVER_VERSION_MIN, SETTINGS_WAIT, Sync, stream_settings,
+};
 pub use wire::Wire;
-
-/// The time that servers may take to tell their settings when a log is opened.
-pub const SETTINGS_WAIT: Duration = Duration::from_secs(1);
 
 /// A log in a JetStream stream. Any number of handles may read it and append to it, in this process
 /// and elsewhere; of those that append at one head, one succeeds.

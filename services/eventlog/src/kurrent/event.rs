@@ -5,8 +5,7 @@ use eventstore::{EventData, RecordedEvent};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::remote::stored::Claims;
-use crate::remote::{Proposed, Sequence, Stored, Tip};
+use crate::remote::{Claims, Proposed, Sequence, Stored, Tip};
 use crate::{Damage, Place, body};
 
 /// The type of every event of a log.

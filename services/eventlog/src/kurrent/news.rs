@@ -5,12 +5,15 @@
 //! 3449). The question is small, its answer empty most of the time, and nobody asks while nobody waits.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::NEWS_INTERVAL;
 use super::wire::Wire;
 use crate::remote::{Notices, Remote, Sequence};
+
+/// The time between two looks for a new event, while somebody waits for one.
+pub const NEWS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Asks while somebody waits.
 pub(super) struct News(Weak<Remote<Wire>>);

@@ -3,9 +3,8 @@
 use eventstore::{Error as Failure, EventData};
 use serde_json::{Value, json};
 
-use super::READ_WAIT;
 use super::wire::{Range, Wire};
-use crate::remote::until;
+use crate::remote::{READ_WAIT, until};
 use crate::{Error, Setting};
 
 /// The version of the format, kept in the stream's metadata. A program refuses every other.

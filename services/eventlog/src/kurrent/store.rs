@@ -4,7 +4,7 @@ use eventstore::Error as Failure;
 
 use super::event;
 use super::wire::{Range, Wire};
-use crate::remote::{Batch, Last, Proposed, Published, Sequence, Store, Tip};
+use crate::remote::{Batch, Last, Proposed, Published, READ_WAIT, Sequence, Store, Tip, until};
 use crate::{Damage, Error, Place};
 
 /// In what a server says of an append, or an event, that is longer than it takes: for either there are
@@ -26,7 +26,7 @@ impl Store for Wire {
     }
 
     async fn last(&self) -> Result<Last, Error> {
-        crate::remote::until(super::READ_WAIT, || async {
+        until(READ_WAIT, || async {
             let events = self.events(&self.stream, Range::Last).await;
             let events = events.map_err(|failure| self.failed(&failure))?;
             let Some(event) = events.first() else {

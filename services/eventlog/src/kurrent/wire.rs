@@ -15,9 +15,9 @@ use eventstore::{
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
-use super::{ANSWER_WAIT, CONNECT_WAIT, Options, RETRY_PAUSE};
+use super::options::Options;
 use crate::Error;
-use crate::remote::Sequence;
+use crate::remote::{ANSWER_WAIT, CONNECT_WAIT, RETRY_PAUSE, Sequence};
 
 /// How often the crate looks for a server before it gives up; its first look is the second.
 const LOOKS: usize = 2;

@@ -15,11 +15,12 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
+use super::message;
 use super::settings::{STREAM_EXISTS, STREAM_NOT_FOUND};
 use super::store::WRONG_LAST_SEQUENCE;
 use super::wire::Wire;
-use super::{Sequence, message};
 use crate::Error;
+use crate::remote::Sequence;
 
 /// The time that a lease lasts after it was last written.
 pub const LEASE: Duration = Duration::from_secs(2);

@@ -11,8 +11,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use super::{CONNECT_WAIT, Options, RETRY_PAUSE};
+use super::options::Options;
 use crate::Error;
+use crate::remote::{CONNECT_WAIT, RETRY_PAUSE};
 
 /// How often the connection is tried, so that a dead one is found.
 const PING_INTERVAL: Duration = Duration::from_secs(5);

@@ -3,9 +3,7 @@
 use async_nats::{HeaderMap, Message};
 use uuid::Uuid;
 
-use super::{Sequence, Tip};
-use crate::remote::Stored;
-use crate::remote::stored::Claims;
+use crate::remote::{Claims, Sequence, Stored, Tip};
 use crate::{Damage, Place, body};
 
 /// The version of the format, kept in the stream's metadata. A program refuses every other.

@@ -8,12 +8,14 @@ use serde_json::{Map, Value, json};
 use tokio::time::{Instant, timeout_at};
 
 use super::message::{FORMAT, HEADERS_BYTES_MAX};
-use super::wire::{Info, Wire, next_forever, until};
-use super::{READ_WAIT, SETTINGS_WAIT};
+use super::wire::{Info, Refused, Wire, next_forever};
+use crate::remote::{READ_WAIT, until};
 use crate::{Damage, Error, GROUP_BYTES_MAX, Place, Setting};
 
 /// The oldest server: the first that sends many messages for one request.
 pub const SERVER_VERSION_MIN: (u64, u64) = (2, 11);
+/// The time that servers may take to tell their settings when a log is opened.
+pub const SETTINGS_WAIT: Duration = Duration::from_secs(1);
 /// For how long a server must know the ids of messages, so that a second try is stored once.
 pub const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 
@@ -256,7 +258,7 @@ fn refused(wire: &Wire, wrong: Vec<Setting>) -> Error {
     Error::Settings { store: format!("the NATS stream {}", wire.stream), wrong }
 }
 
-fn unavailable(wire: &Wire, refused: &super::wire::Refused) -> Error {
+fn unavailable(wire: &Wire, refused: &Refused) -> Error {
     Error::Unavailable(format!("stream {}: {refused}", wire.stream))
 }
 

@@ -9,6 +9,8 @@ mod secure;
 mod settings;
 mod tls;
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::server::{Cluster, Server};

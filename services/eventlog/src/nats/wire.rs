@@ -19,10 +19,11 @@ use serde_json::{Map, Value, json};
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, timeout};
 
-use super::{ANSWER_WAIT, CONNECT_WAIT, Options, READ_WAIT, Sequence, login, message};
+use super::options::Options;
+use super::{login, message};
 use crate::Error;
-use crate::remote::Batch;
 pub use crate::remote::until;
+use crate::remote::{ANSWER_WAIT, Batch, CONNECT_WAIT, READ_WAIT, Sequence};
 
 /// After so long without an answer of use another server is tried: ours may be cut off from the others,
 /// or without JetStream, and would keep us for ever.

@@ -5,7 +5,10 @@ use bytes::Bytes;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::{APPEND_WAIT, Proposed, Published, RETRY_PAUSE, Remote, Store, Tip};
+use super::handle::Remote;
+use super::message::Tip;
+use super::store::{Proposed, Published, Store};
+use super::waits::{APPEND_WAIT, RETRY_PAUSE};
 use crate::{Error, Position, body};
 
 /// What is behind the tip that a try was fenced with.

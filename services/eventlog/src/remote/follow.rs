@@ -4,11 +4,15 @@
 //! somebody waits the head is looked at now and then anyway.
 
 use std::future::Future;
-use std::sync::Weak;
+use std::sync::{Arc, Weak};
 
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{POLL_INTERVAL, Progress, Remote, Sequence, Store};
+use super::handle::{Progress, Remote};
+use super::message::Sequence;
+use super::store::Store;
+use super::waits::POLL_INTERVAL;
 use crate::{Error, Position};
 
 /// Where a server tells of what it has stored.
@@ -18,6 +22,11 @@ pub(crate) trait Notices: Send + 'static {
 }
 
 impl<S: Store> Remote<S> {
+    /// Looks at the head at each notice and now and then, until the task is aborted or the log dropped.
+    pub(crate) fn follow(log: &Arc<Remote<S>>, notices: impl Notices) -> JoinHandle<()> {
+        tokio::spawn(follow(Arc::downgrade(log), notices))
+    }
+
     /// Whether somebody waits for new groups.
     pub(crate) fn is_waited_for(&self) -> bool {
         self.progress.receiver_count() > 0
@@ -56,7 +65,7 @@ fn closed() -> Error {
 }
 
 /// Looks at the head at each notice and now and then, as long as the log is open.
-pub(super) async fn follow<S: Store>(log: Weak<Remote<S>>, mut notices: impl Notices) {
+async fn follow<S: Store>(log: Weak<Remote<S>>, mut notices: impl Notices) {
     loop {
         let told = match timeout(POLL_INTERVAL, notices.next()).await {
             Ok(Some(told)) => told,

@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use uuid::Uuid;
 
-use super::{Batch, Link, READ_WAIT, Remote, Sequence, Store, Stored, Tip, until};
+use super::handle::Remote;
+use super::message::{Link, Sequence, Stored, Tip};
+use super::store::{Batch, Store};
+use super::waits::{READ_WAIT, until};
 use crate::{Damage, Error, Group, Position};
 
 /// The most messages of one request.

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
-use super::{Sequence, Stored};
+use super::message::{Sequence, Stored};
 use crate::Error;
 
 /// What a handle knows of its right to append.

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::body;
+use crate::remote::Tip;
 
 /// Stores a message as no log would, and returns what reading it says.
 async fn corruption_of(

@@ -1,10 +1,27 @@
-//! A message that was read, and what makes it one of a log.
+//! A message of the stream: its number, and what makes it one of a log.
 
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::{Link, Sequence, Tip};
 use crate::{Damage, Group, Place, Position, body};
+
+/// The number of a message in its stream, from 1.
+pub(crate) type Sequence = u64;
+
+/// The last message: its number, the last position it holds, and its group. Zeros when there is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tip {
+    pub(crate) sequence: Sequence,
+    pub(crate) position: Position,
+    pub(crate) id: Uuid,
+}
+
+/// A message, and the group that it must follow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Link {
+    pub(super) sequence: Sequence,
+    pub(super) after: Uuid,
+}
 
 /// A group in the stream, checked; or a mark.
 #[derive(Clone, Debug)]
@@ -55,7 +72,7 @@ impl Stored {
         Tip { sequence: self.sequence, position: self.last, id: self.id }
     }
 
-    /// Whether it is a mark (see [`Remote::take_over`](super::Remote::take_over)): it holds no entries,
+    /// Whether it is a mark (see [`Remote::take_over`](super::handle::Remote::take_over)): it holds no entries,
     /// and begins where the next group does.
     pub(super) fn is_mark(&self) -> bool {
         self.last < self.first
