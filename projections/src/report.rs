@@ -3,16 +3,19 @@
 //! In JSON a row is an object by column key. What is unknown is `null`; what does not apply is absent;
 //! money is `"EUR 1500000000.00"`, compute time is `{partition, seconds, unit}`, a decimal is text.
 
+mod cell;
+mod digits;
 mod render;
+mod table;
+#[cfg(test)]
+mod tests;
 
 use crate::query::AsOf;
-use domain::kernel::actor::Confidence;
-use domain::kernel::compute::ComputeTime;
-use domain::kernel::money::{Money, MoneyError, Rate};
-use jiff::Timestamp;
-use jiff::civil::Date;
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
+use domain::kernel::money::Currency;
+use serde::Serialize;
+
+pub use cell::Cell;
+pub use table::{Column, Kind, Table};
 
 /// The answer of a view.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -29,153 +32,6 @@ pub struct Report {
     pub title: String,
     /// Name of the view.
     pub view: &'static str,
-}
-
-/// One table.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Table {
-    /// Its name in the report.
-    pub key: &'static str,
-    /// For people.
-    pub title: String,
-    /// Its columns.
-    pub columns: Vec<Column>,
-    /// The columns that name a row for good, whatever else of it changes; none: rows are numbered.
-    pub named_by: &'static [&'static str],
-    /// As many cells per row as there are columns.
-    pub rows: Vec<Vec<Cell>>,
-    /// A last row of sums.
-    pub totals: Option<Vec<Cell>>,
-}
-
-/// One column.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Column {
-    /// Its name in JSON and CSV.
-    pub key: &'static str,
-    /// What its cells are, unless they are unknown or empty.
-    pub kind: Kind,
-    /// For people.
-    pub title: &'static str,
-}
-
-/// What the cells of a column are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// Words or names.
-    Text,
-    /// A number of things.
-    Count,
-    /// A number with decimals, exact.
-    Decimal,
-    /// An amount of money.
-    Money,
-    /// Compute time.
-    Compute,
-    /// A moment.
-    Instant,
-    /// A day.
-    Date,
-    /// A share.
-    Rate,
-    /// How sure the row is.
-    Confidence,
-}
-
-/// One value of a table.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Cell {
-    /// Words or names.
-    Text(String),
-    /// A number of things.
-    Count(u64),
-    /// `units` divided by ten to the power of `decimals`.
-    Decimal {
-        /// All digits.
-        units: i64,
-        /// How many of them are behind the point.
-        decimals: u8,
-    },
-    /// An amount of money.
-    Money(Money),
-    /// Compute time.
-    Compute(ComputeTime),
-    /// A moment.
-    Instant(Timestamp),
-    /// A day.
-    Date(Date),
-    /// A share.
-    Rate(Rate),
-    /// How sure the row is.
-    Confidence(Confidence),
-    /// There is a value, and it is not known. Never shown as zero.
-    Unknown,
-    /// There is no value.
-    Empty,
-}
-
-impl Table {
-    /// An empty table with columns of key, title and kind.
-    #[must_use]
-    pub fn new(
-        key: &'static str,
-        title: impl Into<String>,
-        columns: &[(&'static str, &'static str, Kind)],
-    ) -> Self {
-        let column = |&(key, title, kind): &_| Column { key, kind, title };
-        let columns = columns.iter().map(column).collect();
-        Self { key, title: title.into(), columns, ..Self::default() }
-    }
-
-    /// Says which columns name a row for good.
-    #[must_use]
-    pub fn named_by(self, columns: &'static [&'static str]) -> Self {
-        let is_column = |key: &&str| self.columns.iter().any(|column| column.key == *key);
-        debug_assert!(columns.iter().all(is_column), "{} has no such columns", self.key);
-        Self { named_by: columns, ..self }
-    }
-
-    /// Adds a row; what is missing is empty.
-    pub fn push<const N: usize>(&mut self, cells: [Cell; N]) {
-        let mut row = Vec::from(cells);
-        row.resize(self.columns.len(), Cell::Empty);
-        self.rows.push(row);
-    }
-
-    /// Adds a last row of sums of the columns of money and counts. A sum of which a part is unknown
-    /// is unknown; amounts of several currencies have no sum. It is as sure as its least sure row.
-    pub fn total(&mut self) {
-        if self.rows.is_empty() {
-            return;
-        }
-        let sum = |index: usize| {
-            let cells = self.rows.iter().filter_map(|row| row.get(index));
-            let cells = cells.filter(|cell| **cell != Cell::Empty);
-            cells.cloned().reduce(Cell::plus).unwrap_or(Cell::Empty)
-        };
-        let mut totals: Vec<Cell> = (self.columns.iter().enumerate())
-            .map(|(index, column)| match column.kind {
-                Kind::Money | Kind::Count => sum(index),
-                Kind::Confidence => Cell::maybe(self.weakest(index)),
-                _ => Cell::Empty,
-            })
-            .collect();
-        if let (Some(first), Some(Kind::Text)) =
-            (totals.first_mut(), self.columns.first().map(|column| column.kind))
-        {
-            *first = Cell::text("Total");
-        }
-        self.totals = Some(totals);
-    }
-
-    fn weakest(&self, index: usize) -> Option<Confidence> {
-        let marks = self.rows.iter().filter_map(|row| match row.get(index)? {
-            Cell::Confidence(confidence) => Some(*confidence),
-            _ => None,
-        });
-        marks.max()
-    }
 }
 
 impl Report {
@@ -204,131 +60,40 @@ impl Report {
     pub fn table(&self, key: &str) -> Option<&Table> {
         self.tables.iter().find(|table| table.key == key)
     }
-}
 
-impl Kind {
-    /// Whether it is aligned to the right.
+    /// The first table as CSV (see [`Table::to_csv`]); a CSV holds one table.
     #[must_use]
-    pub fn is_number(self) -> bool {
-        matches!(self, Self::Count | Self::Decimal | Self::Money | Self::Compute | Self::Rate)
+    pub fn to_csv(&self) -> String {
+        self.tables.first().map(Table::to_csv).unwrap_or_default()
     }
-}
 
-/// What stands for a sum beyond the largest amount.
-const OUT_OF_RANGE: &str = "out of range";
-
-impl Cell {
-    fn plus(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Money(left), Self::Money(right)) => match left.plus(right) {
-                Ok(sum) => Self::Money(sum),
-                // All parts are known; the sum is more than an amount can be.
-                Err(MoneyError::OutOfRange) => Self::text(OUT_OF_RANGE),
-                Err(_) => Self::Unknown,
-            },
-            (Self::Text(why), _) => Self::Text(why),
-            (Self::Count(left), Self::Count(right)) => Self::Count(left.saturating_add(right)),
-            _ => Self::Unknown,
+    /// As text in aligned columns, at most `width` wide if shortening words suffices. Figures are
+    /// never cut.
+    #[must_use]
+    pub fn to_text(&self, width: usize) -> String {
+        let mut out = format!("{}\n", self.title);
+        out.push_str(&self.moment());
+        for table in &self.tables {
+            out.push('\n');
+            table.write_text(&mut out, width);
         }
-    }
-
-    /// The amount, or that it is not known.
-    #[must_use]
-    pub fn known(amount: Option<Money>) -> Self {
-        amount.map_or(Self::Unknown, Self::Money)
-    }
-
-    /// The value, or nothing.
-    #[must_use]
-    pub fn maybe(value: Option<impl Into<Self>>) -> Self {
-        value.map_or(Self::Empty, Into::into)
-    }
-
-    /// Words or names.
-    #[must_use]
-    pub fn text(text: impl std::fmt::Display) -> Self {
-        Self::Text(text.to_string())
-    }
-
-    /// A number of things.
-    #[must_use]
-    pub fn count(count: usize) -> Self {
-        Self::Count(u64::try_from(count).unwrap_or(u64::MAX))
-    }
-
-    /// Yes or no.
-    #[must_use]
-    pub fn yes(yes: bool) -> Self {
-        Self::text(if yes { "yes" } else { "no" })
-    }
-}
-
-macro_rules! cells {
-    ($($type:ty => $cell:expr;)*) => {$(
-        impl From<$type> for Cell {
-            fn from(value: $type) -> Self {
-                let make: fn($type) -> Self = $cell;
-                make(value)
-            }
+        if !self.notes.is_empty() {
+            out.push('\n');
         }
-    )*};
-}
-
-cells! {
-    &str => |text| Self::Text(text.to_owned());
-    String => Self::Text;
-    u64 => Self::Count;
-    Money => Self::Money;
-    ComputeTime => Self::Compute;
-    Timestamp => Self::Instant;
-    Date => Self::Date;
-    Rate => Self::Rate;
-    Confidence => Self::Confidence;
-}
-
-impl Serialize for Cell {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Text(text) => text.serialize(serializer),
-            Self::Count(count) => count.serialize(serializer),
-            Self::Decimal { units, decimals } => {
-                render::decimal(*units, *decimals, false).serialize(serializer)
-            }
-            Self::Money(money) => money.serialize(serializer),
-            Self::Compute(time) => time.serialize(serializer),
-            Self::Instant(instant) => instant.serialize(serializer),
-            Self::Date(date) => date.serialize(serializer),
-            Self::Rate(rate) => rate.serialize(serializer),
-            Self::Confidence(confidence) => confidence.serialize(serializer),
-            Self::Unknown | Self::Empty => serializer.serialize_none(),
+        for note in &self.notes {
+            out.push_str(&format!("{note}\n"));
         }
+        out
     }
-}
 
-struct Row<'a>(&'a [Column], &'a [Cell]);
-
-impl Serialize for Row<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        let present = self.0.iter().zip(self.1).filter(|(_, cell)| **cell != Cell::Empty);
-        for (column, cell) in present {
-            map.serialize_entry(column.key, cell)?;
+    fn moment(&self) -> String {
+        let mut words = vec![format!("at position {}", self.position)];
+        words.extend(self.as_of.as_of.map(|at| format!("true by {at}")));
+        words.extend(self.as_of.known_at.map(|at| format!("known by {at}")));
+        let euro = |cell: &Cell| matches!(cell, Cell::Money(m) if m.currency() == Currency::EUR);
+        if self.tables.iter().any(|table| table.rows.iter().flatten().any(euro)) {
+            words.push("amounts in EUR".to_owned());
         }
-        map.end()
-    }
-}
-
-impl Serialize for Table {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let rows: Vec<Row<'_>> = self.rows.iter().map(|row| Row(&self.columns, row)).collect();
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("columns", &self.columns)?;
-        map.serialize_entry("key", self.key)?;
-        map.serialize_entry("rows", &rows)?;
-        map.serialize_entry("title", &self.title)?;
-        if let Some(totals) = &self.totals {
-            map.serialize_entry("totals", &Row(&self.columns, totals))?;
-        }
-        map.end()
+        format!("{}\n", words.join(", "))
     }
 }
