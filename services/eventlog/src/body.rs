@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use crate::{ENTRY_BYTES_MAX, Error, Group, Position, body_bytes};
+use crate::log::{ENTRY_BYTES_MAX, Error, Group, Position, body_bytes};
 
 /// Checks the limits, and puts the entries together.
 pub(crate) fn join(entries: &[Bytes]) -> Result<String, Error> {

@@ -15,7 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::{Error, Group, Log, Position};
+use crate::log::{Error, Group, Log, Position};
 
 /// How long one case may take on a slow machine before it counts as hanging.
 const CASE_MAX: Duration = Duration::from_secs(60);

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::{Error, Log, Position, READ_BYTES};
+use crate::log::{Error, Log, Position, READ_BYTES};
 
 /// How often a commit is tried again because others moved the head of the log meanwhile.
 const HEAD_CONFLICTS_MAX: u32 = 64;

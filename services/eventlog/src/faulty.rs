@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use crate::{Error, Group, Log, Position};
+use crate::log::{Error, Group, Log, Position};
 
 /// The longest delay of an answer, in turns that other tasks get first.
 const DELAY_TURNS_MAX: u64 = 8;
@@ -169,7 +169,8 @@ impl SplitMix64 {
 mod tests {
     use super::*;
     use crate::contract::{self, Factory};
-    use crate::{Memory, tail};
+    use crate::memory::Memory;
+    use crate::tail::tail;
 
     const ALL_FAULTS: Odds = Odds {
         fail_before: 200,

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use crate::{Error, Group, Log, Position, body_bytes};
+use crate::log::{Error, Group, Log, Position, body_bytes};
 
 /// A log that lasts as long as its last clone.
 #[derive(Clone, Debug)]

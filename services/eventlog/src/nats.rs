@@ -25,11 +25,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use tokio::task::JoinHandle;
 
+use crate::log::{Error, Group, Log, Position};
 use crate::remote::Remote;
 pub use crate::remote::{
     ANSWER_WAIT, APPEND_WAIT, CONNECT_WAIT, POLL_INTERVAL, READ_WAIT, RETRY_PAUSE,
 };
-use crate::{Error, Group, Log, Position};
 pub use lease::{LEASE, LEASE_TURN, Lease, Standing};
 pub use options::{API, BadUrl, Options, REPLICAS};
 pub use settings::{

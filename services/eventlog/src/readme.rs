@@ -1,6 +1,6 @@
 //! What README.md says besides its examples is true, and the program that it names runs.
 
-use crate::{ENTRY_BYTES_MAX, GROUP_BYTES_MAX, GROUP_ENTRIES_MAX};
+use crate::log::{ENTRY_BYTES_MAX, GROUP_BYTES_MAX, GROUP_ENTRIES_MAX};
 
 const README: &str = include_str!("../README.md");
 

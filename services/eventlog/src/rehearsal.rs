@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::Arc;
 
-use crate::{Error, Group, Log, Memory, Position};
+use crate::log::{Error, Group, Log, Position, body_bytes};
+use crate::memory::Memory;
 
 /// Shows another log up to a position, and keeps what is appended after it as long as it lives itself.
 /// What others append to the other log meanwhile is not shown.
@@ -33,7 +34,7 @@ impl Log for Rehearsal {
         expected_head: Position,
         entries: Vec<Bytes>,
     ) -> Result<Position, Error> {
-        crate::body_bytes(&entries)?;
+        body_bytes(&entries)?;
         let Some(expected) = expected_head.checked_sub(self.head) else {
             return Err(Error::Conflict { expected: expected_head, actual: self.head().await? });
         };

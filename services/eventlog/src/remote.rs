@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::Error;
+use crate::log::Error;
 pub(crate) use follow::Notices;
 pub(crate) use handle::Remote;
 pub(crate) use message::{Claims, Sequence, Stored, Tip};

@@ -1,7 +1,7 @@
 //! Reads a log from one position to another on several threads: one reads, others look at each entry, and
 //! what they have seen comes back in order.
 
-use crate::{Error, Log, READ_BYTES};
+use crate::log::{Error, Log, READ_BYTES};
 use bytes::Bytes;
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

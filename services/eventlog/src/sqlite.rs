@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use rusqlite::Connection;
 
-use crate::{Error, Group, Log, Position};
+use crate::log::{Error, Group, Log, Position};
 pub use rows::{Report, check};
 use writer::Writer;
 

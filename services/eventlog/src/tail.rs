@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 
-use crate::{Error, Group, Log, Position, READ_BYTES};
+use crate::log::{Error, Group, Log, Position, READ_BYTES};
 
 type Reading = Pin<Box<dyn Future<Output = Result<Vec<Group>, Error>> + Send>>;
 

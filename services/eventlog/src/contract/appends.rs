@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Factory, Verdict, all, ensure, entries, numbered};
-use crate::{Error, Group, Log, Position};
+use crate::log::{Error, Group, Log, Position};
 
 /// Appenders that fight for the same heads, and how often each must win.
 const RIVALS: usize = 8;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{Factory, Verdict, all, ensure, entries};
-use crate::{ENTRY_BYTES_MAX, Error, GROUP_BYTES_MAX, GROUP_ENTRIES_MAX};
+use crate::log::{ENTRY_BYTES_MAX, Error, GROUP_BYTES_MAX, GROUP_ENTRIES_MAX};
 
 pub(super) async fn entries_that_are_not_one_line_of_text_are_refused(
     factory: &dyn Factory,

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{Factory, Verdict, all, ensure, numbered, rest};
-use crate::{Error, Group, Log, Position, tail};
+use crate::log::{Error, Group, Log, Position};
+use crate::tail::tail;
 
 pub(super) async fn a_new_log_is_empty(factory: &dyn Factory, name: &str) -> Verdict {
     let log = factory.open(name).await?;

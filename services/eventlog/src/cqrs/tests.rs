@@ -10,8 +10,10 @@ use cqrs_es::{CqrsFramework, Query};
 
 use super::*;
 use crate::contract::Scratch;
+use crate::faulty::Faulty;
 use crate::faulty::Odds;
-use crate::{Faulty, Memory, Sqlite};
+use crate::memory::Memory;
+use crate::sqlite::Sqlite;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Account {

@@ -5,8 +5,9 @@ use eventstore::{EventData, RecordedEvent};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::body;
+use crate::log::{Damage, Place};
 use crate::remote::{Claims, Proposed, Sequence, Stored, Tip};
-use crate::{Damage, Place, body};
 
 /// The type of every event of a log.
 const TYPE: &str = "EventlogGroup";
@@ -71,6 +72,6 @@ mod tests {
             Metadata { first: u64::MAX, last: u64::MAX, crc32: u32::MAX, after: Uuid::max() };
         let bytes = serde_json::to_vec(&metadata).unwrap().len() + TYPE.len();
         assert!(bytes <= ENVELOPE_BYTES_MAX, "{bytes}");
-        const { assert!(crate::GROUP_BYTES_MAX + ENVELOPE_BYTES_MAX <= 1 << 20) }; // The usual MaxAppendSize.
+        const { assert!(crate::log::GROUP_BYTES_MAX + ENVELOPE_BYTES_MAX <= 1 << 20) }; // The usual MaxAppendSize.
     }
 }

@@ -4,8 +4,8 @@ use eventstore::{Error as Failure, EventData};
 use serde_json::{Value, json};
 
 use super::wire::{Range, Wire};
+use crate::log::{Error, Setting};
 use crate::remote::{READ_WAIT, until};
-use crate::{Error, Setting};
 
 /// The version of the format, kept in the stream's metadata. A program refuses every other.
 const FORMAT: &str = "1";

@@ -4,8 +4,8 @@ use eventstore::Error as Failure;
 
 use super::event;
 use super::wire::{Range, Wire};
+use crate::log::{Damage, Error, Place};
 use crate::remote::{Batch, Last, Proposed, Published, READ_WAIT, Sequence, Store, Tip, until};
-use crate::{Damage, Error, Place};
 
 /// In what a server says of an append, or an event, that is longer than it takes: for either there are
 /// words of its own, and the crate hands over nothing but the words.

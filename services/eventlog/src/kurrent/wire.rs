@@ -16,7 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 
 use super::options::Options;
-use crate::Error;
+use crate::log::Error;
 use crate::remote::{ANSWER_WAIT, CONNECT_WAIT, RETRY_PAUSE, Sequence};
 
 /// How often the crate looks for a server before it gives up; its first look is the second.

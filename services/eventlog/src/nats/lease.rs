@@ -19,7 +19,7 @@ use super::message;
 use super::settings::{STREAM_EXISTS, STREAM_NOT_FOUND};
 use super::store::WRONG_LAST_SEQUENCE;
 use super::wire::Wire;
-use crate::Error;
+use crate::log::Error;
 use crate::remote::Sequence;
 
 /// The time that a lease lasts after it was last written.

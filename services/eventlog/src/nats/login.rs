@@ -12,7 +12,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde_json::Value;
 
 use super::options::Options;
-use crate::Error;
+use crate::log::Error;
 use crate::remote::{CONNECT_WAIT, RETRY_PAUSE};
 
 /// How often the connection is tried, so that a dead one is found.

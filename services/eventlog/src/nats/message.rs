@@ -3,8 +3,9 @@
 use async_nats::{HeaderMap, Message};
 use uuid::Uuid;
 
+use crate::body;
+use crate::log::{Damage, Place};
 use crate::remote::{Claims, Sequence, Stored, Tip};
-use crate::{Damage, Place, body};
 
 /// The version of the format, kept in the stream's metadata. A program refuses every other.
 pub(super) const FORMAT: &str = "1";
@@ -95,6 +96,6 @@ mod tests {
         });
         let bytes = lines.sum::<usize>() + "NATS/1.0\r\n\r\n".len();
         assert!(bytes <= HEADERS_BYTES_MAX, "{bytes}");
-        const { assert!(crate::GROUP_BYTES_MAX + HEADERS_BYTES_MAX <= 1 << 20) }; // The usual max_payload.
+        const { assert!(crate::log::GROUP_BYTES_MAX + HEADERS_BYTES_MAX <= 1 << 20) }; // The usual max_payload.
     }
 }

@@ -9,8 +9,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::message::{FORMAT, HEADERS_BYTES_MAX};
 use super::wire::{Info, Refused, Wire, next_forever};
+use crate::log::{Damage, Error, GROUP_BYTES_MAX, Place, Setting};
 use crate::remote::{READ_WAIT, until};
-use crate::{Damage, Error, GROUP_BYTES_MAX, Place, Setting};
 
 /// The oldest server: the first that sends many messages for one request.
 pub const SERVER_VERSION_MIN: (u64, u64) = (2, 11);

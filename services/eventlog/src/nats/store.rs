@@ -4,8 +4,8 @@ use async_nats::Subscriber;
 
 use super::message::{self, HEADERS_BYTES_MAX};
 use super::wire::{self, Wire};
+use crate::log::{Damage, Error, Place};
 use crate::remote::{ANSWER_WAIT, Batch, Last, Notices, Proposed, Published, Sequence, Store, Tip};
-use crate::{Damage, Error, Place};
 
 /// The last sequence is not the expected one. The second is said for a sequence that a batch that is
 /// being stored has taken.

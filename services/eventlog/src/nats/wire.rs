@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout};
 
 use super::options::Options;
 use super::{login, message};
-use crate::Error;
+use crate::log::Error;
 pub use crate::remote::until;
 use crate::remote::{ANSWER_WAIT, Batch, CONNECT_WAIT, READ_WAIT, Sequence};
 

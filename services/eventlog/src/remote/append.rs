@@ -9,7 +9,8 @@ use super::handle::Remote;
 use super::message::Tip;
 use super::store::{Proposed, Published, Store};
 use super::waits::{APPEND_WAIT, RETRY_PAUSE};
-use crate::{Error, Position, body};
+use crate::body;
+use crate::log::{Error, Position};
 
 /// What is behind the tip that a try was fenced with.
 enum Behind {

@@ -13,7 +13,7 @@ use super::handle::{Progress, Remote};
 use super::message::Sequence;
 use super::store::Store;
 use super::waits::POLL_INTERVAL;
-use crate::{Error, Position};
+use crate::log::{Error, Position};
 
 /// Where a server tells of what it has stored.
 pub(crate) trait Notices: Send + 'static {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::message::{Link, Tip};
 use super::reign::Reign;
-use crate::{Error, Position};
+use crate::log::{Error, Position};
 
 /// A log over a server, as one handle sees it.
 pub(crate) struct Remote<S> {

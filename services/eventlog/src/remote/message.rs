@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use uuid::Uuid;
 
-use crate::{Damage, Group, Place, Position, body};
+use crate::body;
+use crate::log::{Damage, Group, Place, Position};
 
 /// The number of a message in its stream, from 1.
 pub(crate) type Sequence = u64;

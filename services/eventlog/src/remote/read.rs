@@ -9,7 +9,7 @@ use super::handle::Remote;
 use super::message::{Link, Sequence, Stored, Tip};
 use super::store::{Batch, Store};
 use super::waits::{READ_WAIT, until};
-use crate::{Damage, Error, Group, Position};
+use crate::log::{Damage, Error, Group, Position};
 
 /// The most messages of one request.
 const BATCH_MESSAGES_MAX: usize = 1_000;

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use uuid::Uuid;
 
 use super::message::{Sequence, Stored};
-use crate::Error;
+use crate::log::Error;
 
 /// What a handle knows of its right to append.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use super::message::{Sequence, Stored, Tip};
-use crate::{Error, Place};
+use crate::log::{Error, Place};
 
 /// What a log needs of a server that keeps its stream.
 pub(crate) trait Store: Send + Sync + 'static {

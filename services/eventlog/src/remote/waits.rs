@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::Error;
+use crate::log::Error;
 
 /// The time that connecting may take.
 pub const CONNECT_WAIT: Duration = Duration::from_secs(5);

@@ -5,7 +5,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 use std::process;
 
-use crate::Error;
+use crate::log::Error;
 
 /// Makes the directory, and makes sure that it is still there after a loss of power.
 pub(super) fn create(dir: &Path) -> io::Result<()> {

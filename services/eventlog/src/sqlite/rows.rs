@@ -7,7 +7,8 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
 use super::schema::open_reader;
-use crate::{Damage, Error, Group, Place, Position, body};
+use crate::body;
+use crate::log::{Damage, Error, Group, Place, Position};
 
 const IN_ORDER: &str = "SELECT first, last, crc32, body FROM groups WHERE first >= ?1 \
                         ORDER BY first";

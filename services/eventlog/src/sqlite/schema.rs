@@ -7,7 +7,7 @@ use std::{fs, io};
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use super::directory::sync_parent;
-use crate::{Damage, Error, Place};
+use crate::log::{Damage, Error, Place};
 
 /// The name of the format, in the table `meta`.
 pub(super) const FORMAT: &str = "eventlog";

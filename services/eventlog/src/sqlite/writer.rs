@@ -11,7 +11,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::directory::lock;
 use super::rows::{check_all, head};
 use super::schema::open_writer;
-use crate::{Error, Position, body};
+use crate::body;
+use crate::log::{Error, Position};
 
 /// How many appends may wait for the thread before the next one waits in its future.
 const APPENDS_WAITING_MAX: usize = 64;

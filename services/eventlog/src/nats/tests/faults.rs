@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::proxy::{Cut, Proxy};
 use super::*;
-use crate::tail;
+use crate::tail::tail;
 
 /// A log whose line to its server can be cut.
 async fn over_a_proxy(server: &Server, replicas: usize) -> (Proxy, Nats) {

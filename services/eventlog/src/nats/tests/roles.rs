@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::*;
-use crate::{Damage, Place};
+use crate::log::{Damage, Place};
 
 async fn pair(server: &Server) -> (Nats, Nats) {
     (open(&server.url("log")).await.unwrap(), open(&server.url("log")).await.unwrap())
