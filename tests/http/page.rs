@@ -33,7 +33,7 @@ async fn an_amount_that_was_not_published_is_unknown_on_the_page() {
 async fn an_invention_is_marked_in_tiles_picture_and_tables() {
     let server = Running::start(fixture::engine().await).await;
     let page = server.get("/?as_of=2025-03-12").await.text();
-    let tile = page.split("National match").nth(1).unwrap();
+    let tile = page.split("National co-funding").nth(1).unwrap();
     assert!(tile[..tile.find("</dt>").unwrap()].contains(">fixture<"), "{tile}");
     assert!(page.contains("fixture: invented to show the work"), "the legend of the picture");
     assert!(page.contains("class=\"sign\""));

@@ -25,7 +25,7 @@ const NAME_ACCOUNT: &str = "grant.name_account";
 pub struct Tasks {
     /// By stream, oldest first; a stream has few.
     open: OrdMap<StreamId, Arc<Vec<Task>>>,
-    /// Pledges that never count as a match.
+    /// Pledges that never count as co-funding.
     apart: OrdSet<StreamId>,
     /// Who asked for an allocation: the final report is theirs.
     applicants: OrdMap<StreamId, ActorId>,

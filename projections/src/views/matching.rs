@@ -1,5 +1,6 @@
-//! Union and national money side by side, by round, grant and state: how far each has come. Regional
-//! money and money of the Recovery and Resilience Facility are listed apart and never counted.
+//! Co-funding: Union and national money side by side, by round, grant and state, and how far each has
+//! come. Regional money and money of the Recovery and Resilience Facility are listed apart and never
+//! counted.
 
 use crate::folds::books::{Books, Pledge, Purpose, Steps, Sums};
 use crate::query::Query;
@@ -43,11 +44,11 @@ impl View for Match {
 
     const NAME: &'static str = "match";
     const SUMMARY: &'static str =
-        "Union and national money side by side, by round, grant and state";
+        "Co-funding: Union and national money side by side, by round, grant and state";
 
     fn report(books: &Books, _: &Query) -> Report {
         let sheet = Sheet { books };
-        Report::new(Self::NAME, "Union and national money")
+        Report::new(Self::NAME, "Co-funding")
             .with(sheet.rounds())
             .with(sheet.grants())
             .with(sheet.states())
@@ -55,7 +56,7 @@ impl View for Match {
             .note("Committed, legal, paid: the Union. Promised to counted: the states.")
             .note("Committed to a grant or a state: individually; to a round: globally.")
             .note("An umbrella and its parts are the same money: the larger of the two is shown.")
-            .note("Regional and RRF money is listed apart and never counted as a match.")
+            .note("Regional and RRF money is listed apart and never counted as co-funding.")
     }
 }
 

@@ -266,7 +266,7 @@ fn tiles(reports: &Reports) -> Vec<Tile> {
     let marked = |tile: Tile, confidence| Tile { confidence, ..tile };
     vec![
         marked(amount("Union committed", Kind::Union, &committed, voted), lines),
-        marked(amount("National match", Kind::National, &promised, signed), rounds),
+        marked(amount("National co-funding", Kind::National, &promised, signed), rounds),
         marked(amount("Joint", Kind::Joint, &joint, both), rounds),
         marked(amount("Left", Kind::Open, &left, rest), lines),
         funded(reports),
@@ -576,7 +576,7 @@ mod tests {
         let most = Money::cents(domain::kernel::money::CENTS_MAX);
         let too_much = figure(&lines(&[most, most]), "Union committed");
         assert_eq!(too_much.as_deref(), Some("out of range"));
-        assert_eq!(figure(&lines(&[]), "National match"), None, "no view was asked");
+        assert_eq!(figure(&lines(&[]), "National co-funding"), None, "no view was asked");
     }
 
     #[test]
