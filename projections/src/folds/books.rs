@@ -450,7 +450,7 @@ impl Fund {
 }
 
 impl Sums {
-    /// Globally committed, less what was released and what was paid (RAL).
+    /// Globally committed, less what was decommitted and what was paid (RAL).
     pub fn open(&self) -> Money {
         let mut open = self.committed;
         open.subtract(self.paid);

@@ -31,7 +31,7 @@ impl Index {
     }
 
     fn of_budget(&self, figure: &Figure, row: &str) -> Option<BTreeSet<String>> {
-        // What was released or paid changes nothing about what was committed.
+        // What was decommitted or paid changes nothing about what was committed.
         let is_above_grants =
             matches!(figure.column, "appropriation" | "committed" | "left" | "decommitted");
         match figure.table {

@@ -58,7 +58,7 @@ impl View for Budget {
             .with(sheet.commitments())
             .with(sheet.grants())
             .with(sheet.claims())
-            .note("Open (RAL): globally committed, less what was released and what was paid.")
+            .note("Open (RAL): globally committed, less what was decommitted and what was paid.")
             .note("Union of a round: committed, or as decided when nothing is committed for it.")
             .note("National: promised by the states; regions and RRF are in the view match.")
             .note("A mark names the least sure of what a row rests on, its envelope included.")
@@ -263,7 +263,7 @@ impl Sheet<'_> {
                 ("individual", "Individual", Kind::Money),
                 ("legal", "Legal", Kind::Money),
                 ("paid", "Paid", Kind::Money),
-                ("decommitted", "Released", Kind::Money),
+                ("decommitted", "Decommitted", Kind::Money),
                 ("open", "Open (RAL)", Kind::Money),
                 ("confidence", "", Kind::Confidence),
             ],
@@ -312,7 +312,7 @@ impl Sheet<'_> {
                 ("individual", "Individual", Kind::Money),
                 ("legal", "Legal", Kind::Money),
                 ("paid", "Paid", Kind::Money),
-                ("decommitted", "Released", Kind::Money),
+                ("decommitted", "Decommitted", Kind::Money),
                 ("unpaid", "Unpaid", Kind::Money),
                 ("confidence", "", Kind::Confidence),
             ],

@@ -110,8 +110,8 @@ fn a_global_commitment_is_raised_from_what_is_available_and_released_to_it() {
         ]
     };
     assert_eq!(raised[..2], pair("930.00", "570.00"));
-    let released = ladder(fund("2024-02-01", "GlobalDecommitted", raise));
-    assert_eq!(released[..2], pair("1070.00", "430.00"));
+    let decommitted = ladder(fund("2024-02-01", "GlobalDecommitted", raise));
+    assert_eq!(decommitted[..2], pair("1070.00", "430.00"));
 }
 
 #[test]
