@@ -73,7 +73,7 @@ pub struct Query {
     /// Only this stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<StreamId>,
-    /// What the journal is asked; the usual when absent.
+    /// What the journal tests are asked; the usual when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tests: Option<journal::Tests>,
 }

@@ -1,5 +1,5 @@
-//! What the journal can be asked: one list of parameters, which the command line, HTTP and the OpenAPI document
-//! read. Nothing else sets them, so all refuse the same values with the same words.
+//! What the journal tests can be asked: one list of parameters, which the command line, HTTP and the
+//! OpenAPI document read. Nothing else sets them, so all refuse the same values with the same words.
 
 use domain::kernel::money::Money;
 use domain::kernel::time;
@@ -15,7 +15,7 @@ const TEXT_CHARS_MAX: u32 = 256;
 /// The hour at which a day ends.
 const HOUR_MAX: i8 = 24;
 
-/// One parameter of the journal.
+/// One parameter of the journal tests.
 pub struct Parameter {
     /// Names it in [`Tests`], in addresses and in JSON.
     pub name: &'static str,
@@ -123,7 +123,7 @@ impl Tests {
     /// When there is no such parameter, or this is no value of it.
     pub fn set(&mut self, name: &str, text: &str) -> Result<(), String> {
         let found = PARAMETERS.iter().find(|parameter| parameter.name == name);
-        let found = found.ok_or_else(|| "the journal has no such parameter".to_owned())?;
+        let found = found.ok_or_else(|| "the journal tests have no such parameter".to_owned())?;
         (found.set)(self, text)
     }
 
@@ -288,7 +288,7 @@ mod tests {
     fn what_is_no_value_is_refused_and_changes_nothing() {
         let mut tests = Tests::default();
         for (name, text, words) in [
-            ("minutes", "7", "the journal has no such parameter"),
+            ("minutes", "7", "the journal tests have no such parameter"),
             ("office_from", "-5", "-5 is no hour of a day"),
             ("office_from", "99", "99 is no hour of a day"),
             ("office_to", "25", "25 is no hour of a day"),

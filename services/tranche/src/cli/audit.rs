@@ -1,4 +1,4 @@
-//! `tranche audit`: what an auditor draws, projects, asks of the journal, and takes along. Everything is a
+//! `tranche audit`: what an auditor draws, projects, tests and takes along. Everything is a
 //! fold of the log up to a moment, read from its first commit, with no cache in between.
 
 mod export;
@@ -53,7 +53,7 @@ pub struct ProjectArgs {
     question: Question,
 }
 
-/// Holds what is asked of the journal.
+/// Holds what is asked of the journal tests.
 #[derive(Args)]
 pub struct JournalArgs {
     #[command(flatten)]

@@ -43,13 +43,13 @@ pub(super) struct Asked {
     limit: Option<String>,
     role: Option<String>,
     stream: Option<String>,
-    /// What the journal is asked, by the name of the parameter.
+    /// What the journal tests are asked, by the name of the parameter.
     #[serde(skip)]
     tests: BTreeMap<&'static str, String>,
 }
 
 impl Asked {
-    /// Reads what stands in the address. What the journal is asked is known by its list.
+    /// Reads what stands in the address. What the journal tests are asked is known by their list.
     fn read(pairs: Vec<(String, String)>) -> Result<Self, Problem> {
         let (mut tests, mut others) = (BTreeMap::new(), Map::new());
         for (name, text) in pairs {
@@ -78,7 +78,7 @@ impl Asked {
         }
     }
 
-    /// What the journal is asked. No other view takes that.
+    /// What the journal tests are asked. No other view takes that.
     fn tests(&self, view: &str) -> Result<Option<Tests>, Problem> {
         let mut tests = None;
         for (name, text) in &self.tests {

@@ -1,10 +1,10 @@
-//! The options of `tranche audit journal`, made of the list of the journal's parameters.
+//! The options of `tranche audit journal`, made of the list of their parameters.
 
 use clap::error::ErrorKind;
 use clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
 use projections::query::journal::{PARAMETERS, Parameter, Tests};
 
-/// Holds what the journal is asked.
+/// Holds what the journal tests are asked.
 #[derive(Clone, Debug, Default)]
 pub struct TestArgs(Tests);
 

@@ -147,8 +147,8 @@ fn of_asking() -> Value {
     })
 }
 
-/// Stands in the list of an operation for all that the journal can be asked.
-pub(super) const OF_JOURNAL: &str = "(the parameters of the journal)";
+/// Stands in the list of an operation for all that the journal tests can be asked.
+pub(super) const OF_JOURNAL: &str = "(the parameters of the journal tests)";
 
 /// Gives the names of the parameters that a name in the list of an operation stands for.
 pub(super) fn named(name: &str) -> Vec<String> {
@@ -158,7 +158,7 @@ pub(super) fn named(name: &str) -> Vec<String> {
     }
 }
 
-/// Names a parameter of the journal among the components: `AccountDays`.
+/// Names a parameter of the journal tests among the components: `AccountDays`.
 fn component(parameter: &Parameter) -> String {
     let words = parameter.name.split('_').filter_map(|word| {
         let (first, rest) = word.split_at_checked(1)?;
@@ -169,7 +169,7 @@ fn component(parameter: &Parameter) -> String {
 
 fn of_journal() -> Value {
     let parameters = PARAMETERS.iter().map(|parameter| {
-        let what = format!("Of the journal alone. {}.", parameter.text);
+        let what = format!("Of the journal tests alone. {}.", parameter.text);
         let (name, schema) = (parameter.name, parameter.schema());
         (component(parameter), of("query", name, &schema, false, &what))
     });
