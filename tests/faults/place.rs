@@ -2,7 +2,7 @@
 //! in namespaces that belong to the process of the test, and goes with it, however it ends.
 
 use eventlog::contract::Scratch;
-use eventlog::nats::server::Place;
+use eventlog::nats::server::ServerPlace;
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
@@ -86,10 +86,10 @@ impl Network {
     }
 
     /// Where the nodes run.
-    pub fn places(&self) -> [Place; 3] {
+    pub fn places(&self) -> [ServerPlace; 3] {
         [0, 1, 2].map(|node| {
             let through = ["ip", "netns", "exec", NODES[node]].map(str::to_owned).to_vec();
-            Place { host: host(node), through }
+            ServerPlace { host: host(node), through }
         })
     }
 

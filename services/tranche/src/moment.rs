@@ -122,7 +122,7 @@ impl fmt::Display for When {
 
 /// In which zone a date is meant, as far as that was said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Place {
+pub enum DateZone {
     /// In that of all calls.
     #[default]
     Calls,
@@ -132,7 +132,7 @@ pub enum Place {
     Zone(String),
 }
 
-impl Place {
+impl DateZone {
     /// The zones, by name; never none.
     ///
     /// # Errors

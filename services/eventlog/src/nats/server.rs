@@ -39,16 +39,16 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Where a server of a cluster runs.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct ServerPlace {
     /// Gives the address that it listens on.
     pub host: Ipv4Addr,
     /// The command that runs it, such as one that enters a network of its own first; usually empty.
     pub through: Vec<String>,
 }
 
-impl Place {
-    fn here() -> Place {
-        Place { host: Ipv4Addr::LOCALHOST, through: Vec::new() }
+impl ServerPlace {
+    fn here() -> ServerPlace {
+        ServerPlace { host: Ipv4Addr::LOCALHOST, through: Vec::new() }
     }
 }
 
@@ -56,7 +56,7 @@ impl Place {
 #[derive(Debug)]
 pub struct Server {
     child: Option<Child>,
-    place: Place,
+    place: ServerPlace,
     port: u16,
     config: PathBuf,
     log: PathBuf,
@@ -115,7 +115,7 @@ impl Server {
 
     fn start_in(scratch: Scratch, settings: &str, is_open: bool) -> Server {
         let dir = scratch.path();
-        let mut server = Server::prepare(dir, "one", Place::here(), free_port(), settings);
+        let mut server = Server::prepare(dir, "one", ServerPlace::here(), free_port(), settings);
         server.is_open = is_open;
         if dir.join("keys").exists() {
             server.secure(dir);
@@ -125,7 +125,7 @@ impl Server {
         server
     }
 
-    fn prepare(dir: &Path, name: &str, place: Place, port: u16, settings: &str) -> Server {
+    fn prepare(dir: &Path, name: &str, place: ServerPlace, port: u16, settings: &str) -> Server {
         let (config, log) = (dir.join(format!("{name}.conf")), dir.join(format!("{name}.log")));
         fs::write(&config, settings).expect("tests can write to their directory");
         let store = dir.join(name);
@@ -337,14 +337,17 @@ impl Cluster {
     /// # Panics
     /// If there is no nats-server, or the cluster does not come about.
     pub fn start() -> Cluster {
-        Cluster::start_at(Scratch::new(), [Place::here(), Place::here(), Place::here()])
+        Cluster::start_at(
+            Scratch::new(),
+            [ServerPlace::here(), ServerPlace::here(), ServerPlace::here()],
+        )
     }
 
     /// Starts three servers, each somewhere, with a directory of its name for its files.
     ///
     /// # Panics
     /// If there is no nats-server, or the cluster does not come about.
-    pub fn start_at(scratch: Scratch, places: [Place; 3]) -> Cluster {
+    pub fn start_at(scratch: Scratch, places: [ServerPlace; 3]) -> Cluster {
         let mut cluster = Cluster::prepare(scratch, places, THREE_NODES);
         for server in &mut cluster.servers {
             server.spawn();
@@ -361,7 +364,7 @@ impl Cluster {
     pub fn start_secure() -> Cluster {
         let scratch = Scratch::new();
         make_keys(scratch.path());
-        let places = [Place::here(), Place::here(), Place::here()];
+        let places = [ServerPlace::here(), ServerPlace::here(), ServerPlace::here()];
         let mut cluster = Cluster::prepare(scratch, places, THREE_NODES_SECURE);
         for server in &mut cluster.servers {
             server.secure(cluster._scratch.path());
@@ -375,7 +378,7 @@ impl Cluster {
         cluster
     }
 
-    fn prepare(scratch: Scratch, places: [Place; 3], settings: &str) -> Cluster {
+    fn prepare(scratch: Scratch, places: [ServerPlace; 3], settings: &str) -> Cluster {
         // All at once, so that they differ.
         let listeners: Vec<_> = (0..6).map(|_| listener()).collect();
         let ports: Vec<u16> = listeners.iter().map(port_of).collect();

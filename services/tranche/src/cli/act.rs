@@ -5,7 +5,7 @@ use super::envelope::EnvelopeArgs;
 use super::failure::Failure;
 use super::log::Line;
 use super::out::Out;
-use super::source::{Place, Source};
+use super::source::{LogPlace, Source};
 use super::words::{counted, say};
 use super::{catalogue, schema};
 use clap::{Arg, ArgAction, ArgMatches, Args, FromArgMatches};
@@ -233,7 +233,7 @@ pub fn told_of_keys(swept: Result<usize, vault::Error>) -> Result<(), Failure> {
 
 /// Opens the log to write, when whoever writes it is done soon: commands that are given at once, by
 /// scripts or by several people, come one after the other.
-async fn open_in_turn(place: &Place, clock: &Clock) -> Result<Desk, Failure> {
+async fn open_in_turn(place: &LogPlace, clock: &Clock) -> Result<Desk, Failure> {
     let start = Instant::now();
     let mut is_told = false;
     loop {

@@ -10,7 +10,7 @@ use domain::kernel::ids::{ActorId, CommandId};
 use domain::{Actor, Evidence, Role, World};
 use jiff::Timestamp;
 use tranche::engine::Envelope;
-use tranche::moment::{Place as Zone, When};
+use tranche::moment::{DateZone, When};
 
 /// Holds what comes with a command beside its payload.
 #[derive(Args, Debug)]
@@ -93,6 +93,6 @@ impl EnvelopeArgs {
     }
 
     fn effective_at(&self, world: &World) -> Result<Option<Timestamp>, Failure> {
-        instant_in("--effective-at", self.effective_at, &Zone::Calls.zones(world)?)
+        instant_in("--effective-at", self.effective_at, &DateZone::Calls.zones(world)?)
     }
 }

@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::source::Source;
 #[cfg(feature = "nats")]
-use super::{out::Out, source::Place, words::say};
+use super::{out::Out, source::LogPlace, words::say};
 use clap::Args;
 #[cfg(feature = "nats")]
 use eventlog::Nats;
@@ -42,7 +42,7 @@ pub async fn relay(source: &Source, args: &RelayArgs, _: bool) -> Result<(), Fai
 /// Relays until told to stop.
 #[cfg(feature = "nats")]
 pub async fn relay(source: &Source, args: &RelayArgs, json: bool) -> Result<(), Failure> {
-    let Place::Nats { stream, .. } = source.required()? else {
+    let LogPlace::Nats { stream, .. } = source.required()? else {
         return Err(Failure::Usage(NEEDS_NATS.to_owned()));
     };
     let log = Arc::new(open(&stream, args.once).await?);

@@ -4,7 +4,7 @@ use super::document::DocumentsArgs;
 use super::failure::Failure;
 use super::out::Out;
 use super::show::print_view;
-use super::source::{Place, Source};
+use super::source::{LogPlace, Source};
 use super::tree::open_tree;
 use super::words::say;
 use clap::Args;
@@ -77,7 +77,7 @@ impl ProofArgs {
             })
         });
         // A log in memory is another one each time it is opened.
-        let is_kept = !matches!(source.required()?, Place::Memory);
+        let is_kept = !matches!(source.required()?, LogPlace::Memory);
         let every = Some(self.verify_every).filter(|every| *every > 0 && is_kept);
         let kept = source.kept_tree()?;
         Ok(Keeping { prover, kept, open, every: every.map(Duration::from_secs) })
@@ -209,7 +209,7 @@ pub async fn play(source: &Source, args: &DemoArgs, json: bool) -> Result<(), Fa
     args.listen.check()?;
     let listener = if args.once { None } else { Some(args.listen.take_address().await?) };
     let documents = args.documents.open().await?;
-    let place = source.place()?.unwrap_or_else(|| Place::Directory(DEMO_DIRECTORY.into()));
+    let place = source.place()?.unwrap_or_else(|| LogPlace::Directory(DEMO_DIRECTORY.into()));
     let (clock, _hands) = Clock::manual(demo::begins());
     let (desk, engine) = place.engine_alone(clock).await?;
     let played = demo::play(&engine).await;

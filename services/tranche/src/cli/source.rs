@@ -45,7 +45,7 @@ pub struct Source {
 
 /// Where a log is.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum LogPlace {
     /// A directory with an embedded log.
     Directory(PathBuf),
     /// A stream of NATS JetStream.
@@ -75,16 +75,16 @@ impl Source {
     }
 
     /// Where the log is; `None` when the call does not say.
-    pub fn place(&self) -> Result<Option<Place>, Failure> {
+    pub fn place(&self) -> Result<Option<LogPlace>, Failure> {
         match (&self.data, &self.log) {
             (data, Some(url)) => parse(url, data.as_deref()).map(Some),
-            (Some(dir), None) => Ok(Some(Place::Directory(dir.clone()))),
+            (Some(dir), None) => Ok(Some(LogPlace::Directory(dir.clone()))),
             (None, None) => Ok(None),
         }
     }
 
     /// Where the log is.
-    pub fn required(&self) -> Result<Place, Failure> {
+    pub fn required(&self) -> Result<LogPlace, Failure> {
         self.place()?.ok_or_else(|| {
             Failure::Usage("which log? --data DIR, or --log URL (see --help)".to_owned())
         })
@@ -94,7 +94,7 @@ impl Source {
     pub fn vault(&self) -> Result<Option<Vault>, Failure> {
         let Some(keys) = &self.keys else { return Ok(None) };
         let data = match self.place()? {
-            Some(Place::Directory(dir)) => Some(dir),
+            Some(LogPlace::Directory(dir)) => Some(dir),
             _ => self.data.clone(),
         };
         Ok(Some(Vault::open(keys, data.as_deref())?))
@@ -103,19 +103,19 @@ impl Source {
     /// The log, to read it beside its writer or without one.
     pub async fn open_to_read(&self) -> Result<Arc<dyn Log>, Failure> {
         match self.required()? {
-            Place::Directory(dir) => {
+            LogPlace::Directory(dir) => {
                 must_exist(&dir)?;
                 Ok(Arc::new(Sqlite::open_read_only(&dir)?))
             }
             #[cfg(feature = "nats")]
-            Place::Nats { stream, .. } => {
+            LogPlace::Nats { stream, .. } => {
                 Ok(Arc::new(eventlog::Nats::open_read_only(&stream).await?))
             }
             #[cfg(feature = "kurrent")]
-            Place::Kurrent { stream, .. } => {
+            LogPlace::Kurrent { stream, .. } => {
                 Ok(Arc::new(eventlog::Kurrent::open_read_only(&stream).await?))
             }
-            Place::Memory => Ok(Arc::new(Memory::default())),
+            LogPlace::Memory => Ok(Arc::new(Memory::default())),
         }
     }
 
@@ -123,7 +123,7 @@ impl Source {
     /// few of its entries soon.
     pub async fn open_unchecked(&self) -> Result<Arc<dyn Log>, Failure> {
         match self.required()? {
-            Place::Directory(dir) => {
+            LogPlace::Directory(dir) => {
                 must_exist(&dir)?;
                 Ok(Arc::new(Sqlite::open_unchecked(&dir)?))
             }
@@ -133,7 +133,7 @@ impl Source {
 
     /// The tree that is kept beside an embedded log, if there is one.
     pub fn kept_tree(&self) -> Result<Option<Shelf>, Failure> {
-        let Place::Directory(dir) = self.required()? else { return Ok(None) };
+        let LogPlace::Directory(dir) = self.required()? else { return Ok(None) };
         let dir = dir.join(DIRECTORY);
         Ok(if dir.exists() { Some(Shelf::open(&dir)?) } else { None })
     }
@@ -154,7 +154,7 @@ impl Source {
     }
 }
 
-impl Place {
+impl LogPlace {
     /// Takes commands for the log, which is made if it is missing: decides them here, or hands them to
     /// the instance that writes.
     pub async fn desk(&self, clock: Clock, roles: &Roles) -> Result<Desk, Failure> {
@@ -270,7 +270,7 @@ pub fn on_progress(what: &'static str) -> OnProgress {
     })
 }
 
-fn parse(url: &str, data: Option<&Path>) -> Result<Place, Failure> {
+fn parse(url: &str, data: Option<&Path>) -> Result<LogPlace, Failure> {
     let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
     match scheme {
         "nats" | "tls" => return nats(url, data),
@@ -283,9 +283,9 @@ fn parse(url: &str, data: Option<&Path>) -> Result<Place, Failure> {
     }
     match scheme {
         "sqlite" if !rest.is_empty() => {
-            Ok(Place::Directory(rest.strip_prefix("//").unwrap_or(rest).into()))
+            Ok(LogPlace::Directory(rest.strip_prefix("//").unwrap_or(rest).into()))
         }
-        "memory" => Ok(Place::Memory),
+        "memory" => Ok(LogPlace::Memory),
         _ => Err(Failure::Usage(format!(
             "--log {url}: expected sqlite:DIR, nats://HOST/STREAM, esdb://HOST/STREAM or memory:"
         ))),
@@ -311,30 +311,30 @@ fn cache(data: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
 }
 
 #[cfg(feature = "nats")]
-fn nats(url: &str, data: Option<&Path>) -> Result<Place, Failure> {
+fn nats(url: &str, data: Option<&Path>) -> Result<LogPlace, Failure> {
     let stream = url.parse().map_err(|error: eventlog::nats::BadUrl| {
         // The error shows the address without what may be a password.
         Failure::Usage(format!("--log {error}"))
     })?;
-    Ok(Place::Nats { stream: Box::new(stream), data: cache(data)? })
+    Ok(LogPlace::Nats { stream: Box::new(stream), data: cache(data)? })
 }
 
 #[cfg(not(feature = "nats"))]
-fn nats(_: &str, _: Option<&Path>) -> Result<Place, Failure> {
+fn nats(_: &str, _: Option<&Path>) -> Result<LogPlace, Failure> {
     Err(not_built("nats", "nats:"))
 }
 
 #[cfg(feature = "kurrent")]
-fn kurrent(url: &str, data: Option<&Path>) -> Result<Place, Failure> {
+fn kurrent(url: &str, data: Option<&Path>) -> Result<LogPlace, Failure> {
     let stream = url.parse().map_err(|error: eventlog::kurrent::BadUrl| {
         // As above.
         Failure::Usage(format!("--log {error}"))
     })?;
-    Ok(Place::Kurrent { stream: Box::new(stream), data: cache(data)? })
+    Ok(LogPlace::Kurrent { stream: Box::new(stream), data: cache(data)? })
 }
 
 #[cfg(not(feature = "kurrent"))]
-fn kurrent(_: &str, _: Option<&Path>) -> Result<Place, Failure> {
+fn kurrent(_: &str, _: Option<&Path>) -> Result<LogPlace, Failure> {
     Err(not_built("kurrent", "esdb: and kurrentdb:"))
 }
 
@@ -382,9 +382,9 @@ mod tests {
     #[test]
     fn a_log_has_a_url() {
         let parse = |url| parse(url, None).unwrap();
-        assert_eq!(parse("sqlite:data"), Place::Directory("data".into()));
-        assert_eq!(parse("sqlite:///srv/log"), Place::Directory("/srv/log".into()));
-        assert_eq!(parse("memory:"), Place::Memory);
+        assert_eq!(parse("sqlite:data"), LogPlace::Directory("data".into()));
+        assert_eq!(parse("sqlite:///srv/log"), LogPlace::Directory("/srv/log".into()));
+        assert_eq!(parse("memory:"), LogPlace::Memory);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use domain::World;
 use domain::kernel::ids::CallId;
 use jiff::Timestamp;
 use projections::AsOf;
-use tranche::moment::{MomentError, Place, When};
+use tranche::moment::{DateZone, MomentError, When};
 
 /// As of when, on both clocks.
 #[derive(Args, Clone, Debug, Default, PartialEq)]
@@ -60,9 +60,9 @@ impl MomentArgs {
                 .map_err(|error| Failure::Usage(format!("--zone: {error}")))?;
         }
         let place = match (&self.call, &self.zone) {
-            (Some(call), _) => Place::Call(call.clone()),
-            (None, Some(zone)) => Place::Zone(zone.clone()),
-            (None, None) => Place::Calls,
+            (Some(call), _) => DateZone::Call(call.clone()),
+            (None, Some(zone)) => DateZone::Zone(zone.clone()),
+            (None, None) => DateZone::Calls,
         };
         Ok(place.zones(world)?)
     }

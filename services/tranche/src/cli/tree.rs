@@ -1,7 +1,7 @@
 //! Where the tree of a log is, and whose keys count: what all are told who ask it.
 
 use super::failure::Failure;
-use super::source::{Place, Source};
+use super::source::{LogPlace, Source};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use tranche::proof::{Prover, keys};
@@ -94,7 +94,7 @@ pub async fn open_tree(
 fn tree_of(source: &Source, tree: Option<&Path>) -> Result<PathBuf, Failure> {
     match (tree, source.required()?) {
         (Some(dir), _) => Ok(dir.to_owned()),
-        (None, Place::Directory(dir)) => Ok(dir.join(DIRECTORY)),
+        (None, LogPlace::Directory(dir)) => Ok(dir.join(DIRECTORY)),
         (None, _) => {
             let what = "--tree DIR: where the tree of this log is kept";
             Err(Failure::Usage(what.to_owned()))

@@ -3,7 +3,7 @@
 use super::document::DocumentsArgs;
 use super::failure::Failure;
 use super::out::{Out, progress};
-use super::source::{Place, Source, must_exist};
+use super::source::{LogPlace, Source, must_exist};
 use super::witness::QuorumArgs;
 use clap::Args;
 use eventlog::tlog::note::Verifier;
@@ -58,7 +58,7 @@ pub async fn verify(source: &Source, args: &VerifyArgs, json: bool) -> Result<()
         return Ok(report.verdict()?);
     }
     let mut report = Report { snapshots: Some(0), ..Report::default() };
-    if let Place::Directory(dir) = &source.required()? {
+    if let LogPlace::Directory(dir) = &source.required()? {
         must_exist(dir)?;
         report.rows(dir)?;
     }

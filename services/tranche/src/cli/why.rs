@@ -12,7 +12,7 @@ use domain::kernel::actor::Confidence;
 use domain::kernel::ids::CallId;
 use projections::{Cell, Query};
 use tranche::engine::AskError;
-use tranche::moment::{Place, When};
+use tranche::moment::{DateZone, When};
 use tranche::why::{Difference, SHOWN_MAX, SHOWN_USUAL, Step, Why, moments};
 
 pub const WHY_HELP: &str = "\
@@ -220,9 +220,9 @@ fn print_diff(out: &mut Out, diff: &Difference) -> Result<(), Failure> {
 impl DiffArgs {
     fn moments(&self, world: &World) -> Result<(Query, Query), Failure> {
         let place = match (&self.call, &self.zone) {
-            (Some(call), _) => Place::Call(call.clone()),
-            (None, Some(zone)) => Place::Zone(zone.clone()),
-            (None, None) => Place::Calls,
+            (Some(call), _) => DateZone::Call(call.clone()),
+            (None, Some(zone)) => DateZone::Zone(zone.clone()),
+            (None, None) => DateZone::Calls,
         };
         let zones = place.zones(world)?;
         let from = instant_in("--from", self.from, &zones)?;

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 /// Where an answer goes. It frees the place in the queue when it is gone.
 pub(crate) struct Reply {
     answer: oneshot::Sender<Answer>,
-    _place: Place,
+    _place: QueuePlace,
 }
 
 impl Reply {
@@ -23,9 +23,9 @@ impl Reply {
     }
 }
 
-struct Place(Arc<AtomicUsize>);
+struct QueuePlace(Arc<AtomicUsize>);
 
-impl Drop for Place {
+impl Drop for QueuePlace {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -108,7 +108,7 @@ impl Inbox {
         now: impl FnOnce() -> Timestamp,
     ) -> Result<oneshot::Receiver<Answer>, SubmitError> {
         let before = self.unanswered.fetch_add(1, Ordering::Relaxed);
-        let place = Place(Arc::clone(&self.unanswered));
+        let place = QueuePlace(Arc::clone(&self.unanswered));
         if before >= self.limit {
             return Err(SubmitError::Busy);
         }

@@ -2,7 +2,7 @@
 //! cannot be read.
 
 use super::problem::Problem;
-use crate::moment::{Place, When};
+use crate::moment::{DateZone, When};
 use axum::http::header::ACCEPT;
 use axum::http::{HeaderMap, HeaderName};
 use domain::{Role, World};
@@ -80,14 +80,14 @@ pub fn zones(
     zone: Option<&str>,
 ) -> Result<Vec<String>, Problem> {
     let place = match (call, zone) {
-        (None, None) => Place::Calls,
+        (None, None) => DateZone::Calls,
         (Some(_), Some(_)) => return Err(Problem::query("zone", "does not go with call")),
         (Some(call), None) => {
-            Place::Call(call.parse().map_err(|error| Problem::query("call", error))?)
+            DateZone::Call(call.parse().map_err(|error| Problem::query("call", error))?)
         }
         (None, Some(zone)) => {
             domain::kernel::time::zone(zone).map_err(|error| Problem::query("zone", error))?;
-            Place::Zone(zone.to_owned())
+            DateZone::Zone(zone.to_owned())
         }
     };
     place.zones(world).map_err(|error| Problem::own("http.not_found", error.to_string()))

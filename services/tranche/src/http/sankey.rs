@@ -89,7 +89,7 @@ const LABEL_OFFSET: Tenths = 90;
 const LARGEST: Tenths = 2_700;
 const THIN: Tenths = 15;
 
-struct Place {
+struct NodePlace {
     x: Tenths,
     y: Tenths,
     height: Tenths,
@@ -185,7 +185,7 @@ impl Flow {
     }
 
     /// The places of the bars and the height of the picture.
-    fn layout(&self) -> (Vec<Place>, Tenths) {
+    fn layout(&self) -> (Vec<NodePlace>, Tenths) {
         let columns = i64::try_from(self.columns.len()).unwrap_or(1).max(2);
         let step = (WIDTH - LABEL_WIDTH - BAR) / (columns - 1);
         let heights: Vec<Tenths> = self.nodes.iter().map(|node| self.scaled(node.cents)).collect();
@@ -204,14 +204,14 @@ impl Flow {
             cursor[node.column] += slot(index) + GAP;
             let column = i64::try_from(node.column).unwrap_or(0);
             let x = step * column;
-            places.push(Place { x, y, height: heights[index], out: 0, arrived: 0 });
+            places.push(NodePlace { x, y, height: heights[index], out: 0, arrived: 0 });
         }
         (places, TOP + tallest + 100)
     }
 
     /// The order in which ribbons leave and reach bars: by the height of the other end, so that they
     /// cross as little as they must.
-    fn ordered(&self, places: &[Place]) -> Vec<Link> {
+    fn ordered(&self, places: &[NodePlace]) -> Vec<Link> {
         let mut links = self.links.clone();
         links.sort_by_key(|link| (places[link.from].y, places[link.to].y, link.kind));
         links
@@ -262,7 +262,7 @@ impl Flow {
         (WIDTH - LABEL_WIDTH - BAR) / (columns - 1) * i64::try_from(index).unwrap_or(0)
     }
 
-    fn ribbon(&self, link: &Link, places: &[Place], start: Tenths, end: Tenths) -> Markup {
+    fn ribbon(&self, link: &Link, places: &[NodePlace], start: Tenths, end: Tenths) -> Markup {
         let (from, to) = (&places[link.from], &places[link.to]);
         let (x0, x1) = (from.x + BAR, to.x);
         let middle = (x0 + x1) / 2;
@@ -289,7 +289,7 @@ impl Flow {
     }
 }
 
-fn bar(node: &Node, place: &Place) -> Markup {
+fn bar(node: &Node, place: &NodePlace) -> Markup {
     let middle = place.y + place.height / 2;
     let amount = node.cents.map_or_else(|| PreEscaped("not published".to_owned()), short);
     let exact = node.cents.map_or_else(|| "amount unknown".to_owned(), cents_exact);

@@ -5,7 +5,7 @@
 
 use crate::cli::failure::Failure;
 use crate::cli::out::{Out, progress};
-use crate::cli::source::{Place, Source};
+use crate::cli::source::{LogPlace, Source};
 use crate::cli::words::counted;
 use bytes::Bytes;
 use clap::Args;
@@ -70,7 +70,7 @@ pub async fn copy(source: &Source, args: &CopyArgs, json: bool) -> Result<(), Fa
     }
     let (from, to) = (Source::at(&args.from), Source::at(&args.to));
     let (from_place, to_place) = (from.required()?, to.required()?);
-    if [&from_place, &to_place].contains(&&Place::Memory) {
+    if [&from_place, &to_place].contains(&&LogPlace::Memory) {
         return Err(Failure::Usage("a log in memory is gone at the end: no copy".to_owned()));
     }
     if is_same(&from_place, &to_place) {
@@ -91,9 +91,9 @@ pub async fn copy(source: &Source, args: &CopyArgs, json: bool) -> Result<(), Fa
     check(&*from, &*to, &copied).await
 }
 
-fn is_same(from: &Place, to: &Place) -> bool {
-    let real = |place: &Place| match place {
-        Place::Directory(dir) => dir.canonicalize().ok(),
+fn is_same(from: &LogPlace, to: &LogPlace) -> bool {
+    let real = |place: &LogPlace| match place {
+        LogPlace::Directory(dir) => dir.canonicalize().ok(),
         _ => None,
     };
     from == to || real(from).is_some_and(|dir| Some(dir) == real(to))
