@@ -20,7 +20,7 @@ pub struct ReplayArgs {
 
 /// The digests of a replay, and what differs.
 #[derive(Serialize)]
-struct Report {
+struct ReplayReport {
     commits: u64,
     differences: Vec<String>,
     digests: BTreeMap<String, String>,
@@ -45,13 +45,13 @@ pub async fn replay(source: &Source, args: &ReplayArgs, json: bool) -> Result<()
     }
     let count = differences.len();
     print(
-        &Report { commits: replayed.commits, differences, digests, events: replayed.events },
+        &ReplayReport { commits: replayed.commits, differences, digests, events: replayed.events },
         json,
     )?;
     if count == 0 { Ok(()) } else { Err(Failure::Found(counted(count, "difference"))) }
 }
 
-fn print(report: &Report, json: bool) -> Result<(), Failure> {
+fn print(report: &ReplayReport, json: bool) -> Result<(), Failure> {
     let mut out = Out::stdout();
     if json {
         out.json(report)?;

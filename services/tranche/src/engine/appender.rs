@@ -4,7 +4,7 @@
 //! is well; or it is not, and everything that was decided on it is dropped. While the log does not
 //! answer at all, requests are answered `Unavailable` at once, and we go on asking it.
 
-use super::inbox::{CloseAtEnd, Inbox, Lost, Reply, Report};
+use super::inbox::{AppendReport, CloseAtEnd, Inbox, Lost, Reply};
 use super::metrics::Metrics;
 use super::published::decode;
 use super::receipts::Line;
@@ -108,7 +108,7 @@ impl Appender {
         self.failures = 0;
         self.state = batch.state.clone();
         self.metrics.durable(self.head());
-        self.inbox.report(Report::Durable);
+        self.inbox.report(AppendReport::Durable);
         self.publish(batch);
     }
 
@@ -147,7 +147,7 @@ impl Appender {
         };
         tracing::error!(%why, "the log does not answer: commands wait for it to come back");
         // First the report: who asks again at once must not be decided on what is lost.
-        self.inbox.report(Report::Down(Arc::clone(&reason)));
+        self.inbox.report(AppendReport::Down(Arc::clone(&reason)));
         batch.fail(&reason, RETRY_AFTER_OUTAGE);
         let Some(commits) = self.wait_for_log() else { return false };
         let lost = self.lost(commits, &reason);
@@ -156,10 +156,10 @@ impl Appender {
     }
 
     /// Takes in what the log holds, which is where to go on.
-    fn lost(&mut self, commits: Vec<Commit>, reason: &Arc<str>) -> Report {
+    fn lost(&mut self, commits: Vec<Commit>, reason: &Arc<str>) -> AppendReport {
         let lines = self.catch_up(commits);
         let (reason, state) = (Arc::clone(reason), self.state.clone());
-        Report::Lost(Box::new(Lost { reason, state, lines }))
+        AppendReport::Lost(Box::new(Lost { reason, state, lines }))
     }
 
     /// Everything after what we know to be durable.

@@ -48,7 +48,7 @@ pub(crate) struct Item {
 }
 
 /// What the deciding thread must know.
-pub(crate) enum Report {
+pub(crate) enum AppendReport {
     /// The batch is durable.
     Durable,
     /// The batch is dropped, and the log does not answer.
@@ -67,7 +67,7 @@ pub(crate) struct Lost {
 
 #[derive(Default)]
 struct State {
-    reports: Vec<Report>,
+    reports: Vec<AppendReport>,
     items: VecDeque<Item>,
     is_moved: bool,
     is_closed: bool,
@@ -128,7 +128,7 @@ impl Inbox {
         Ok(answered)
     }
 
-    pub fn report(&self, report: Report) {
+    pub fn report(&self, report: AppendReport) {
         let mut state = self.lock();
         state.reports.push(report);
         self.is_reported.store(true, Ordering::Release);
@@ -167,7 +167,7 @@ impl Inbox {
         &self,
         sleep: Option<Duration>,
         mut items: Option<&mut VecDeque<Item>>,
-    ) -> (Vec<Report>, bool) {
+    ) -> (Vec<AppendReport>, bool) {
         let wants_items = items.is_some();
         let is_idle = |state: &mut State| {
             let for_items = !state.items.is_empty() || state.is_moved || state.is_closed;

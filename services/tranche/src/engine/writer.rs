@@ -5,7 +5,7 @@
 //! timers that were due when the next request came; then requests in the order of their coming.
 
 use super::appender::{Batch, RETRY_AFTER_LOSS, RETRY_AFTER_OUTAGE};
-use super::inbox::{CloseAtEnd, Inbox, Item, Lost, Reply, Report, Wish};
+use super::inbox::{AppendReport, CloseAtEnd, Inbox, Item, Lost, Reply, Wish};
 use super::metrics::Metrics;
 use super::receipts::{Found, Line, Receipts};
 use super::request::{Answer, Receipt, Request, SubmitError};
@@ -105,15 +105,15 @@ impl Writer {
         }
     }
 
-    fn receive(&mut self, reports: Vec<Report>) {
+    fn receive(&mut self, reports: Vec<AppendReport>) {
         for report in reports {
             match report {
-                Report::Durable => self.in_flight = None,
-                Report::Down(reason) => {
+                AppendReport::Durable => self.in_flight = None,
+                AppendReport::Down(reason) => {
                     self.drop_all(&reason, RETRY_AFTER_OUTAGE);
                     self.down = Some(reason);
                 }
-                Report::Lost(lost) => self.go_on_from(*lost),
+                AppendReport::Lost(lost) => self.go_on_from(*lost),
             }
         }
     }
