@@ -156,9 +156,9 @@ impl Searching {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::given::{Line, commits};
+    use crate::testing::given::{GivenLine, commits};
 
-    const LINES: [Line<'_>; 6] = [
+    const LINES: [GivenLine<'_>; 6] = [
         (
             "2024-01-01",
             "fund-F",

@@ -69,7 +69,7 @@ pub struct Lines {
 #[derive(Clone, Debug, Default)]
 pub struct Postings {
     ledger: Ledger,
-    lines: Vec<Line>,
+    lines: Vec<PostingLine>,
     entry: Arc<Entry>,
     /// Which payments were ordered by whom, and when.
     authorised: BTreeMap<PaymentId, Act>,
@@ -101,7 +101,7 @@ struct Entry {
 
 /// Half of a transfer.
 #[derive(Clone, Debug)]
-struct Line {
+struct PostingLine {
     entry: Arc<Entry>,
     number: usize,
     account: String,
@@ -179,7 +179,7 @@ impl Postings {
         (account, sign): (String, &'static str),
         amount: Money,
     ) {
-        self.lines.push(Line {
+        self.lines.push(PostingLine {
             entry: self.entry.clone(),
             number: self.lines.len() - self.entry.first + 1,
             account,
@@ -220,7 +220,7 @@ impl Postings {
     }
 }
 
-impl Line {
+impl PostingLine {
     fn row(&self, zone: &TimeZone) -> Vec<String> {
         let Entry { id, position, undoes, approved, .. } = &*self.entry;
         let day = |instant: Timestamp| instant.to_zoned(zone.clone()).date();

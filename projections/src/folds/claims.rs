@@ -118,7 +118,7 @@ impl Claim {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::given::{Line, report, rows};
+    use crate::testing::given::{GivenLine, report, rows};
 
     #[test]
     fn of_two_claims_the_latest_published_is_shown_with_its_source() {
@@ -131,7 +131,7 @@ mod tests {
         let later = claim("claim-B", "2026-02-09", "135000000", "Published");
         let first = claim("claim-A", "2025-03-12", "150000000", "?Published");
         // Recorded in the other order.
-        let lines: Vec<Line<'_>> = [&later, &first]
+        let lines: Vec<GivenLine<'_>> = [&later, &first]
             .map(|(at, stream, kind, data)| (&**at, *stream, *kind, &**data))
             .into();
         let row = |total: &str, day: &str, mark: &str| {
@@ -166,7 +166,7 @@ mod tests {
             back("C"),
         ];
         let shown = |count: usize| {
-            let lines: Vec<Line<'_>> =
+            let lines: Vec<GivenLine<'_>> =
                 told[..count].iter().map(|(s, k, d)| ("2025-06-01", &**s, *k, &**d)).collect();
             let rows = rows(&report("budget", &lines, None), "claims");
             rows.iter().map(|row| row.split('|').nth(2).unwrap().to_owned()).collect::<Vec<_>>()

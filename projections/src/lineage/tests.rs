@@ -137,7 +137,7 @@ proptest! {
     }
 }
 
-const VOTED: given::Line<'_> = (
+const VOTED: given::GivenLine<'_> = (
     "2024-01-01",
     "fund-F",
     "AppropriationVoted",

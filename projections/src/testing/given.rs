@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// When it was true (a day means noon), stream, type (`?` before it: a fixture), data.
-pub type Line<'a> = (&'a str, &'a str, &'a str, &'a str);
+pub type GivenLine<'a> = (&'a str, &'a str, &'a str, &'a str);
 
 /// One commit per line, all recorded in 2026, long after they were true. `RULES` in the data stands
 /// for [`RULES`], `H` in quotes for a hash.
-pub fn commits(lines: &[Line<'_>]) -> Vec<Arc<Commit>> {
+pub fn commits(lines: &[GivenLine<'_>]) -> Vec<Arc<Commit>> {
     let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
     let mut versions = BTreeMap::new();
     let encoded = (1_i64..).zip(lines).map(|(position, (at, stream, kind, data))| {
@@ -39,7 +39,7 @@ pub fn commits(lines: &[Line<'_>]) -> Vec<Arc<Commit>> {
 }
 
 /// What a view answers about such a history, as of the end of a day (or always).
-pub fn report(view: &str, lines: &[Line<'_>], day: Option<&str>) -> Report {
+pub fn report(view: &str, lines: &[GivenLine<'_>], day: Option<&str>) -> Report {
     let commits = commits(lines);
     let mut history = History::default();
     commits.iter().for_each(|commit| history.apply(commit));

@@ -380,15 +380,15 @@ impl Sheet<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::given::{Line, report, rows};
+    use crate::testing::given::{GivenLine, report, rows};
 
-    const VOTED: Line<'_> = (
+    const VOTED: GivenLine<'_> = (
         "2024-01-01",
         "fund-F",
         "AppropriationVoted",
         r#"{"amount":"EUR 2000","line":"L","source":"DEP"}"#,
     );
-    const COMMITTED: Line<'_> = (
+    const COMMITTED: GivenLine<'_> = (
         "2024-02-01",
         "fund-F",
         "GloballyCommitted",
@@ -414,7 +414,7 @@ mod tests {
     }
 
     fn at(lines: &[[String; 4]], day: &str, table: &str) -> Vec<String> {
-        let lines: Vec<Line<'_>> = lines
+        let lines: Vec<GivenLine<'_>> = lines
             .iter()
             .map(|[at, stream, kind, data]| (&**at, &**stream, &**kind, &**data))
             .collect();
@@ -556,7 +556,7 @@ mod tests {
         );
         let legal = r#"{"amount":"EUR 500","grant":"G"}"#;
         let lines = [VOTED, COMMITTED, named, ("2024-05-01", "fund-F", "?LegallyCommitted", legal)];
-        let marked = |lines: &[Line<'_>], table: &str| {
+        let marked = |lines: &[GivenLine<'_>], table: &str| {
             let rows = rows(&report("budget", lines, None), table);
             rows.iter().map(|row| row.ends_with("|(fixture)")).collect::<Vec<_>>()
         };

@@ -251,15 +251,15 @@ fn time(partition: &PartitionKey, unit: Unit, seconds: i64) -> Cell {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::given::{Line, report, rows};
+    use crate::testing::given::{GivenLine, report, rows};
 
     const DAY: &str = "2025-06-01";
 
-    fn requested<'a>(stream: &'a str, data: &'a str) -> Line<'a> {
+    fn requested<'a>(stream: &'a str, data: &'a str) -> GivenLine<'a> {
         (DAY, stream, "Requested", data)
     }
 
-    fn history() -> Vec<Line<'static>> {
+    fn history() -> Vec<GivenLine<'static>> {
         vec![
             (DAY, "system-LUMI", "Registered", r#"{"country":"FI","partitions":[]}"#),
             (

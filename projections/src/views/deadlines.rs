@@ -14,7 +14,7 @@ use domain::kernel::ids::{StreamId, StreamKey};
 pub struct Deadlines;
 
 /// One line of the report.
-struct Line {
+struct DueLine {
     due: Due,
     what: String,
     stream: StreamId,
@@ -62,13 +62,13 @@ impl View for Deadlines {
     }
 }
 
-fn lines(tasks: &Tasks, calendar: &Calendar) -> Vec<Line> {
+fn lines(tasks: &Tasks, calendar: &Calendar) -> Vec<DueLine> {
     let tasks = tasks.iter().filter_map(|task| {
         let (what, about) = (task.command.to_string(), task.about.clone());
         let (stream, confidence) = (task.stream.clone(), task.confidence);
-        Some(Line { due: task.due?, what, stream, about, confidence })
+        Some(DueLine { due: task.due?, what, stream, about, confidence })
     });
-    let timers = calendar.timers.iter().map(|(id, (due, command, confidence))| Line {
+    let timers = calendar.timers.iter().map(|(id, (due, command, confidence))| DueLine {
         due: Due::At(*due),
         what: "timer".to_owned(),
         stream: id.stream(),
@@ -76,7 +76,7 @@ fn lines(tasks: &Tasks, calendar: &Calendar) -> Vec<Line> {
         confidence: *confidence,
     });
     let cut_offs = calendar.cut_offs.iter().flat_map(|(call, open)| {
-        open.iter().map(|(key, (instant, confidence))| Line {
+        open.iter().map(|(key, (instant, confidence))| DueLine {
             due: Due::At(*instant),
             what: "cut-off".to_owned(),
             stream: call.stream(),
@@ -89,27 +89,27 @@ fn lines(tasks: &Tasks, calendar: &Calendar) -> Vec<Line> {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::given::{Line, report, rows};
+    use crate::testing::given::{GivenLine, report, rows};
 
-    const OPENED: Line<'_> = (
+    const OPENED: GivenLine<'_> = (
         "2024-09-10",
         "call-C",
         "Opened",
         r#"{"cut_offs":[{"at":{"local":"2024-11-04T17:00:00","zone":"Europe/Luxembourg"},"key":"R1"}],"rules":RULES,"rules_sha256":"H","title":"A call"}"#,
     );
-    const MOVED: Line<'_> = (
+    const MOVED: GivenLine<'_> = (
         "2024-10-01",
         "call-C",
         "CutOffMoved",
         r#"{"at":{"local":"2024-11-11T17:00:00","zone":"Europe/Luxembourg"},"cut_off":"R1","from":{"local":"2024-11-04T17:00:00","zone":"Europe/Luxembourg"},"reason":"r"}"#,
     );
-    const CLOSED: Line<'_> = (
+    const CLOSED: GivenLine<'_> = (
         "2024-11-11",
         "call-C",
         "CutOffClosed",
         r#"{"admitted":[],"at":{"local":"2024-11-11T17:00:00","zone":"Europe/Luxembourg"},"cut_off":"R1"}"#,
     );
-    const TIMER: Line<'_> = (
+    const TIMER: GivenLine<'_> = (
         "2024-09-10",
         "timer-T",
         "Set",
@@ -139,8 +139,8 @@ mod tests {
     fn a_deadline_says_when_what_led_to_it_is_invented() {
         let draft = r#"{"applicant":"a","call":"C","content":{"acronym":"A","title":"t"}}"#;
         let prepared = r#"{"call":"C","proposal":"P","rules":{"deadlines":{"inform_days":1,"report_days":60,"review_request_days":5,"sign_days":9,"source":"s"}},"title":"t"}"#;
-        let drafted: Line<'_> = ("2024-10-01", "proposal-P", "?Drafted", draft);
-        let grant: Line<'_> = ("2024-12-10", "grant-G", "Prepared", prepared);
+        let drafted: GivenLine<'_> = ("2024-10-01", "proposal-P", "?Drafted", draft);
+        let grant: GivenLine<'_> = ("2024-12-10", "grant-G", "Prepared", prepared);
         let timer = (TIMER.0, TIMER.1, "?Set", TIMER.3);
         let rows = rows(&report("deadlines", &[drafted, grant, timer], None), "deadlines");
         assert_eq!(

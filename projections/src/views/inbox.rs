@@ -81,14 +81,14 @@ impl From<Due> for Cell {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::given::{Line, commits, report, rows};
+    use crate::testing::given::{GivenLine, commits, report, rows};
     use crate::{Query, fold};
     use domain::Role;
 
     const DAY: &str = "2025-01-10";
 
     /// Without the columns of time, which other tests check.
-    fn waits(lines: &[Line<'_>]) -> Vec<String> {
+    fn waits(lines: &[GivenLine<'_>]) -> Vec<String> {
         let report = report("inbox", lines, None);
         let cells = |row: String| {
             let cells: Vec<&str> = row.split('|').collect();
@@ -127,7 +127,7 @@ mod tests {
                 r#"{"expert":"y","kind":"involved","learnt":"l","proposal":"P","void_consensus":false,"void_ranking":false,"void_reports":[]}"#,
             ),
         ];
-        let people = |lines: &[Line<'_>]| -> Vec<String> {
+        let people = |lines: &[GivenLine<'_>]| -> Vec<String> {
             let tasks = rows(&report("inbox", lines, None), "tasks");
             let cell = |row: &String, index| row.split('|').nth(index).unwrap().to_owned();
             tasks.iter().map(|row| format!("{} {}", cell(row, 4), cell(row, 6))).collect()
@@ -163,7 +163,7 @@ mod tests {
             ),
             (DAY, "payment-Y", "Initiated", initiated),
         ];
-        let first = |lines: &[Line<'_>]| {
+        let first = |lines: &[GivenLine<'_>]| {
             rows(&report("inbox", lines, Some("2025-02-01")), "tasks")[0].clone()
         };
         let verify =
@@ -213,7 +213,7 @@ mod tests {
             (DAY, "grant-G", "Accepted", "{}"),
             (DAY, "grant-G", "ContractSigned", signed),
         ];
-        let accounts = |lines: &[Line<'_>]| -> Vec<String> {
+        let accounts = |lines: &[GivenLine<'_>]| -> Vec<String> {
             let waits = waits(lines).into_iter();
             waits.filter(|task| task.contains("_account")).collect()
         };
@@ -242,7 +242,7 @@ mod tests {
             (DAY, "pledge-L", "Reported", r#"{"amount":"EUR 60"}"#),
             (DAY, "pledge-L", "Certified", r#"{"amount":"EUR 40"}"#),
         ];
-        let amounts = |lines: &[Line<'_>]| -> Vec<String> {
+        let amounts = |lines: &[GivenLine<'_>]| -> Vec<String> {
             let tasks = rows(&report("inbox", lines, None), "tasks");
             let cell = |row: &String, index| row.split('|').nth(index).unwrap().to_owned();
             tasks.iter().map(|row| format!("{} {}", cell(row, 4), cell(row, 7))).collect()
@@ -295,7 +295,7 @@ mod tests {
         );
         let ended = format!(r#"{{"on":"2025-12-31","report_by":"2026-01-31","unused":{time}}}"#);
         let mut lines = vec![(DAY, "allocation-A", "Requested", &*requested)];
-        let due = |lines: &[Line<'_>]| {
+        let due = |lines: &[GivenLine<'_>]| {
             rows(&report("inbox", lines, Some("2025-01-15")), "tasks")[0].clone()
         };
         assert!(due(&lines).starts_with("2025-01-20T22:59:59Z||site_support||allocation.check|"));

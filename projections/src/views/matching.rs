@@ -241,15 +241,15 @@ fn table(key: &'static str, title: &str, names: &[(&'static str, &'static str)])
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::given::{Line, report, rows};
+    use crate::testing::given::{GivenLine, report, rows};
 
     const DAY: &str = "2025-01-01";
 
-    fn pledge<'a>(stream: &'a str, data: &'a str) -> Line<'a> {
+    fn pledge<'a>(stream: &'a str, data: &'a str) -> GivenLine<'a> {
         (DAY, stream, "Made", data)
     }
 
-    fn history() -> Vec<Line<'static>> {
+    fn history() -> Vec<GivenLine<'static>> {
         vec![
             (
                 DAY,

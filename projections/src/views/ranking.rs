@@ -166,11 +166,11 @@ fn comparator(comparator: &Comparator) -> String {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::given::{Line, report, rows};
+    use crate::testing::given::{GivenLine, report, rows};
 
     const DAY: &str = "2024-12-01";
 
-    fn history() -> Vec<Line<'static>> {
+    fn history() -> Vec<GivenLine<'static>> {
         vec![
             (DAY, "evaluation-E", "Opened", r#"{"call":"C","cut_off":"R1","stage":"S"}"#),
             (

@@ -56,7 +56,7 @@ use inbox::{Inbox, Wish};
 use jiff::Timestamp;
 use projections::{AsOf, Query, Report};
 use publisher::Publisher;
-use receipts::Line;
+use receipts::ReceiptLine;
 use replay::Loaded;
 use request::Answer;
 #[cfg(not(feature = "nats"))]
@@ -153,7 +153,7 @@ impl Engine {
     /// A rule says no, or the decision could not be made durable (see [`SubmitError`]).
     pub async fn submit(&self, request: Request) -> Result<Receipt, SubmitError> {
         let Envelope { actor, command_id, dry_run, .. } = &request.envelope;
-        let (line, dry_run) = (Line::new(command_id, &request.parsed.hash, actor), *dry_run);
+        let (line, dry_run) = (ReceiptLine::new(command_id, &request.parsed.hash, actor), *dry_run);
         let answer = self.ask(Wish::Decide(Box::new((request, line)))).await;
         let result = match answer {
             Ok(Answer::Recorded(commit)) => Ok(Receipt::of(&commit, false)),

@@ -1,12 +1,12 @@
 use super::*;
-use crate::testing::given::{Line, commits};
+use crate::testing::given::{GivenLine, commits};
 use std::sync::Arc;
 
 const DRAFT: &str = r#"{"applicant":"a","call":"C","content":{"acronym":"P","country":"FI","experimental":false,"partners":[],"title":"T","type":"new"}}"#;
 const PREPARED: &str = r#"{"applicant":"a","call":"C","country":"FI","fund":"F","proposal":"P","rules":{"deadlines":{"inform_days":150,"report_days":60,"review_request_days":30,"sign_days":90,"source":"s"},"funding":{"ceilings":{"acquisition":"1/2","operating":"1/2","services":"1/2"},"matched":true,"source":"s"},"payments":{"before_balance_max":"9/10","insurance":"1/20","payment_days":90,"prefinancing_days":30,"prefinancing_max":"7/10","source":"s"}},"title":"T"}"#;
 
 #[rustfmt::skip]
-const HISTORY: &[Line<'_>] = &[
+const HISTORY: &[GivenLine<'_>] = &[
     ("2024-01-01", "fund-F", "AppropriationVoted", r#"{"amount":"EUR 9","line":"L","source":"S"}"#),
     ("2024-01-02", "call-C", "CutOffAdded", r#"{"at":{"local":"2024-02-01T17:00:00","zone":"UTC"},"cut_off":"1","reason":"r"}"#),
     ("2024-01-02", "call-C", "CutOffAdded", r#"{"at":{"local":"2024-03-01T17:00:00","zone":"UTC"},"cut_off":"2","reason":"r"}"#),

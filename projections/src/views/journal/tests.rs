@@ -5,9 +5,9 @@ use domain::Commit;
 use domain::kernel::canonical::Sha256Hex;
 
 /// Commits of (position, recorded, effective, actor, stream, type, data).
-type Line<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str, &'a str);
+type JournalLine<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str, &'a str);
 
-fn fold(lines: &[Line<'_>]) -> Facts {
+fn fold(lines: &[JournalLine<'_>]) -> Facts {
     let mut journal = Facts::default();
     for (position, (recorded, effective, actor, stream, kind, data)) in (1_u64..).zip(lines) {
         let zeros = "0".repeat(64);

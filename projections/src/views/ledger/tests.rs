@@ -2,32 +2,32 @@
 
 use crate::Fold;
 use crate::folds::ledger::Ledger;
-use crate::testing::given::{Line, commits, report, rows};
+use crate::testing::given::{GivenLine, commits, report, rows};
 
-const VOTED: Line<'_> =
+const VOTED: GivenLine<'_> =
     fund("2024-01-01", "AppropriationVoted", r#"{"amount":"EUR 2000","line":"L","source":"DEP"}"#);
-const COMMITTED: Line<'_> = fund(
+const COMMITTED: GivenLine<'_> = fund(
     "2024-01-02",
     "GloballyCommitted",
     r#"{"amount":"EUR 1000","call":"C","commitment":"K","line":"L","source":"DEP"}"#,
 );
-const INDIVIDUAL: Line<'_> = fund(
+const INDIVIDUAL: GivenLine<'_> = fund(
     "2024-01-03",
     "IndividuallyCommitted",
     r#"{"amount":"EUR 500","commitment":"K","grant":"G"}"#,
 );
-const LEGAL: Line<'_> =
+const LEGAL: GivenLine<'_> =
     fund("2024-01-04", "LegallyCommitted", r#"{"amount":"EUR 400","grant":"G"}"#);
-const PAID: Line<'_> =
+const PAID: GivenLine<'_> =
     fund("2024-01-05", "Paid", r#"{"amount":"EUR 300","grant":"G","payment":"P"}"#);
-const LADDER: [Line<'_>; 5] = [VOTED, COMMITTED, INDIVIDUAL, LEGAL, PAID];
+const LADDER: [GivenLine<'_>; 5] = [VOTED, COMMITTED, INDIVIDUAL, LEGAL, PAID];
 
-const fn fund<'a>(at: &'a str, kind: &'a str, data: &'a str) -> Line<'a> {
+const fn fund<'a>(at: &'a str, kind: &'a str, data: &'a str) -> GivenLine<'a> {
     (at, "fund-F", kind, data)
 }
 
 /// The accounts after a history, each with its balance.
-fn balances(lines: &[Line<'_>]) -> Vec<String> {
+fn balances(lines: &[GivenLine<'_>]) -> Vec<String> {
     let mut ledger = Ledger::default();
     for commit in commits(lines) {
         commit.events.iter().for_each(|event| ledger.apply(&commit, event));
@@ -38,12 +38,12 @@ fn balances(lines: &[Line<'_>]) -> Vec<String> {
     ledger.balances().map(|(account, balance)| format!("{account} {balance}")).collect()
 }
 
-fn after(events: &[Line<'_>], account: &str) -> Vec<String> {
+fn after(events: &[GivenLine<'_>], account: &str) -> Vec<String> {
     let all = balances(events);
     all.into_iter().filter(|line| line.contains(account)).collect()
 }
 
-fn ladder(then: Line<'_>) -> Vec<String> {
+fn ladder(then: GivenLine<'_>) -> Vec<String> {
     balances(&[&LADDER[..], &[then]].concat())
 }
 
@@ -185,7 +185,8 @@ fn cash(payments: &[(&'static str, &str, u32, u32, bool)]) -> Vec<String> {
         lines.push(then("Executed", executed));
         lines.extend(returned.then(|| then("Returned", r#"{"reason":"r"}"#)));
     }
-    let lines: Vec<Line<'_>> = lines.iter().map(|[a, b, c, d]| (&**a, &**b, &**c, &**d)).collect();
+    let lines: Vec<GivenLine<'_>> =
+        lines.iter().map(|[a, b, c, d]| (&**a, &**b, &**c, &**d)).collect();
     balances(&lines)
 }
 

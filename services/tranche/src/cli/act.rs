@@ -3,7 +3,7 @@
 use super::document::DocumentsArgs;
 use super::envelope::EnvelopeArgs;
 use super::failure::Failure;
-use super::log::Line;
+use super::log::CommitLine;
 use super::out::Out;
 use super::source::{LogPlace, Source};
 use super::words::{counted, say};
@@ -187,7 +187,7 @@ async fn carry_out(
     } else {
         tell(&receipt, given.envelope.id.is_none());
         if let Some(stored) = stored {
-            out.line(format_args!("{}", Line(&stored.commit)))?;
+            out.line(format_args!("{}", CommitLine(&stored.commit)))?;
         }
     }
     out.finish()?;
@@ -214,7 +214,7 @@ fn show_rehearsal(
         if !receipt.replayed {
             say(format_args!("nothing is recorded; it would be:"));
         }
-        out.line(format_args!("{}", Line(commit)))?;
+        out.line(format_args!("{}", CommitLine(commit)))?;
         for recorded in &commit.events {
             out.json(&recorded.event)?;
         }

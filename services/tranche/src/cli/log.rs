@@ -249,7 +249,7 @@ impl Wanted {
         }
         self.left -= 1;
         match commit.filter(|_| !self.json) {
-            Some(commit) => out.line(format_args!("{}", Line(&commit))),
+            Some(commit) => out.line(format_args!("{}", CommitLine(&commit))),
             None => {
                 out.bytes(entry)?;
                 out.bytes(b"\n")
@@ -259,9 +259,9 @@ impl Wanted {
 }
 
 /// A commit on one line: where, when, who, what for, what happened.
-pub struct Line<'a>(pub &'a Commit);
+pub struct CommitLine<'a>(pub &'a Commit);
 
-impl fmt::Display for Line<'_> {
+impl fmt::Display for CommitLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Commit { position, recorded_at, actor, command, events, .. } = self.0;
         write!(f, "{position:>6}  {recorded_at}  {} ({})  {command}", actor.id, actor.role)?;

@@ -7,7 +7,7 @@
 use super::inbox::{AppendReport, CloseAtEnd, Inbox, Lost, Reply};
 use super::metrics::Metrics;
 use super::published::decode;
-use super::receipts::Line;
+use super::receipts::ReceiptLine;
 use super::request::{Answer, SubmitError};
 use super::state::State;
 use bytes::Bytes;
@@ -32,7 +32,7 @@ pub(crate) const RETRY_AFTER_OUTAGE: Duration = Duration::from_secs(2);
 pub(crate) struct Batch {
     pub entries: Vec<Bytes>,
     pub commits: Vec<Arc<Commit>>,
-    pub lines: Vec<Line>,
+    pub lines: Vec<ReceiptLine>,
     pub bytes: usize,
     pub answers: Vec<(Reply, Answer)>,
     /// The state after it.
@@ -44,7 +44,7 @@ impl Batch {
         self.commits.is_empty() && self.answers.is_empty()
     }
 
-    pub fn push(&mut self, commit: Arc<Commit>, bytes: Vec<u8>, line: Line) {
+    pub fn push(&mut self, commit: Arc<Commit>, bytes: Vec<u8>, line: ReceiptLine) {
         self.bytes += bytes.len() + 1;
         self.entries.push(bytes.into());
         self.commits.push(commit);
@@ -208,11 +208,11 @@ impl Appender {
     }
 
     /// Takes in and shows what is in the log and was not decided here.
-    fn catch_up(&mut self, commits: Vec<Commit>) -> Vec<(Line, u64)> {
+    fn catch_up(&mut self, commits: Vec<Commit>) -> Vec<(ReceiptLine, u64)> {
         let mut batch = Batch::default();
         for commit in commits {
             self.state.take(&commit);
-            batch.lines.push(Line::of(&commit));
+            batch.lines.push(ReceiptLine::of(&commit));
             batch.commits.push(Arc::new(commit));
         }
         let positions = batch.commits.iter().map(|commit| commit.position);

@@ -1,6 +1,6 @@
 //! The way to the deciding thread: a bounded queue of requests, and reports that overtake them.
 
-use super::receipts::Line;
+use super::receipts::ReceiptLine;
 use super::request::{Answer, Request, SubmitError};
 use jiff::Timestamp;
 use std::collections::VecDeque;
@@ -34,7 +34,7 @@ impl Drop for QueuePlace {
 /// What is asked of the deciding thread.
 pub(crate) enum Wish {
     /// Decide a command; its line is made by the caller, so that the deciding thread need not.
-    Decide(Box<(Request, Line)>),
+    Decide(Box<(Request, ReceiptLine)>),
     /// Say when nothing is left to do.
     Settle,
 }
@@ -62,7 +62,7 @@ pub(crate) struct Lost {
     pub reason: Arc<str>,
     pub state: super::state::State,
     /// Holds what was read from the log and not decided here, with positions.
-    pub lines: Vec<(Line, u64)>,
+    pub lines: Vec<(ReceiptLine, u64)>,
 }
 
 #[derive(Default)]

@@ -6,7 +6,7 @@ use super::inbox::{CloseAtEnd, Inbox};
 use super::index::Keeper;
 use super::metrics::Metrics;
 use super::published::Published;
-use super::receipts::Line;
+use super::receipts::ReceiptLine;
 use super::replay::Loaded;
 use super::shown::Shown;
 use super::snapshot::{Content, Snapshots};
@@ -22,7 +22,7 @@ use tokio::sync::watch;
 pub(crate) struct Publisher {
     pub inbox: Arc<Inbox>,
     pub history: History,
-    pub lines: Vector<Line>,
+    pub lines: Vector<ReceiptLine>,
     pub shown: watch::Sender<Arc<Published>>,
     pub index: Arc<Keeper>,
     pub snapshots: Option<Snapshots>,
@@ -64,7 +64,7 @@ impl Publisher {
         self.metrics.queue_depth.set(i64::try_from(self.inbox.depth()).unwrap_or(i64::MAX));
     }
 
-    fn fold(&mut self, commits: &[Arc<domain::Commit>], lines: Vec<Line>, state: State) {
+    fn fold(&mut self, commits: &[Arc<domain::Commit>], lines: Vec<ReceiptLine>, state: State) {
         for commit in commits {
             self.history.apply(commit);
         }

@@ -6,19 +6,19 @@ use domain::{Actor, Commit};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// Bytes of a [`Line`] in a snapshot.
+/// Bytes of a [`ReceiptLine`] in a snapshot.
 pub(crate) const LINE_BYTES: usize = 32;
 
 /// A recorded command: 128 bits of the hash of its id, and of the hash of its content and of who gave it:
 /// what one person did is not the answer to another. Among a billion commands the chance of one
 /// collision is below 10^-20.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Line {
+pub(crate) struct ReceiptLine {
     id: u128,
     content: u128,
 }
 
-impl Line {
+impl ReceiptLine {
     pub fn new(id: &CommandId, content: &Sha256Hex, actor: &Actor) -> Self {
         let behalf = actor.on_behalf_of.as_ref().map_or("", |id| id.as_str());
         let wish = format!("{content} {} {} {behalf}", actor.id, actor.role);
@@ -71,7 +71,7 @@ pub(crate) struct Receipts {
 }
 
 impl Receipts {
-    pub fn find(&self, line: Line) -> Found {
+    pub fn find(&self, line: ReceiptLine) -> Found {
         match self.places.get(&line.id) {
             None => Found::New,
             Some((content, position)) if *content == line.content => Found::At(*position),
@@ -83,12 +83,12 @@ impl Receipts {
         self.places.contains_key(&half(&Sha256Hex::of(id.as_str().as_bytes())))
     }
 
-    pub fn add(&mut self, line: Line, position: u64) {
+    pub fn add(&mut self, line: ReceiptLine, position: u64) {
         self.places.insert(line.id, (line.content, position));
     }
 
     /// Takes back what was never recorded.
-    pub fn forget(&mut self, lines: &[Line]) {
+    pub fn forget(&mut self, lines: &[ReceiptLine]) {
         for line in lines {
             self.places.remove(&line.id);
         }
@@ -121,15 +121,15 @@ impl Hasher for AsItIs {
 mod tests {
     use super::*;
 
-    fn line(id: &str, content: &str) -> Line {
+    fn line(id: &str, content: &str) -> ReceiptLine {
         by("someone", id, content)
     }
 
-    fn by(person: &str, id: &str, content: &str) -> Line {
+    fn by(person: &str, id: &str, content: &str) -> ReceiptLine {
         let id = id.parse().unwrap();
         let role = domain::Role::Expert;
         let actor = Actor { id: person.parse().unwrap(), on_behalf_of: None, role };
-        Line::new(&id, &Sha256Hex::of(content.as_bytes()), &actor)
+        ReceiptLine::new(&id, &Sha256Hex::of(content.as_bytes()), &actor)
     }
 
     #[test]
@@ -147,6 +147,6 @@ mod tests {
 
     #[test]
     fn a_line_survives_its_bytes() {
-        assert_eq!(Line::from_bytes(&line("a", "x").to_bytes()), line("a", "x"));
+        assert_eq!(ReceiptLine::from_bytes(&line("a", "x").to_bytes()), line("a", "x"));
     }
 }

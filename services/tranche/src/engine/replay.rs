@@ -2,7 +2,7 @@
 //! that the folds come nearly for free on two cores.
 
 use super::published::{Digests, Published, ReadError, decode};
-use super::receipts::{Line, Receipts};
+use super::receipts::{ReceiptLine, Receipts};
 use super::snapshot::{Content, Shelf, TailLost};
 use super::state::{Managers, State};
 use bytes::Bytes;
@@ -61,7 +61,7 @@ pub(crate) struct Loaded {
     pub state: State,
     pub receipts: Receipts,
     pub history: History,
-    pub lines: Vector<Line>,
+    pub lines: Vector<ReceiptLine>,
     /// The position of the snapshot that it began with.
     pub from_snapshot: u64,
 }
@@ -199,12 +199,12 @@ pub(crate) async fn blocking<T: Send + 'static>(
 
 pub(crate) struct Decoded {
     commit: Arc<Commit>,
-    line: Line,
+    line: ReceiptLine,
 }
 
 impl Decoded {
     pub fn of(commit: Commit) -> Self {
-        Self { line: Line::of(&commit), commit: Arc::new(commit) }
+        Self { line: ReceiptLine::of(&commit), commit: Arc::new(commit) }
     }
 
     pub fn commit(&self) -> &Commit {

@@ -9,7 +9,7 @@ mod check;
 
 pub use check::{SnapshotCheck, check_snapshots};
 
-use super::receipts::{LINE_BYTES, Line, Receipts};
+use super::receipts::{LINE_BYTES, ReceiptLine, Receipts};
 use super::state::Reactions;
 use domain::World;
 use domain::kernel::canonical::Sha256Hex;
@@ -35,7 +35,7 @@ pub(crate) struct Content {
     pub world: World,
     pub reactions: Reactions,
     pub views: Views,
-    pub lines: Vector<Line>,
+    pub lines: Vector<ReceiptLine>,
 }
 
 impl Content {
@@ -182,7 +182,7 @@ impl Shelf {
         let (json, lines) = body.split_at_checked(header.json_bytes).ok_or("it is cut off")?;
         let StoredFolds { world, reactions, views } = serde_json::from_slice(json)?;
         let (lines, rest) = lines.as_chunks::<LINE_BYTES>();
-        let lines: Vector<Line> = lines.iter().map(Line::from_bytes).collect();
+        let lines: Vector<ReceiptLine> = lines.iter().map(ReceiptLine::from_bytes).collect();
         let positions = [world.position, views.position, lines.len() as u64];
         if !rest.is_empty() || positions.iter().any(|position| *position != header.position) {
             return Err("its parts are of different positions".into());

@@ -7,7 +7,7 @@
 use super::appender::{Batch, RETRY_AFTER_LOSS, RETRY_AFTER_OUTAGE};
 use super::inbox::{AppendReport, CloseAtEnd, Inbox, Item, Lost, Reply, Wish};
 use super::metrics::Metrics;
-use super::receipts::{Found, Line, Receipts};
+use super::receipts::{Found, ReceiptLine, Receipts};
 use super::request::{Answer, Receipt, Request, SubmitError};
 use super::state::State;
 use crate::clock::Clock;
@@ -48,7 +48,7 @@ pub(crate) struct Writer {
     base: State,
     open: Batch,
     /// The lines of the batch that is being made durable.
-    in_flight: Option<Vec<Line>>,
+    in_flight: Option<Vec<ReceiptLine>>,
     queue: VecDeque<Item>,
     down: Option<Arc<str>>,
     is_closing: bool,
@@ -195,7 +195,7 @@ impl Writer {
     /// A rule that panics is a bug that must not stop everybody else.
     fn decide_safely(
         &mut self,
-        (request, line): (Request, Line),
+        (request, line): (Request, ReceiptLine),
         queued_at: Timestamp,
         reply: Reply,
     ) {
@@ -214,7 +214,7 @@ impl Writer {
         }
     }
 
-    fn decide(&mut self, request: Request, line: Line, queued_at: Timestamp) -> Answer {
+    fn decide(&mut self, request: Request, line: ReceiptLine, queued_at: Timestamp) -> Answer {
         let Request { parsed, envelope, received_at } = request;
         let refuse = |refusal: Common| Answer::Not(SubmitError::Refused(refusal.into()));
         match self.receipts.find(line) {
@@ -241,7 +241,7 @@ impl Writer {
 
     /// Decides a command of the engine's own. True: it was recorded; false: it was true already.
     pub(super) fn decide_own(&mut self, parsed: &Parsed, meta: &Meta) -> Result<bool, Refusal> {
-        let line = Line::new(&meta.command_id, &parsed.hash, &meta.actor);
+        let line = ReceiptLine::new(&meta.command_id, &parsed.hash, &meta.actor);
         if self.receipts.find(line) != Found::New {
             return Err(Common::IdReused(meta.command_id.to_string()).into());
         }
@@ -252,7 +252,7 @@ impl Writer {
         Ok(true)
     }
 
-    fn record(&mut self, commit: Commit, bytes: Vec<u8>, line: Line) -> Arc<Commit> {
+    fn record(&mut self, commit: Commit, bytes: Vec<u8>, line: ReceiptLine) -> Arc<Commit> {
         let commit = Arc::new(commit);
         self.state.take(&commit);
         self.receipts.add(line, commit.position);
