@@ -37,7 +37,7 @@ pub struct Event {
 
 /// What is in the database, and how it behaves.
 #[derive(Debug)]
-pub struct State {
+pub struct DatabaseState {
     /// Events by the name of their stream.
     pub streams: BTreeMap<String, Vec<Event>>,
     /// Streams that are gone for ever.
@@ -60,7 +60,7 @@ pub struct State {
 
 /// The database, for each member of a cluster.
 #[derive(Clone, Debug)]
-pub struct Database(Arc<Mutex<State>>);
+pub struct Database(Arc<Mutex<DatabaseState>>);
 
 /// What the writer expects to be last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub struct Wrong(pub u64);
 impl Database {
     /// An empty one.
     pub fn new() -> Database {
-        Database(Arc::new(Mutex::new(State {
+        Database(Arc::new(Mutex::new(DatabaseState {
             streams: BTreeMap::new(),
             tombstones: Vec::new(),
             scavenged: BTreeMap::new(),
@@ -94,12 +94,12 @@ impl Database {
     }
 
     /// Everything, to look at it and to change it.
-    pub fn lock(&self) -> MutexGuard<'_, State> {
+    pub fn lock(&self) -> MutexGuard<'_, DatabaseState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl DatabaseState {
     /// Stores an event behind the expected last one, and returns its number from 0.
     ///
     /// One that is there already, with this id and at this place, is acknowledged again.

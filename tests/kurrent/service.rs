@@ -1,6 +1,6 @@
 //! The requests of the protocol that the adapter makes, answered from a database in memory.
 
-use super::database::{Database, Event, Expected, Fault, State};
+use super::database::{Database, DatabaseState, Event, Expected, Fault};
 use super::server::Lines;
 use gossip::member_info::VNodeState;
 use std::sync::Arc;
@@ -81,7 +81,7 @@ impl Service {
     }
 }
 
-fn check_stream(state: &State, stream: &str) -> Result<(), Status> {
+fn check_stream(state: &DatabaseState, stream: &str) -> Result<(), Status> {
     if state.tombstones.iter().any(|gone| gone == stream) {
         let headers = [("exception", "stream-deleted".to_owned())];
         return Err(exception(Code::FailedPrecondition, "it is deleted", &headers));

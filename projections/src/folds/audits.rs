@@ -1,7 +1,7 @@
 //! Audit engagements, each as its decider has it.
 
 use crate::fold::{Fold, LARGE};
-use domain::facts::audit::Audit as State;
+use domain::facts::audit::Audit;
 use domain::facts::commit::Recorded;
 use domain::facts::stream::{At, Decider};
 use domain::kernel::ids::{AuditId, StreamKey};
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// Every engagement, as its decider has it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Audits {
-    pub(crate) audits: OrdMap<AuditId, Arc<State>>,
+    pub(crate) audits: OrdMap<AuditId, Arc<Audit>>,
 }
 
 impl Fold for Audits {

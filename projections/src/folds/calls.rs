@@ -22,13 +22,13 @@ pub(crate) struct Call {
     pub(crate) confidence: Option<Confidence>,
     pub(crate) cut_offs: OrdMap<CutOffKey, CutOff>,
     pub(crate) opens_until: Option<LocalTime>,
-    pub(crate) state: State,
+    pub(crate) state: CallState,
     pub(crate) title: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum State {
+pub(crate) enum CallState {
     #[default]
     Open,
     Exhausted,
@@ -110,9 +110,9 @@ impl Call {
                 cut_off.funded += 1;
                 cut_off.reserve = cut_off.reserve.saturating_sub(1);
             }
-            E::BudgetRaised { .. } => self.state = State::Open,
-            E::Exhausted { .. } => self.state = State::Exhausted,
-            E::Closed { .. } => self.state = State::Closed,
+            E::BudgetRaised { .. } => self.state = CallState::Open,
+            E::Exhausted { .. } => self.state = CallState::Exhausted,
+            E::Closed { .. } => self.state = CallState::Closed,
         }
     }
 

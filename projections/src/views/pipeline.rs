@@ -1,6 +1,6 @@
 //! Where calls and proposals are: the calendar of each call, its rounds, and its proposals by state.
 
-use crate::folds::calls::{Call, Calls, CutOffState, State};
+use crate::folds::calls::{Call, CallState, Calls, CutOffState};
 use crate::folds::proposals::Proposals;
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
@@ -78,9 +78,9 @@ impl Sheet<'_> {
         }
         for (id, call) in self.calls {
             let state = match call.state {
-                State::Open => "open",
-                State::Exhausted => "exhausted",
-                State::Closed => "closed",
+                CallState::Open => "open",
+                CallState::Exhausted => "exhausted",
+                CallState::Closed => "closed",
             };
             let (count, sure) = proposals.get(id).copied().unwrap_or_default();
             table.push([

@@ -57,13 +57,13 @@ pub struct Refused {
 #[derive(Debug, Deserialize)]
 pub(super) struct Info {
     pub(super) config: Map<String, Value>,
-    pub(super) state: State,
+    pub(super) state: StreamState,
     #[serde(default)]
     pub(super) cluster: Option<Cluster>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct State {
+pub(super) struct StreamState {
     pub(super) messages: u64,
     pub(super) last_seq: Sequence,
     /// What the server found damaged when it started, and cut off with all that came after it.

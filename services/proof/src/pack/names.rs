@@ -26,12 +26,12 @@ pub struct Indexed {
     /// Its digest.
     pub sha256: Sha256Hex,
     /// Whether it is here.
-    pub state: State,
+    pub state: DocumentState,
 }
 
 /// Whether a document is in a pack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum State {
+pub enum DocumentState {
     /// It is.
     #[serde(rename = "here")]
     Here,
@@ -91,7 +91,7 @@ impl Names {
             if rest.remove(&sha256) != Some(named_by) {
                 findings.push(format!("documents/index.json: other commits name {sha256}"));
             }
-            if is_here(sha256) != (state == State::Here) {
+            if is_here(sha256) != (state == DocumentState::Here) {
                 findings.push(format!(
                     "documents/index.json: {sha256} is here, or not, as it does not say"
                 ));

@@ -66,7 +66,7 @@ pub(crate) struct Lost {
 }
 
 #[derive(Default)]
-struct State {
+struct Queue {
     reports: Vec<AppendReport>,
     items: VecDeque<Item>,
     is_moved: bool,
@@ -75,7 +75,7 @@ struct State {
 
 /// The queue. Bounded by the number of requests that have no answer yet, wherever they are.
 pub(crate) struct Inbox {
-    state: Mutex<State>,
+    state: Mutex<Queue>,
     changed: Condvar,
     closing: Condvar,
     /// Whether there are reports: for a look without the lock.
@@ -169,7 +169,7 @@ impl Inbox {
         mut items: Option<&mut VecDeque<Item>>,
     ) -> (Vec<AppendReport>, bool) {
         let wants_items = items.is_some();
-        let is_idle = |state: &mut State| {
+        let is_idle = |state: &mut Queue| {
             let for_items = !state.items.is_empty() || state.is_moved || state.is_closed;
             state.reports.is_empty() && !(wants_items && for_items)
         };
@@ -189,7 +189,7 @@ impl Inbox {
         (std::mem::take(&mut state.reports), state.is_closed)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

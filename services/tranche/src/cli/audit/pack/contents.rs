@@ -21,7 +21,7 @@ use tranche::engine::Reader;
 use tranche::proof::{Prover, stamp};
 use tranche_proof::pack::archive::Archive;
 use tranche_proof::pack::figures::{self, People, Rows};
-use tranche_proof::pack::names::{Indexed, Names, State};
+use tranche_proof::pack::names::{DocumentState, Indexed, Names};
 use tranche_proof::pack::{FORMAT, LINES, MADE_BY, name};
 
 /// Checks proofs with the packages of Go's checksum database.
@@ -208,14 +208,14 @@ impl Contents<'_> {
                 None => None,
             };
             let state = match found {
-                None => State::NotIncluded,
+                None => DocumentState::NotIncluded,
                 Some(None) => {
                     missing += 1;
-                    State::Missing
+                    DocumentState::Missing
                 }
                 Some(Some(bytes)) => {
                     self.put(&format!("documents/{}", documents::path(sha256)), &bytes)?;
-                    State::Here
+                    DocumentState::Here
                 }
             };
             index.push(Indexed { named_by, sha256, state });
