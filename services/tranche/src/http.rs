@@ -84,7 +84,7 @@ struct Shared {
     registry: Registry,
     lag: IntGaugeVec,
     requests: HistogramVec,
-    connections: connections::Figures,
+    connections: connections::ConnectionFigures,
     uptime: IntGauge,
     started: Instant,
     stopping: Stopping,
@@ -241,7 +241,8 @@ pub(crate) async fn serve_routes(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let (stop, stopping) = watch::channel(false);
-    let figures = connections::Figures::new(&Registry::new()).map_err(std::io::Error::other)?;
+    let figures =
+        connections::ConnectionFigures::new(&Registry::new()).map_err(std::io::Error::other)?;
     let limits = Limits::default();
     let server = connections::serve(listener, routes, limits, figures, Stopping(stopping));
     drained(server, shutdown, stop).await;
@@ -310,7 +311,7 @@ impl Shared {
             reader: desk.reader(),
             desk,
             lag,
-            connections: connections::Figures::new(&registry)?,
+            connections: connections::ConnectionFigures::new(&registry)?,
             registry,
             requests,
             uptime,

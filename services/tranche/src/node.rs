@@ -22,7 +22,7 @@ use crate::relay::{self, Relay};
 use crate::roles::{Role, Roles};
 use eventlog::nats::{LEASE_TURN, Lease, Standing};
 use eventlog::{Log, Nats};
-use figures::Figures;
+use figures::NodeFigures;
 pub use forward::{FORWARD_WAIT, FORWARDED_MAX, RETRY_WITHOUT_WRITER};
 use lease::{Guarded, Keeper};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -62,7 +62,7 @@ struct Shared {
     log: Arc<Nats>,
     reader: Reader,
     clock: Clock,
-    figures: Figures,
+    figures: NodeFigures,
     /// The engine, while this instance writes.
     engine: watch::Receiver<Option<Engine>>,
     standing: watch::Receiver<Standing>,
@@ -85,7 +85,7 @@ impl Node {
         let log = Arc::new(log);
         let read: Arc<dyn Log> = Arc::clone(&log) as Arc<dyn Log>;
         let mut engine = options.engine.clone();
-        let mut figures = Figures::new(engine.metrics.take())?;
+        let mut figures = NodeFigures::new(engine.metrics.take())?;
         engine.metrics = Some(figures.engine.clone());
         let shown = Shown::open(&read, &engine).await?;
         let reader = shown.reader(&read, &tokio::runtime::Handle::current());
@@ -250,7 +250,7 @@ struct Worker {
     read: Arc<dyn Log>,
     clock: Clock,
     options: engine::Options,
-    figures: Figures,
+    figures: NodeFigures,
     engines: watch::Sender<Option<Engine>>,
     standing: watch::Receiver<Standing>,
     stopped: watch::Receiver<bool>,

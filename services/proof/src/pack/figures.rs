@@ -69,7 +69,7 @@ impl People {
 }
 
 /// What is left of a view, as it is written.
-pub struct Figures {
+pub struct ViewFigures {
     /// Name and bytes of each file.
     pub files: Vec<(String, Vec<u8>)>,
     /// What the index says of the view; `None` when nothing of it is about the scope.
@@ -126,7 +126,7 @@ impl Rows<'_> {
     ///
     /// # Errors
     /// When it holds a number that has no canonical form.
-    pub fn of(&self, mut report: Report) -> Result<Figures, serde_json::Error> {
+    pub fn of(&self, mut report: Report) -> Result<ViewFigures, serde_json::Error> {
         let shown_sha256 = canonical::digest(&report)?;
         let mut tables = Vec::new();
         for table in &mut report.tables {
@@ -142,7 +142,7 @@ impl Rows<'_> {
         }
         let is_there = self.extent.is_all() || tables.iter().any(|table| table.rows > 0);
         if !is_there {
-            return Ok(Figures { files: Vec::new(), summary: None });
+            return Ok(ViewFigures { files: Vec::new(), summary: None });
         }
         if let Some(people) = self.people {
             hide(&mut report, people);
@@ -154,7 +154,7 @@ impl Rows<'_> {
             let name = format!("figures/{view}.{}.csv", table.key);
             files.push((name, table.to_csv().into_bytes()));
         }
-        Ok(Figures { files, summary: Some(Summary { shown_sha256, tables, view }) })
+        Ok(ViewFigures { files, summary: Some(Summary { shown_sha256, tables, view }) })
     }
 
     fn shows(&self, columns: &[&'static str], row: &[Cell]) -> bool {

@@ -38,13 +38,13 @@ impl Default for Limits {
 
 /// What is counted about connections.
 #[derive(Clone)]
-pub(super) struct Figures {
+pub(super) struct ConnectionFigures {
     open: IntGauge,
     full: IntCounter,
     slow: IntCounter,
 }
 
-impl Figures {
+impl ConnectionFigures {
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         let figures = Self {
             open: IntGauge::new("tranche_http_connections", "Connections that are open")?,
@@ -81,7 +81,7 @@ pub(super) async fn serve(
     listener: TcpListener,
     router: Router,
     limits: Limits,
-    figures: Figures,
+    figures: ConnectionFigures,
     mut stopping: Stopping,
 ) {
     let places = Arc::new(Semaphore::new(limits.connections));
@@ -122,7 +122,7 @@ pub(super) async fn serve(
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-    figures: &Figures,
+    figures: &ConnectionFigures,
 ) -> Option<(TcpStream, Open)> {
     if places.available_permits() == 0 {
         figures.full.inc();

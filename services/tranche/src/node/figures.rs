@@ -6,7 +6,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 
 /// The figures of one instance. Clones are the same figures.
 #[derive(Clone)]
-pub(super) struct Figures {
+pub(super) struct NodeFigures {
     pub engine: Metrics,
     is_writer: IntGauge,
     lease_changes: IntCounter,
@@ -15,7 +15,7 @@ pub(super) struct Figures {
     pub relay: Option<relay::Metrics>,
 }
 
-impl Figures {
+impl NodeFigures {
     pub fn new(engine: Option<Metrics>) -> Result<Self, prometheus::Error> {
         Ok(Self {
             engine: engine.map_or_else(Metrics::new, Ok)?,

@@ -61,7 +61,7 @@ impl Keeping {
     /// # Errors
     /// When the figures cannot be made.
     pub fn start(self, desk: &Desk, registry: &Registry) -> Result<JoinSet<()>, prometheus::Error> {
-        let figures = Figures::new(registry)?;
+        let figures = VerifyFigures::new(registry)?;
         let mut tasks = JoinSet::new();
         if let Some(prover) = self.prover.clone() {
             tasks.spawn(keep(prover, desk.clone(), figures.clone()));
@@ -76,14 +76,14 @@ impl Keeping {
 
 /// The figures of verification, for Prometheus.
 #[derive(Clone)]
-struct Figures {
+struct VerifyFigures {
     verified: IntGauge,
     findings: IntGauge,
     rounds: IntCounter,
     signed: IntGauge,
 }
 
-impl Figures {
+impl VerifyFigures {
     fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         let figures = Self {
             verified: IntGauge::new(
@@ -126,7 +126,7 @@ pub enum NotRecorded {
 }
 
 /// Lets a tree follow the log, and records checkpoints, until it is dropped.
-async fn keep(prover: Arc<Prover>, desk: Desk, figures: Figures) {
+async fn keep(prover: Arc<Prover>, desk: Desk, figures: VerifyFigures) {
     let mut kept_at = Instant::now();
     loop {
         let next = prover.size() + 1;
@@ -293,7 +293,7 @@ async fn verify_again_and_again(
     reader: Reader,
     known: Known,
     every: Duration,
-    figures: Figures,
+    figures: VerifyFigures,
 ) {
     let mut pause = every.min(FIRST_VERIFICATION_AFTER);
     loop {
