@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// Every entry about money, in the order of the log.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Journal {
-    pub(crate) accounts: OrdMap<GrantId, Arc<Account>>,
+    pub(crate) accounts: OrdMap<GrantId, Arc<AccountTest>>,
     /// The grants for which an account was ever confirmed.
     pub(crate) users: OrdMap<String, OrdSet<GrantId>>,
     pub(crate) entries: Vector<Arc<Entry>>,
@@ -43,7 +43,7 @@ pub(crate) struct Entry {
 
 /// The bank account of a grant.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Account {
+pub(crate) struct AccountTest {
     pub(crate) applicant: Option<ActorId>,
     /// Who named the one that waits, at which position.
     pub(crate) named: Option<(Actor, u64)>,
@@ -138,7 +138,7 @@ impl Journal {
         }
     }
 
-    fn account(&mut self, grant: GrantId) -> &mut Account {
+    fn account(&mut self, grant: GrantId) -> &mut AccountTest {
         Arc::make_mut(self.accounts.entry(grant).or_default())
     }
 
@@ -197,7 +197,7 @@ impl Journal {
     }
 }
 
-impl Account {
+impl AccountTest {
     fn confirm(&mut self, account: &AccountKey, commit: &Commit) {
         let before = self.confirmed.take().map(|before| Replaces::Account(before.account.clone()));
         self.confirmed = Some(Arc::new(Confirmed {

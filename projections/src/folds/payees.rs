@@ -14,12 +14,12 @@ use std::sync::Arc;
 /// Every account that was named, and every order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Payees {
-    pub(crate) accounts: OrdMap<GrantId, Vector<Arc<Account>>>,
+    pub(crate) accounts: OrdMap<GrantId, Vector<Arc<PayeeAccount>>>,
     pub(crate) orders: OrdMap<PaymentId, Arc<Order>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Account {
+pub(crate) struct PayeeAccount {
     pub(crate) account: AccountKey,
     pub(crate) document: Sha256Hex,
     pub(crate) named: Act,
@@ -68,7 +68,7 @@ impl Payees {
         match event {
             E::AccountNamed { account, document, .. } => {
                 let (account, document) = (account.clone(), *document);
-                let new = Account { account, document, named: act, decided: None };
+                let new = PayeeAccount { account, document, named: act, decided: None };
                 self.accounts.entry(id).or_default().push_back(Arc::new(new));
             }
             E::AccountConfirmed { account, document, .. } => {
@@ -89,7 +89,7 @@ impl Payees {
         is_confirmed: bool,
     ) {
         let Some(named) = self.accounts.get_mut(grant) else { return };
-        let is_this = |it: &Arc<Account>| {
+        let is_this = |it: &Arc<PayeeAccount>| {
             it.decided.is_none() && it.account == *account && it.document == document
         };
         let found = named.iter().position(is_this);
@@ -118,7 +118,7 @@ impl Payees {
     }
 
     /// Where payments of a grant go: which commit confirmed what.
-    pub(crate) fn confirmed(&self, grant: &GrantId) -> Option<(u64, &Account)> {
+    pub(crate) fn confirmed(&self, grant: &GrantId) -> Option<(u64, &PayeeAccount)> {
         let accounts = self.accounts.get(grant)?.iter();
         let confirmed = accounts.filter_map(|account| match &account.decided {
             Some((act, true)) => Some((act.position, &**account)),

@@ -115,7 +115,7 @@ impl Due {
 /// What a grant says about time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Terms {
-    account: Account,
+    account: AccountTask,
     applicant: Option<ActorId>,
     deadlines: Option<Deadlines>,
     payments: Option<Payments>,
@@ -131,7 +131,7 @@ fn payee(order: &payment::Order) -> &str {
 
 /// What is known of the bank account of a grant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-struct Account {
+struct AccountTask {
     waits: bool,
     is_confirmed: bool,
 }
@@ -356,7 +356,7 @@ impl Tasks {
                 self.open(event, "grant.decide_account", account.as_str());
             }
             E::AccountConfirmed { account, .. } => {
-                self.terms(&id).account = Account { waits: false, is_confirmed: true };
+                self.terms(&id).account = AccountTask { waits: false, is_confirmed: true };
                 self.close(event, "grant.decide_account", account.as_str());
                 self.reject_orders(&id);
             }

@@ -1,7 +1,7 @@
 //! Where money goes: the bank accounts of grants, by key, with who named and who confirmed each, and the
 //! orders to pay them.
 
-use crate::folds::payees::{Account, Order, Payees as Facts};
+use crate::folds::payees::{Order, PayeeAccount, Payees as Facts};
 use crate::query::Query;
 use crate::report::{Cell, Kind, Report, Table};
 use crate::view::View;
@@ -64,7 +64,7 @@ impl Facts {
     }
 }
 
-impl Account {
+impl PayeeAccount {
     fn list(&self, grant: &GrantId, newest: Option<u64>, table: &mut Table) {
         let decided = self.decided.as_ref();
         let state = match decided {
