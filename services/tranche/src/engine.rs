@@ -52,7 +52,7 @@ pub use why::AskError;
 use crate::clock::Clock;
 use appender::{Appender, Batch, RETRY_AFTER_OUTAGE};
 use eventlog::{GROUP_BYTES_MAX, GROUP_ENTRIES_MAX, Log, Rehearsal};
-use inbox::{Inbox, Wish};
+use inbox::{Inbox, Work};
 use jiff::Timestamp;
 use projections::{AsOf, Query, Report};
 use publisher::Publisher;
@@ -154,7 +154,7 @@ impl Engine {
     pub async fn submit(&self, request: Request) -> Result<Receipt, SubmitError> {
         let Envelope { actor, command_id, dry_run, .. } = &request.envelope;
         let (line, dry_run) = (ReceiptLine::new(command_id, &request.parsed.hash, actor), *dry_run);
-        let answer = self.ask(Wish::Decide(Box::new((request, line)))).await;
+        let answer = self.ask(Work::Decide(Box::new((request, line)))).await;
         let result = match answer {
             Ok(Answer::Recorded(commit)) => Ok(Receipt::of(&commit, false)),
             Ok(Answer::Done(receipt)) => Ok(receipt),
@@ -175,8 +175,8 @@ impl Engine {
         Err(SubmitError::Unavailable { reason: reason.into(), retry_after: RETRY_AFTER_OUTAGE })
     }
 
-    async fn ask(&self, wish: Wish) -> Result<Answer, SubmitError> {
-        let answered = self.shared.inbox.push(wish, || self.shared.clock.now())?;
+    async fn ask(&self, work: Work) -> Result<Answer, SubmitError> {
+        let answered = self.shared.inbox.push(work, || self.shared.clock.now())?;
         // Without an answer, the thread that had the request has ended.
         answered.await.map_err(|_| SubmitError::Stopping)
     }
@@ -187,7 +187,7 @@ impl Engine {
     /// # Errors
     /// When the log does not answer.
     pub async fn settle(&self) -> Result<Option<Timestamp>, SubmitError> {
-        match self.ask(Wish::Settle).await? {
+        match self.ask(Work::Settle).await? {
             Answer::Settled(next) => Ok(next),
             Answer::Not(error) => Err(error),
             _ => Err(SubmitError::Stopping),

@@ -32,16 +32,16 @@ impl Drop for QueuePlace {
 }
 
 /// What is asked of the deciding thread.
-pub(crate) enum Wish {
+pub(crate) enum Work {
     /// Decide a command; its line is made by the caller, so that the deciding thread need not.
     Decide(Box<(Request, ReceiptLine)>),
     /// Say when nothing is left to do.
     Settle,
 }
 
-/// A wish in the queue.
+/// Work in the queue, and who waits for it.
 pub(crate) struct Item {
-    pub wish: Wish,
+    pub work: Work,
     /// When it was put there: a timer that was due by then comes before it.
     pub queued_at: Timestamp,
     pub reply: Reply,
@@ -101,10 +101,10 @@ impl Inbox {
         self.unanswered.load(Ordering::Relaxed)
     }
 
-    /// Puts a wish in the queue.
+    /// Puts work in the queue.
     pub fn push(
         &self,
-        wish: Wish,
+        work: Work,
         now: impl FnOnce() -> Timestamp,
     ) -> Result<oneshot::Receiver<Answer>, SubmitError> {
         let before = self.unanswered.fetch_add(1, Ordering::Relaxed);
@@ -119,7 +119,7 @@ impl Inbox {
             return Err(SubmitError::Stopping);
         }
         // Under the lock, so that the order in the queue is the order of these instants.
-        state.items.push_back(Item { wish, queued_at: now(), reply });
+        state.items.push_back(Item { work, queued_at: now(), reply });
         let was_empty = state.items.len() == 1;
         drop(state);
         if was_empty {

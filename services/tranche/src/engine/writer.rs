@@ -5,7 +5,7 @@
 //! timers that were due when the next request came; then requests in the order of their coming.
 
 use super::appender::{Batch, RETRY_AFTER_LOSS, RETRY_AFTER_OUTAGE};
-use super::inbox::{AppendReport, CloseAtEnd, Inbox, Item, Lost, Reply, Wish};
+use super::inbox::{AppendReport, CloseAtEnd, Inbox, Item, Lost, Reply, Work};
 use super::metrics::Metrics;
 use super::receipts::{Found, ReceiptLine, Receipts};
 use super::request::{Answer, Receipt, Request, SubmitError};
@@ -185,9 +185,9 @@ impl Writer {
             return true;
         }
         let Some(item) = self.queue.pop_front() else { return false };
-        match item.wish {
-            Wish::Settle => self.answer(item.reply, Answer::Settled(self.state.next_due())),
-            Wish::Decide(wish) => self.decide_safely(*wish, item.queued_at, item.reply),
+        match item.work {
+            Work::Settle => self.answer(item.reply, Answer::Settled(self.state.next_due())),
+            Work::Decide(asked) => self.decide_safely(*asked, item.queued_at, item.reply),
         }
         true
     }
