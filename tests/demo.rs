@@ -8,14 +8,14 @@ use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tranche::clock::Clock;
-use tranche::engine::{Engine, Options};
+use tranche::engine::{Engine, EngineOptions};
 
 const CALL: &str = "EUROHPC-2024-CEI-AI";
 const ANTENNAS: &str = "HORIZON-JU-EUROHPC-2025-AIFA-01";
 
 async fn played(log: Arc<dyn Log>) -> Engine {
     let (clock, _) = Clock::manual(tranche::demo::begins());
-    let engine = Engine::open(log, clock, Options::default()).await.expect("a new log opens");
+    let engine = Engine::open(log, clock, EngineOptions::default()).await.expect("a new log opens");
     tranche::demo::play(&engine).await.expect("the story is told");
     engine
 }

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use tokio::task::JoinSet;
 use tranche::clock::{Clock, ManualClock};
-use tranche::engine::{Engine, Options, Receipt, Request, SubmitError};
+use tranche::engine::{Engine, EngineOptions, Receipt, Request, SubmitError};
 
 /// So many seeds for each change, and at night.
 const SEEDS: (u64, u64) = (60, 200);
@@ -112,8 +112,11 @@ fn flaky(memory: &Memory, seed: u64, odds: Odds) -> Arc<Faulty> {
 
 async fn open(log: Arc<dyn Log>, clock: &Clock, snapshots: Option<std::path::PathBuf>) -> Engine {
     for _ in 0..TRIES_MAX {
-        let options =
-            Options { snapshots: snapshots.clone(), snapshot_every: 20, ..Options::default() };
+        let options = EngineOptions {
+            snapshots: snapshots.clone(),
+            snapshot_every: 20,
+            ..EngineOptions::default()
+        };
         match Engine::open(Arc::clone(&log), clock.clone(), options).await {
             Ok(engine) => return engine,
             Err(_) => tokio::task::yield_now().await,

@@ -5,7 +5,7 @@ use domain::{Parsed, rulebook};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tranche::clock::Clock;
-use tranche::engine::{Engine, Options, Request};
+use tranche::engine::{Engine, EngineOptions, Request};
 
 /// An engine with the fixture in its log, in memory.
 pub async fn engine() -> Engine {
@@ -24,7 +24,7 @@ pub async fn engine() -> Engine {
 pub async fn empty(start: &str) -> Engine {
     let (clock, _) = Clock::manual(start.parse().unwrap());
     let log = Arc::new(eventlog::Memory::default());
-    Engine::open(log, clock, Options::default()).await.unwrap()
+    Engine::open(log, clock, EngineOptions::default()).await.unwrap()
 }
 
 /// Opens a call that states its times in that zone.

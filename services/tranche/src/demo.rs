@@ -11,7 +11,7 @@ pub use documents::documents;
 pub use player::{DemoError, Milestone};
 
 use crate::clock::Clock;
-use crate::engine::{Engine, Options};
+use crate::engine::{Engine, EngineOptions};
 use jiff::Timestamp;
 use player::Player;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ pub async fn play(engine: &Engine) -> Result<Vec<Milestone>, DemoError> {
 async fn rehearse() -> Result<Vec<Milestone>, DemoError> {
     let (clock, _) = Clock::manual(begins());
     let log = Arc::new(eventlog::Memory::new());
-    let engine = Engine::open(log, clock, Options::default()).await?;
+    let engine = Engine::open(log, clock, EngineOptions::default()).await?;
     let mut player = Player::new(engine.clone());
     story::tell(&mut player).await?;
     engine.stop().await;

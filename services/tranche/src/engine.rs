@@ -37,7 +37,7 @@ pub use follower::Follower;
 #[cfg(feature = "nats")]
 pub(crate) use follower::follow;
 pub use metrics::Metrics;
-pub use options::{Options, QUEUE_MAX, SNAPSHOT_EVERY};
+pub use options::{EngineOptions, QUEUE_MAX, SNAPSHOT_EVERY};
 pub use published::{Digests, Published, ReadError, decode};
 pub use reader::{Reader, Stored};
 pub(crate) use replay::Folds;
@@ -105,7 +105,7 @@ impl Engine {
     pub async fn open(
         log: Arc<dyn Log>,
         clock: Clock,
-        options: Options,
+        options: EngineOptions,
     ) -> Result<Self, OpenError> {
         let shown = Shown::open(&log, &options).await?;
         Self::start(shown, log, clock, &options)
@@ -119,12 +119,12 @@ impl Engine {
     pub async fn rehearse(
         log: Arc<dyn Log>,
         clock: Clock,
-        options: Options,
+        options: EngineOptions,
     ) -> Result<Self, OpenError> {
         let shown = Shown::open(&log, &options).await?;
         let log = Arc::new(Rehearsal::new(log, shown.position()));
         // Neither snapshots nor an index are kept of what never happened.
-        let options = Options { snapshots: None, ..options };
+        let options = EngineOptions { snapshots: None, ..options };
         Self::start(Shown { index: Arc::default(), ..shown }, log, clock, &options)
     }
 
@@ -133,7 +133,7 @@ impl Engine {
         shown: Shown,
         log: Arc<dyn Log>,
         clock: Clock,
-        options: &Options,
+        options: &EngineOptions,
     ) -> Result<Self, OpenError> {
         let runtime = Handle::current();
         let shelf = options.shelf(&log, &runtime);

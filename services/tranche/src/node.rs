@@ -41,7 +41,7 @@ const TAKE_OVER_AGAIN: Duration = Duration::from_millis(200);
 
 /// How an instance runs.
 #[derive(Clone)]
-pub struct Options {
+pub struct NodeOptions {
     /// What it does.
     pub roles: Roles,
     /// On how many servers the lease is kept.
@@ -49,7 +49,7 @@ pub struct Options {
     /// The clock for its decisions.
     pub clock: Clock,
     /// How its engine runs while it writes.
-    pub engine: engine::Options,
+    pub engine: engine::EngineOptions,
 }
 
 /// A handle of a running instance; its clones are one instance.
@@ -81,7 +81,7 @@ impl Node {
     ///
     /// # Errors
     /// When the log cannot be read to its end.
-    pub async fn open(log: Nats, options: Options) -> Result<Self, OpenError> {
+    pub async fn open(log: Nats, options: NodeOptions) -> Result<Self, OpenError> {
         let log = Arc::new(log);
         let read: Arc<dyn Log> = Arc::clone(&log) as Arc<dyn Log>;
         let mut engine = options.engine.clone();
@@ -249,7 +249,7 @@ struct Worker {
     log: Arc<Nats>,
     read: Arc<dyn Log>,
     clock: Clock,
-    options: engine::Options,
+    options: engine::EngineOptions,
     figures: NodeFigures,
     engines: watch::Sender<Option<Engine>>,
     standing: watch::Receiver<Standing>,

@@ -99,7 +99,8 @@ async fn delete(wire: &Wire) -> Result<(), BenchError> {
 
 async fn in_process(log: Nats, length: Duration) -> Result<Turn, BenchError> {
     let wire = log.wire().clone();
-    let engine = Engine::open(Arc::new(log), Clock::system(), engine::Options::default()).await?;
+    let engine =
+        Engine::open(Arc::new(log), Clock::system(), engine::EngineOptions::default()).await?;
     prepare(&engine).await?;
     let turn = submit_together(&engine, CLIENTS, length).await;
     engine.stop().await;

@@ -68,7 +68,8 @@ pub async fn verifying(
     let count = entries.len() as u64;
     let mut verifying =
         Verifying { entries: count, bytes: bytes.len() as u64, ..Verifying::default() };
-    let engine = Engine::open(open(&place.0)?, Clock::system(), engine::Options::default()).await?;
+    let engine =
+        Engine::open(open(&place.0)?, Clock::system(), engine::EngineOptions::default()).await?;
     let again = place.0.clone();
     let again: OpenAgain = Arc::new(move || {
         let log = open(&again);

@@ -7,7 +7,7 @@ use super::rivals::{raw_group_commit, sqlite_per_command};
 use super::workload::{Fill, command, preparation};
 use super::{BenchError, key, machine};
 use crate::clock::Clock;
-use crate::engine::{Engine, Options};
+use crate::engine::{Engine, EngineOptions};
 use crate::http::Server;
 use crate::proof::{Keeping, OpenAgain, Prover};
 use axum::Router;
@@ -274,7 +274,7 @@ pub(super) fn sample() -> Result<Vec<Bytes>, BenchError> {
 
 async fn prepared(directory: &Path) -> Result<Engine, BenchError> {
     let log = Arc::new(eventlog::Sqlite::open(directory)?);
-    let engine = Engine::open(log, Clock::system(), Options::default()).await?;
+    let engine = Engine::open(log, Clock::system(), EngineOptions::default()).await?;
     prepare(&engine).await?;
     Ok(engine)
 }

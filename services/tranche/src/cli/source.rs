@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tranche::clock::Clock;
 use tranche::desk::Desk;
-use tranche::engine::{Engine, Follower, OnProgress, Options};
+use tranche::engine::{Engine, EngineOptions, Follower, OnProgress};
 #[cfg(feature = "nats")]
 use tranche::node::{self, Node};
 use tranche::roles::{Role, Roles};
@@ -231,13 +231,13 @@ impl LogPlace {
         };
         warn_of_late_syncs(log.durability());
         let (roles, replicas, engine) = (roles.clone(), stream.replicas, self.options());
-        let options = node::Options { roles, replicas, clock, engine };
+        let options = node::NodeOptions { roles, replicas, clock, engine };
         Ok(Node::open(log, options).await?)
     }
 
-    fn options(&self) -> Options {
+    fn options(&self) -> EngineOptions {
         let progress = Some(on_progress("reading"));
-        Options { snapshots: self.snapshots(), progress, ..Options::default() }
+        EngineOptions { snapshots: self.snapshots(), progress, ..EngineOptions::default() }
     }
 
     /// Where its snapshots are.

@@ -1,7 +1,7 @@
 //! `cqrs-es` as its users know it, over our rules and our log.
 
 use super::*;
-use crate::engine::Options;
+use crate::engine::EngineOptions;
 use async_trait::async_trait;
 use cqrs_es::test::TestFramework;
 use cqrs_es::{AggregateError, CqrsFramework, EventEnvelope, EventStore, Query};
@@ -140,7 +140,7 @@ struct Bench {
 }
 
 async fn bench(log: Arc<dyn Log>) -> Bench {
-    let engine = Engine::open(log, clock(), Options::default()).await.unwrap();
+    let engine = Engine::open(log, clock(), EngineOptions::default()).await.unwrap();
     let seen = Seen::default();
     let surroundings = with_source(Surroundings::of(&engine, auditor()));
     let cqrs = CqrsFramework::new(engine.clone(), vec![Box::new(seen.clone())], surroundings);

@@ -1,6 +1,6 @@
 //! A log that somebody else writes: its folds follow the writer's, for reading only.
 
-use super::options::Options;
+use super::options::EngineOptions;
 use super::published::ReadError;
 use super::reader::Reader;
 use super::replay::{OnProgress, OpenError};
@@ -31,7 +31,7 @@ impl Follower {
         snapshots: Option<PathBuf>,
         progress: Option<OnProgress>,
     ) -> Result<Self, OpenError> {
-        let options = Options { snapshots, progress, ..Options::default() };
+        let options = EngineOptions { snapshots, progress, ..EngineOptions::default() };
         let mut shown = Shown::open(&log, &options).await?;
         let reader = shown.reader(&log, &Handle::current());
         let following = tokio::spawn(async move {

@@ -16,7 +16,7 @@ pub const SNAPSHOT_EVERY: u64 = 50_000;
 
 /// Sets how an engine runs.
 #[derive(Clone)]
-pub struct Options {
+pub struct EngineOptions {
     /// The most requests that may be without an answer; the next one is told that we are busy.
     pub queue_max: usize,
     /// The most commits of a group.
@@ -33,7 +33,7 @@ pub struct Options {
     pub metrics: Option<Metrics>,
 }
 
-impl Default for Options {
+impl Default for EngineOptions {
     fn default() -> Self {
         Self {
             queue_max: QUEUE_MAX,
@@ -47,7 +47,7 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl EngineOptions {
     /// Gives the snapshots of a log, if they are kept.
     pub(super) fn shelf(&self, log: &Arc<dyn Log>, runtime: &Handle) -> Option<Shelf> {
         let (log, runtime) = (Arc::clone(log), runtime.clone());

@@ -2,7 +2,7 @@
 //! the log, and of the engine that writes it; readers notice nothing.
 
 use super::index::Keeper;
-use super::options::Options;
+use super::options::EngineOptions;
 use super::published::{Published, ReadError, decode};
 use super::reader::Reader;
 use super::replay::{Decoded, Loaded, OpenError, load};
@@ -20,7 +20,7 @@ pub(crate) struct Shown {
 
 impl Shown {
     /// Reads the log, from the newest snapshot that fits.
-    pub async fn open(log: &Arc<dyn Log>, options: &Options) -> Result<Self, OpenError> {
+    pub async fn open(log: &Arc<dyn Log>, options: &EngineOptions) -> Result<Self, OpenError> {
         let shelf = options.shelf(log, &Handle::current());
         let (managers, progress) = (options.managers, options.progress.clone());
         let loaded = load(Arc::clone(log), shelf, managers, progress).await?;

@@ -54,14 +54,14 @@ pub(super) fn set_timer(id: &str, timer: &str, due: &str, reaction: &str) -> Req
 }
 
 /// An engine with a manual clock.
-pub(super) async fn open(log: &Arc<dyn Log>, options: Options) -> (Engine, ManualClock) {
+pub(super) async fn open(log: &Arc<dyn Log>, options: EngineOptions) -> (Engine, ManualClock) {
     let (clock, hands) = Clock::manual(start());
     (Engine::open(Arc::clone(log), clock, options).await.unwrap(), hands)
 }
 
 pub(super) async fn memory() -> (Engine, ManualClock, Arc<dyn Log>) {
     let log: Arc<dyn Log> = Arc::new(Memory::new());
-    let (engine, hands) = open(&log, Options::default()).await;
+    let (engine, hands) = open(&log, EngineOptions::default()).await;
     (engine, hands, log)
 }
 

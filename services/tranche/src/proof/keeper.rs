@@ -411,14 +411,14 @@ async fn replay_checked(
 mod tests {
     use super::*;
     use crate::clock::Clock;
-    use crate::engine::{Engine, Options};
+    use crate::engine::{Engine, EngineOptions};
     use eventlog::{Damage, Memory, Place};
 
     async fn verified(
         answer: fn() -> Result<Arc<dyn Log>, eventlog::Error>,
     ) -> Result<u64, Broken> {
         let log: Arc<dyn Log> = Arc::new(Memory::default());
-        let engine = Engine::open(log, Clock::system(), Options::default()).await.unwrap();
+        let engine = Engine::open(log, Clock::system(), EngineOptions::default()).await.unwrap();
         let open: OpenAgain = Arc::new(move || Box::pin(async move { answer() }));
         let verified = verify(&open, &engine.reader(), &Known { prover: None, kept: None }).await;
         engine.stop().await;

@@ -84,7 +84,7 @@ async fn an_engine_for_a_rehearsal_decides_as_the_next_one_would_and_leaves_the_
     engine.submit(publish("c1", "A")).await.unwrap();
     engine.submit(set_timer("c2", "t", "2024-09-10T09:00:00Z", "r")).await.unwrap();
     let (clock, _hands) = Clock::manual(instant("2024-09-10T10:00:00Z"));
-    let options = Options::default();
+    let options = EngineOptions::default();
     let rehearsal = Engine::rehearse(Arc::clone(&log), clock, options).await.unwrap();
     assert_eq!(refused(rehearsal.submit(publish("c1", "B")).await), "command.id_reused");
     let known = rehearsal.submit(publish("c1", "A")).await.unwrap();
@@ -112,7 +112,7 @@ async fn nothing_is_received_after_it_is_recorded() {
 }
 
 async fn sixty_four_clients(log: Arc<dyn Log>) {
-    let options = Options { group_commits_max: 7, ..Options::default() };
+    let options = EngineOptions { group_commits_max: 7, ..EngineOptions::default() };
     let engine = Engine::open(Arc::clone(&log), Clock::system(), options).await.unwrap();
     let client = |client: usize| {
         let engine = engine.clone();

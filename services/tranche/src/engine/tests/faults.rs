@@ -76,7 +76,8 @@ impl Log for Scripted {
 
 async fn scripted(script: &[Turn], is_held: bool) -> (Engine, Arc<Scripted>, Arc<dyn Log>) {
     let log = Scripted::new(script, is_held);
-    let (engine, _hands) = open(&(Arc::clone(&log) as Arc<dyn Log>), Options::default()).await;
+    let (engine, _hands) =
+        open(&(Arc::clone(&log) as Arc<dyn Log>), EngineOptions::default()).await;
     let plain: Arc<dyn Log> = Arc::new(log.inner.clone());
     (engine, log, plain)
 }
@@ -143,7 +144,8 @@ async fn the_entries_of_another_writer_are_taken_in() {
 async fn during_an_outage_the_answer_is_quick_and_afterwards_all_is_well() {
     let memory: Arc<dyn Log> = Arc::new(Memory::new());
     let faulty = Arc::new(Faulty::new(Arc::clone(&memory), 1, Odds::default()));
-    let (engine, _hands) = open(&(Arc::clone(&faulty) as Arc<dyn Log>), Options::default()).await;
+    let (engine, _hands) =
+        open(&(Arc::clone(&faulty) as Arc<dyn Log>), EngineOptions::default()).await;
     engine.submit(publish("c1", "A")).await.unwrap();
     for _ in 0..2 {
         faulty.cut();
@@ -173,7 +175,7 @@ async fn what_is_retried_until_it_has_an_answer_is_recorded_once_whatever_fails(
             delay: 300,
         };
         let faulty: Arc<dyn Log> = Arc::new(Faulty::new(Arc::clone(&memory), seed, odds));
-        let (engine, _hands) = open(&faulty, Options::default()).await;
+        let (engine, _hands) = open(&faulty, EngineOptions::default()).await;
         let client = |client: usize| {
             let engine = engine.clone();
             tokio::spawn(async move {
@@ -195,7 +197,7 @@ async fn what_is_retried_until_it_has_an_answer_is_recorded_once_whatever_fails(
 #[tokio::test]
 async fn a_full_queue_says_so_and_frees_its_places() {
     let log = Scripted::new(&[], true);
-    let options = Options { queue_max: 3, ..Options::default() };
+    let options = EngineOptions { queue_max: 3, ..EngineOptions::default() };
     let (engine, _hands) = open(&(Arc::clone(&log) as Arc<dyn Log>), options).await;
     let ask = |id: &'static str| {
         let engine = engine.clone();
@@ -216,7 +218,8 @@ async fn a_full_queue_says_so_and_frees_its_places() {
 #[tokio::test]
 async fn stopping_answers_everything_that_was_taken() {
     let log = Scripted::new(&[], true);
-    let (engine, _hands) = open(&(Arc::clone(&log) as Arc<dyn Log>), Options::default()).await;
+    let (engine, _hands) =
+        open(&(Arc::clone(&log) as Arc<dyn Log>), EngineOptions::default()).await;
     let ask = |number: usize| {
         let engine = engine.clone();
         let name = format!("c{number}");
@@ -245,7 +248,8 @@ async fn stopping_answers_everything_that_was_taken() {
 #[tokio::test]
 async fn an_engine_stops_during_an_outage() {
     let faulty = Arc::new(Faulty::new(Arc::new(Memory::new()), 1, Odds::default()));
-    let (engine, _hands) = open(&(Arc::clone(&faulty) as Arc<dyn Log>), Options::default()).await;
+    let (engine, _hands) =
+        open(&(Arc::clone(&faulty) as Arc<dyn Log>), EngineOptions::default()).await;
     faulty.cut();
     assert!(is_unavailable(&engine.submit(publish("c1", "A")).await));
     engine.stop().await;

@@ -7,11 +7,11 @@ use eventlog::contract::Scratch;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-fn with_snapshots(scratch: &Scratch) -> Options {
-    Options {
+fn with_snapshots(scratch: &Scratch) -> EngineOptions {
+    EngineOptions {
         snapshots: Some(scratch.path().join("snapshots")),
         snapshot_every: 10,
-        ..Options::default()
+        ..EngineOptions::default()
     }
 }
 
@@ -31,7 +31,7 @@ async fn publish_many(engine: &Engine, count: usize) {
 }
 
 /// A new engine on the log, from whatever snapshots there are: all is as it was.
-async fn is_as_before(log: &Arc<dyn Log>, options: Options, before: &Digests) {
+async fn is_as_before(log: &Arc<dyn Log>, options: EngineOptions, before: &Digests) {
     let (engine, _hands) = open(log, options).await;
     assert_eq!(&engine.now().digests().unwrap(), before);
     assert_eq!(engine.now().next_timer(), Some(instant("2030-01-01T00:00:00Z")));
@@ -63,14 +63,14 @@ async fn a_start_reads_the_tail_after_the_snapshot() {
     let (engine, _hands) = open(&log, with_snapshots(&scratch)).await;
     publish_many(&engine, 5).await;
     engine.stop().await;
-    let (engine, _hands) = open(&log, Options::default()).await;
+    let (engine, _hands) = open(&log, EngineOptions::default()).await;
     engine.submit(publish("later", "later")).await.unwrap();
     let before = engine.now().digests().unwrap();
     engine.stop().await;
     let read = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&read);
     let progress: OnProgress = Arc::new(move |progress| seen.lock().unwrap().push(progress));
-    let options = Options { progress: Some(progress), ..with_snapshots(&scratch) };
+    let options = EngineOptions { progress: Some(progress), ..with_snapshots(&scratch) };
     is_as_before(&log, options, &before).await;
     assert_eq!(*read.lock().unwrap(), [Progress { position: 7, head: 7 }]);
 }
@@ -120,7 +120,7 @@ fn load_one(log: &Arc<dyn Log>, file: &Path) -> Option<u64> {
     })
 }
 
-async fn cannot_open(log: &Arc<dyn Log>, options: Options) -> String {
+async fn cannot_open(log: &Arc<dyn Log>, options: EngineOptions) -> String {
     let (clock, _hands) = Clock::manual(start());
     let error = Engine::open(Arc::clone(log), clock, options).await.err().unwrap();
     error.to_string()
@@ -192,7 +192,7 @@ async fn a_snapshot_of_another_log_stops_the_start() {
     publish_many(&engine, 5).await;
     engine.stop().await;
     let log: Arc<dyn Log> = Arc::new(Memory::new());
-    let (engine, _hands) = open(&log, Options::default()).await;
+    let (engine, _hands) = open(&log, EngineOptions::default()).await;
     for name in ["a", "b", "c", "d", "e", "f"] {
         engine.submit(publish(name, name)).await.unwrap();
     }
@@ -217,11 +217,11 @@ async fn the_log_in_sqlite_is_free_after_the_last_handle() {
 #[tokio::test]
 async fn an_entry_that_is_not_a_commit_stops_the_start_and_is_named() {
     let log: Arc<dyn Log> = Arc::new(Memory::new());
-    let (engine, _hands) = open(&log, Options::default()).await;
+    let (engine, _hands) = open(&log, EngineOptions::default()).await;
     engine.submit(publish("c1", "A")).await.unwrap();
     engine.stop().await;
     log.append(1, vec!["{}".into()]).await.unwrap();
     let (clock, _hands) = Clock::manual(start());
-    let error = Engine::open(log, clock, Options::default()).await.err().unwrap();
+    let error = Engine::open(log, clock, EngineOptions::default()).await.err().unwrap();
     assert!(error.to_string().starts_with("position 2:"), "{error}");
 }

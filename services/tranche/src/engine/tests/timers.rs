@@ -35,7 +35,7 @@ async fn a_timer_fires_by_itself_when_the_clock_gets_there() {
 #[tokio::test]
 async fn a_timer_fires_by_itself_on_the_clock_of_the_system() {
     let log: Arc<dyn Log> = Arc::new(Memory::new());
-    let engine = Engine::open(log, Clock::system(), Options::default()).await.unwrap();
+    let engine = Engine::open(log, Clock::system(), EngineOptions::default()).await.unwrap();
     let due = Timestamp::now() + std::time::Duration::from_millis(30);
     engine.submit(set_timer("c1", "T", &due.to_string(), "A")).await.unwrap();
     let shown = engine.wait_for(2).await.unwrap();
@@ -58,7 +58,7 @@ async fn a_timer_that_came_due_while_nobody_ran_fires_at_the_start_by_its_due_ti
     engine.submit(set_timer("c2", "T", "2024-09-11T08:00:00Z", "A")).await.unwrap();
     engine.stop().await;
     let (clock, _hands) = Clock::manual(instant("2024-09-15T08:00:00Z"));
-    let engine = Engine::open(log, clock, Options::default()).await.unwrap();
+    let engine = Engine::open(log, clock, EngineOptions::default()).await.unwrap();
     assert_eq!(engine.settle().await.unwrap(), None);
     let fired = commits(&engine).await.pop().unwrap();
     assert_eq!(fired.recorded_at.to_string(), "2024-09-15T08:00:00Z");
@@ -124,7 +124,7 @@ async fn a_timer_that_cannot_fire_is_set_aside_in_sight_and_stops_nobody() {
 
     // A start tries again, and does not say it twice.
     let (clock, _hands) = Clock::manual(instant("2024-09-15T08:00:00Z"));
-    let engine = Engine::open(Arc::clone(&log), clock, Options::default()).await.unwrap();
+    let engine = Engine::open(Arc::clone(&log), clock, EngineOptions::default()).await.unwrap();
     engine.settle().await.unwrap();
     assert_eq!(commands(&engine).await, ["timer.set", "process.park", "claim.publish"]);
     assert_eq!(engine.metrics().parked.get(), 1);
@@ -163,8 +163,8 @@ fn wish(command: &str, data: &str) -> Wish {
     Wish { command: command.to_owned(), data: serde_json::from_str(data).unwrap() }
 }
 
-fn reacting() -> Options {
-    Options { managers, ..Options::default() }
+fn reacting() -> EngineOptions {
+    EngineOptions { managers, ..EngineOptions::default() }
 }
 
 #[tokio::test]
@@ -241,7 +241,7 @@ async fn a_snapshot_keeps_the_reactions_that_are_due() {
         1,
         eventlog::faulty::Odds { fail_before: 1_000, ..eventlog::faulty::Odds::default() },
     ));
-    let options = Options { snapshots: Some(scratch.path().join("s")), ..reacting() };
+    let options = EngineOptions { snapshots: Some(scratch.path().join("s")), ..reacting() };
     let (engine, _hands) = open(&(faulty as Arc<dyn Log>), options.clone()).await;
     engine.stop().await;
     let (engine, _hands) = open(&cut, options).await;
