@@ -216,11 +216,11 @@ pub struct AsAggregate<D: Adaptable> {
     stream: Option<StreamId>,
     /// The command that was decided on this copy: the engine wants it, not the events.
     #[serde(skip)]
-    asked: Option<Asked>,
+    asked: Option<AskedCommand>,
 }
 
 #[derive(Debug)]
-struct Asked {
+struct AskedCommand {
     parsed: Parsed,
     id: Option<CommandId>,
     actor: Actor,
@@ -289,7 +289,7 @@ impl<D: Adaptable> Aggregate for AsAggregate<D> {
             sink.write(event, self).await;
         }
         let (actor, evidence) = (surroundings.actor.clone(), surroundings.evidence.clone());
-        self.asked = Some(Asked { parsed, id, actor, evidence });
+        self.asked = Some(AskedCommand { parsed, id, actor, evidence });
         Ok(())
     }
 

@@ -269,7 +269,7 @@ impl Step {
 }
 
 /// One end of a difference as it is asked for: an instant, or a position of the log.
-pub type Asked = (Option<Timestamp>, Option<u64>);
+pub type DiffEnd = (Option<Timestamp>, Option<u64>);
 
 /// The two moments of a difference, on the clock of truth or on that of recording. Without a beginning it
 /// is before everything, without an end it is now.
@@ -277,7 +277,7 @@ pub type Asked = (Option<Timestamp>, Option<u64>);
 /// # Errors
 /// When the first is later than the second.
 pub fn moments(
-    (from, to): (Asked, Asked),
+    (from, to): (DiffEnd, DiffEnd),
     is_effective: bool,
 ) -> Result<(Query, Query), &'static str> {
     let is_later =
@@ -285,7 +285,7 @@ pub fn moments(
     if is_later(from.0, to.0) || from.1.zip(to.1).is_some_and(|(from, to)| from > to) {
         return Err("from is later than to");
     }
-    let at = |(instant, position): Asked| match (instant, is_effective) {
+    let at = |(instant, position): DiffEnd| match (instant, is_effective) {
         (Some(instant), true) => AsOf { as_of: Some(instant), ..AsOf::NOW },
         (known_at, _) => AsOf { known_at, position, ..AsOf::NOW },
     };

@@ -7,7 +7,7 @@
 mod client;
 mod server;
 
-pub use client::{ASK_MAX, AskError, Asked, ask};
+pub use client::{ASK_MAX, AskError, Cosigned, ask};
 pub use server::serve;
 
 use crate::clock::Clock;

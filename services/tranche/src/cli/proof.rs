@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tranche::clock::Clock;
 use tranche::desk::Desk;
 use tranche::proof::{self, NotRecorded, Prover, keys};
-use tranche::witness::{self, Asked};
+use tranche::witness::{self, Cosigned};
 use tranche_proof::keys::read_verifiers;
 use tranche_proof::{read_witnesses, verdict};
 
@@ -129,7 +129,7 @@ pub async fn proof(
         ProofTask::Witness { url, public, tree } => {
             let known = read_witnesses(public)?;
             let asked = witness::ask(&tree.open(source).await?, url, &known).await?;
-            let Asked { note, size, time, witness } = asked;
+            let Cosigned { note, size, time, witness } = asked;
             let note = note.to_string();
             let as_json = || serde_json::json!({ "note": note, "size": size, "time": time, "witness": witness });
             told(json, note.trim_end(), as_json)

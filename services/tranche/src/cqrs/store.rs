@@ -1,6 +1,6 @@
 //! The engine as an event store of `cqrs-es`: one writer, one list of receipts, whoever asks.
 
-use super::{Adaptable, AsAggregate, Asked, Denied, Happened};
+use super::{Adaptable, AsAggregate, AskedCommand, Denied, Happened};
 use crate::engine::{Engine, Envelope, Receipt, Request, SubmitError};
 use cqrs_es::{AggregateContext, AggregateError, EventEnvelope, EventStore};
 use domain::Commit;
@@ -101,12 +101,12 @@ fn id<D: Adaptable>(aggregate_id: &str) -> Result<D::Id, Failure> {
 }
 
 fn request(
-    asked: Asked,
+    asked: AskedCommand,
     stream: &StreamId,
     base: u64,
     metadata: &HashMap<String, String>,
 ) -> Result<Request, Failure> {
-    let Asked { parsed, id, actor, evidence } = asked;
+    let AskedCommand { parsed, id, actor, evidence } = asked;
     let named = |key: &str| -> Result<Option<CommandId>, Failure> {
         let id = metadata.get(key).map(|text| text.parse()).transpose();
         id.map_err(|error: domain::kernel::ids::IdError| {

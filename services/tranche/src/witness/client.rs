@@ -15,7 +15,7 @@ const SHOWN_MAX: usize = 200;
 
 /// A checkpoint that a witness has cosigned.
 #[derive(Debug)]
-pub struct Asked {
+pub struct Cosigned {
     /// With all its signatures.
     pub note: Note,
     /// The number of commits.
@@ -79,7 +79,7 @@ pub enum AskError {
 ///
 /// # Errors
 /// [`AskError`].
-pub async fn ask(prover: &Prover, url: &str, known: &[Verifier]) -> Result<Asked, AskError> {
+pub async fn ask(prover: &Prover, url: &str, known: &[Verifier]) -> Result<Cosigned, AskError> {
     let (head, checkpoint) = prover.checkpoint()?;
     let url = format!("{}{PATH}", url.trim_end_matches('/'));
     let mut old = prover.cosigned_size(known)?;
@@ -118,11 +118,11 @@ fn keep(
     size: u64,
     lines: &str,
     known: &[Verifier],
-) -> Result<Asked, AskError> {
+) -> Result<Cosigned, AskError> {
     let cosigned = with_cosignatures(checkpoint, lines, known)?;
     let by = cosign::quorum(&cosigned, known, 1)?;
     // The witness is one, whatever keys it has.
     let (witness, time) = by.into_iter().next().unwrap_or_default();
     let note = prover.keep_cosigned(cosigned.clone(), known)?;
-    Ok(Asked { note, size, time, witness: witness.to_owned() })
+    Ok(Cosigned { note, size, time, witness: witness.to_owned() })
 }
