@@ -163,7 +163,7 @@ pub enum BenchError {
     Answer(String, u16),
     /// The tree of a log.
     #[error(transparent)]
-    Proof(#[from] crate::proof::Error),
+    Proof(#[from] crate::proof::ProofError),
     /// A proof of ours does not hold.
     #[error(transparent)]
     Tlog(#[from] eventlog::tlog::Error),

@@ -37,7 +37,7 @@ pub struct Answer {
 
 /// Why nothing came back.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum PostError {
     /// The address cannot be used.
     #[error("{url}: {what}")]
     Address {
@@ -59,13 +59,13 @@ pub enum Error {
 /// Sends a body, and takes an answer of at most `answer_max` bytes.
 ///
 /// # Errors
-/// [`Error`], when there is no answer.
+/// [`PostError`], when there is no answer.
 pub async fn post(
     url: &str,
     content_type: &'static str,
     body: impl Into<Bytes>,
     answer_max: usize,
-) -> Result<Answer, Error> {
+) -> Result<Answer, PostError> {
     let uri = parse(url)?;
     let is_secret = uri.scheme() == Some(&Scheme::HTTPS);
     let request = Request::post(uri).header(CONTENT_TYPE, content_type);
@@ -83,11 +83,12 @@ pub async fn post(
     };
     let done = tokio::time::timeout(POST_MAX, exchange).await;
     let done = done.map_err(|_| format!("no answer within {} seconds", POST_MAX.as_secs()));
-    done.and_then(|answer| answer).map_err(|why| Error::Unreachable { url: url.to_owned(), why })
+    done.and_then(|answer| answer)
+        .map_err(|why| PostError::Unreachable { url: url.to_owned(), why })
 }
 
-fn parse(url: &str) -> Result<Uri, Error> {
-    let wrong = |what| Error::Address { url: url.to_owned(), what };
+fn parse(url: &str) -> Result<Uri, PostError> {
+    let wrong = |what| PostError::Address { url: url.to_owned(), what };
     let uri: Uri = url.parse().map_err(|_| wrong("not an address"))?;
     if uri.scheme() != Some(&Scheme::HTTP) && uri.scheme() != Some(&Scheme::HTTPS) {
         return Err(wrong("it does not begin with https:// or http://"));

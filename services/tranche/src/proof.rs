@@ -31,7 +31,7 @@ const KEPT_OPEN_EVERY: u64 = 16 * WIDTH;
 
 /// Why there is no proof.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ProofError {
     /// The log cannot be read.
     #[error(transparent)]
     Log(#[from] eventlog::Error),
@@ -76,7 +76,7 @@ pub enum Error {
     OtherKeys(String),
 }
 
-impl From<tranche_proof::Error> for Error {
+impl From<tranche_proof::Error> for ProofError {
     fn from(error: tranche_proof::Error) -> Self {
         match error {
             tranche_proof::Error::Tlog(error) => Self::Tlog(error),
@@ -86,9 +86,9 @@ impl From<tranche_proof::Error> for Error {
     }
 }
 
-impl Error {
+impl ProofError {
     pub(crate) fn file(path: &Path, error: std::io::Error) -> Self {
-        Error::File { path: path.to_owned(), error }
+        ProofError::File { path: path.to_owned(), error }
     }
 }
 
@@ -109,8 +109,12 @@ impl Prover {
     /// is still what was signed.
     ///
     /// # Errors
-    /// [`Error::Shorter`] and [`Error::Rewritten`] when it is not; others when something cannot be read.
-    pub async fn open(log: Arc<dyn Log>, dir: &Path, keys: Vec<Signer>) -> Result<Self, Error> {
+    /// [`ProofError::Shorter`] and [`ProofError::Rewritten`] when it is not; others when something cannot be read.
+    pub async fn open(
+        log: Arc<dyn Log>,
+        dir: &Path,
+        keys: Vec<Signer>,
+    ) -> Result<Self, ProofError> {
         let verifiers = keys.iter().map(|key| key.verifier().clone()).collect();
         Self::open_with(log, dir, keys, verifiers).await
     }
@@ -123,7 +127,7 @@ impl Prover {
         log: Arc<dyn Log>,
         dir: &Path,
         keys: Vec<Verifier>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, ProofError> {
         Self::open_with(log, dir, Vec::new(), keys).await
     }
 
@@ -132,9 +136,9 @@ impl Prover {
         dir: &Path,
         signers: Vec<Signer>,
         keys: Vec<Verifier>,
-    ) -> Result<Self, Error> {
+    ) -> Result<Self, ProofError> {
         if keys.is_empty() {
-            return Err(Error::Keys("there is no key of the log".to_owned()));
+            return Err(ProofError::Keys("there is no key of the log".to_owned()));
         }
         let shelf = Shelf::open(dir)?;
         let signed = shelf.checkpoint()?;
@@ -163,9 +167,9 @@ impl Prover {
     }
 
     /// Makes all tiles again from the log, if that is what was signed.
-    async fn again(&mut self) -> Result<(), Error> {
+    async fn again(&mut self) -> Result<(), ProofError> {
         if let Some(found) = self.check().await?.first_root() {
-            return Err(Error::Rewritten(found));
+            return Err(ProofError::Rewritten(found));
         }
         self.shelf.clear()?;
         *self.grown.write().unwrap_or_else(PoisonError::into_inner) = Builder::default();
@@ -176,29 +180,29 @@ impl Prover {
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub async fn check(&self) -> Result<Check, Error> {
+    pub async fn check(&self) -> Result<Check, ProofError> {
         let mut check = Check::new(Some(self.shelf.clone()));
         check.expect_all(self.newest().map(|(checkpoint, _)| checkpoint));
         Ok(check.take_log(Arc::clone(&self.log), self.log.head().await?).await?)
     }
 
-    fn check_signed(&self) -> Result<(), Error> {
+    fn check_signed(&self) -> Result<(), ProofError> {
         let Some((Checkpoint { size, root, .. }, _)) = self.newest() else { return Ok(()) };
         let head = self.size();
         if head < size {
-            return Err(Error::Shorter { head, size });
+            return Err(ProofError::Shorter { head, size });
         }
         let found = self.root(size)?;
         let (position, after, later) = (None, 0, None);
         let other = Found::Root { size, expected: root, found, position, after, later };
-        if found == root { Ok(()) } else { Err(Error::Rewritten(other)) }
+        if found == root { Ok(()) } else { Err(ProofError::Rewritten(other)) }
     }
 
     /// Takes in what the log has and the tree has not, and gives the size of the tree.
     ///
     /// # Errors
     /// When the log cannot be read, or a tile not be written.
-    pub async fn catch_up(&self) -> Result<u64, Error> {
+    pub async fn catch_up(&self) -> Result<u64, ProofError> {
         let head = self.log.head().await?;
         while self.size() < head {
             let groups = self.log.read(self.size() + 1, READ_BYTES).await?;
@@ -212,7 +216,7 @@ impl Prover {
         Ok(self.size())
     }
 
-    fn take(&self, position: Position, entry: &Bytes) -> Result<(), Error> {
+    fn take(&self, position: Position, entry: &Bytes) -> Result<(), ProofError> {
         // Hashed before the lock is taken, since readers wait for it.
         let leaf = Hash::leaf(entry);
         let mut grown = self.grown.write().unwrap_or_else(PoisonError::into_inner);
@@ -245,7 +249,7 @@ impl Prover {
     ///
     /// # Errors
     /// When they cannot be written.
-    pub fn keep_leaves(&self) -> Result<(), Error> {
+    pub fn keep_leaves(&self) -> Result<(), ProofError> {
         match self.open_leaves() {
             Some((tile, hashes)) => Ok(self.shelf.keep_leaves(tile, &hashes)?),
             None => Ok(()),
@@ -280,8 +284,8 @@ impl Prover {
     /// the disk, or a larger one by another process is, so that nothing is ever signed that contradicts it.
     ///
     /// # Errors
-    /// When it cannot be kept; [`Error::Keys`] when it is to be signed and there are only public keys.
-    pub fn checkpoint(&self) -> Result<(Checkpoint, Note), Error> {
+    /// When it cannot be kept; [`ProofError::Keys`] when it is to be signed and there are only public keys.
+    pub fn checkpoint(&self) -> Result<(Checkpoint, Note), ProofError> {
         self.keep_leaves()?;
         let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
         let (size, root) = {
@@ -299,7 +303,9 @@ impl Prover {
         }
         let checkpoint = Checkpoint { origin: self.origin().to_owned(), size, root };
         if self.signers.is_empty() {
-            return Err(Error::Keys(format!("no key to sign {size} commits with: --key FILE")));
+            return Err(ProofError::Keys(format!(
+                "no key to sign {size} commits with: --key FILE"
+            )));
         }
         let mut note = Note::new(checkpoint.to_string())?;
         self.signers.iter().for_each(|key| note.sign(key));
@@ -319,7 +325,7 @@ impl Prover {
     ///
     /// # Errors
     /// When what was kept cannot be read.
-    pub fn cosigned_size(&self, witness: &[Verifier]) -> Result<u64, Error> {
+    pub fn cosigned_size(&self, witness: &[Verifier]) -> Result<u64, ProofError> {
         let mut newest = 0;
         for key in witness {
             let Some(note) = self.shelf.note(&cosigned_path(key))? else { continue };
@@ -334,7 +340,7 @@ impl Prover {
     ///
     /// # Errors
     /// When what was kept cannot be read, or is not by our keys.
-    pub fn newest_cosigned(&self) -> Result<Option<(Checkpoint, Note)>, Error> {
+    pub fn newest_cosigned(&self) -> Result<Option<(Checkpoint, Note)>, ProofError> {
         let notes = self.shelf.notes(COSIGNED)?.into_iter();
         let notes = notes.map(|note| opened(note, &self.keys)).collect::<Result<Vec<_>, _>>()?;
         let size = self.size();
@@ -347,7 +353,7 @@ impl Prover {
     ///
     /// # Errors
     /// When it cannot be kept.
-    pub fn keep_cosigned(&self, mut note: Note, witness: &[Verifier]) -> Result<Note, Error> {
+    pub fn keep_cosigned(&self, mut note: Note, witness: &[Verifier]) -> Result<Note, ProofError> {
         for key in witness.iter().filter(|key| note.signatures.iter().any(|one| key.is_of(one))) {
             self.shelf.put(&cosigned_path(key), note.to_string().as_bytes(), true)?;
         }
@@ -370,7 +376,7 @@ impl Prover {
     ///
     /// # Errors
     /// When a tile cannot be read.
-    pub fn proof(&self, position: Position) -> Result<Option<Proof>, Error> {
+    pub fn proof(&self, position: Position) -> Result<Option<Proof>, ProofError> {
         let newest = if self.signers.is_empty() { self.newest() } else { Some(self.checkpoint()?) };
         let Some((head, checkpoint)) = newest else { return Ok(None) };
         let Some(index) = position.checked_sub(1).filter(|index| *index < head.size) else {
@@ -384,11 +390,11 @@ impl Prover {
     /// lead. What `proof` makes it of are hashes alone.
     ///
     /// # Errors
-    /// When a tile or the log cannot be read; [`Error::Rewritten`] when the commit was changed.
+    /// When a tile or the log cannot be read; [`ProofError::Rewritten`] when the commit was changed.
     pub async fn proof_of_stored(
         self: &Arc<Self>,
         position: Position,
-    ) -> Result<Option<Proof>, Error> {
+    ) -> Result<Option<Proof>, ProofError> {
         let (prover, runtime) = (Arc::clone(self), Handle::current());
         // Signing writes to the disk, so it is done beside the threads that answer.
         let done = tokio::task::spawn_blocking(move || {
@@ -396,7 +402,7 @@ impl Prover {
             let groups = runtime.block_on(prover.log.read(position, 1))?;
             let entry = groups.first().and_then(|group| group.entries.first());
             let head = position - 1;
-            let entry = entry.ok_or(Error::Shorter { head, size: position })?;
+            let entry = entry.ok_or(ProofError::Shorter { head, size: position })?;
             prover.check_entry(position, entry)?;
             Ok(Some(proof))
         });
@@ -406,20 +412,20 @@ impl Prover {
     /// A stored commit is what was hashed.
     ///
     /// # Errors
-    /// [`Error::Rewritten`] when it is not; and those of reading a tile.
-    pub fn check_entry(&self, position: Position, entry: &[u8]) -> Result<(), Error> {
+    /// [`ProofError::Rewritten`] when it is not; and those of reading a tile.
+    pub fn check_entry(&self, position: Position, entry: &[u8]) -> Result<(), ProofError> {
         let index = position.checked_sub(1).ok_or(tlog::Error::Outside(0, 0))?;
         if self.subtree(0, index)? == Hash::leaf(entry) {
             return Ok(());
         }
-        Err(Error::Rewritten(Found::Entry(position)))
+        Err(ProofError::Rewritten(Found::Entry(position)))
     }
 
     /// The bytes of a tile or of a bundle of entries; `None` when the tree does not have it yet.
     ///
     /// # Errors
-    /// When the log or a tile cannot be read; [`Error::Rewritten`] when a commit is not what was hashed.
-    pub async fn tile(&self, tile: Tile) -> Result<Option<Bytes>, Error> {
+    /// When the log or a tile cannot be read; [`ProofError::Rewritten`] when a commit is not what was hashed.
+    pub async fn tile(&self, tile: Tile) -> Result<Option<Bytes>, ProofError> {
         if !tile.is_in(self.size()) {
             return Ok(None);
         }
@@ -439,7 +445,7 @@ impl Prover {
         let hashes = self.hashes(Tile { kind: Kind::Hashes(0), ..tile })?;
         let mut pairs = (first..).zip(entries.iter().zip(&hashes));
         if let Some((position, _)) = pairs.find(|(_, (entry, hash))| Hash::leaf(entry) != **hash) {
-            return Err(Error::Rewritten(Found::Entry(position)));
+            return Err(ProofError::Rewritten(Found::Entry(position)));
         }
         Ok(Some(tile::encode_bundle(&entries).into()))
     }
@@ -448,17 +454,22 @@ impl Prover {
     /// paths.
     ///
     /// # Errors
-    /// When something cannot be read or written; [`Error::Published`], and nothing is written, when what is
+    /// When something cannot be read or written; [`ProofError::Published`], and nothing is written, when what is
     /// published there already is not a beginning of it.
-    pub async fn publish(&self, dir: &Path, head: &Checkpoint, note: &Note) -> Result<(), Error> {
+    pub async fn publish(
+        &self,
+        dir: &Path,
+        head: &Checkpoint,
+        note: &Note,
+    ) -> Result<(), ProofError> {
         let target = Shelf::open(dir)?;
-        let refused = |what: String| Error::Published { dir: dir.to_owned(), what };
+        let refused = |what: String| ProofError::Published { dir: dir.to_owned(), what };
         let before = target.checkpoint().map_err(|error| refused(error.to_string()))?;
         if let Some(before) = before {
             let opened = opened(before, &self.keys).map_err(|error| refused(error.to_string()))?;
             self.check_published(&opened.0, head.size).map_err(|error| match error {
-                Error::Tlog(error) => refused(error.to_string()),
-                Error::Published { what, .. } => refused(what),
+                ProofError::Tlog(error) => refused(error.to_string()),
+                ProofError::Published { what, .. } => refused(what),
                 other => other,
             })?;
         }
@@ -472,9 +483,9 @@ impl Prover {
     }
 
     /// What is published already is the beginning of what is to be.
-    fn check_published(&self, before: &Checkpoint, size: u64) -> Result<(), Error> {
+    fn check_published(&self, before: &Checkpoint, size: u64) -> Result<(), ProofError> {
         let published = before.size;
-        let wrong = |what| Err(Error::Published { dir: PathBuf::new(), what });
+        let wrong = |what| Err(ProofError::Published { dir: PathBuf::new(), what });
         if published > size {
             return wrong(format!("{published} commits are published, and these are only {size}"));
         }
@@ -485,7 +496,7 @@ impl Prover {
         Ok(())
     }
 
-    fn hashes(&self, tile: Tile) -> Result<Vec<Hash>, Error> {
+    fn hashes(&self, tile: Tile) -> Result<Vec<Hash>, ProofError> {
         let grown = self.grown.read().unwrap_or_else(PoisonError::into_inner);
         match grown.open(tile) {
             Some(hashes) => Ok(hashes.to_vec()),
@@ -495,9 +506,9 @@ impl Prover {
 }
 
 impl Tree for Prover {
-    type Error = Error;
+    type Error = ProofError;
 
-    fn subtree(&self, height: u32, index: u64) -> Result<Hash, Error> {
+    fn subtree(&self, height: u32, index: u64) -> Result<Hash, ProofError> {
         Tiles(|tile| self.hashes(tile)).subtree(height, index)
     }
 }
@@ -507,7 +518,7 @@ fn cosigned_path(key: &Verifier) -> String {
 }
 
 /// What else has signed the same text signs it still.
-fn add_signatures(note: &mut Note, kept: Option<Note>) -> Result<(), Error> {
+fn add_signatures(note: &mut Note, kept: Option<Note>) -> Result<(), ProofError> {
     let same = kept.filter(|kept| kept.text == note.text);
     for signature in same.into_iter().flat_map(|kept| kept.signatures) {
         let is_like = |one: &NoteSignature| (&one.name, one.id) == (&signature.name, signature.id);
@@ -519,14 +530,14 @@ fn add_signatures(note: &mut Note, kept: Option<Note>) -> Result<(), Error> {
 }
 
 /// A thread of ours panicked, or the runtime goes down.
-fn ended(error: &tokio::task::JoinError) -> Error {
+fn ended(error: &tokio::task::JoinError) -> ProofError {
     eventlog::Error::Unavailable(format!("the tree could not be worked on: {error}")).into()
 }
 
 /// A checkpoint that one of these keys has signed.
-fn opened(note: Note, keys: &[Verifier]) -> Result<(Checkpoint, Note), Error> {
+fn opened(note: Note, keys: &[Verifier]) -> Result<(Checkpoint, Note), ProofError> {
     let origin = keys.first().map(Verifier::name).unwrap_or_default();
     let checkpoint = Checkpoint::open(&note, keys, origin)
-        .map_err(|error| Error::OtherKeys(error.to_string()))?;
+        .map_err(|error| ProofError::OtherKeys(error.to_string()))?;
     Ok((checkpoint, note))
 }

@@ -41,7 +41,7 @@ pub const YIELD_PAUSE: Duration = Duration::from_millis(500);
 
 /// Why a relay cannot go on. It never skips an event.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum RelayError {
     /// The log, or the connection to the stream, failed. An outage is waited for and tried again.
     #[error(transparent)]
     Log(#[from] eventlog::Error),
@@ -106,7 +106,7 @@ pub enum Error {
     },
 }
 
-impl Error {
+impl RelayError {
     /// Whether it may pass by itself.
     #[must_use]
     pub fn is_outage(&self) -> bool {

@@ -11,7 +11,7 @@ pub use client::{ASK_MAX, AskError, Cosigned, ask};
 pub use server::serve;
 
 use crate::clock::Clock;
-use crate::proof::Error;
+use crate::proof::ProofError;
 use eventlog::tlog::Checkpoint;
 use eventlog::tlog::cosign::{Refusal, Request, Seen};
 use eventlog::tlog::note::{Algorithm, Note, Signer, Verifier};
@@ -51,7 +51,7 @@ pub enum Unsigned {
     Refused(#[from] Refusal),
     /// It could not be kept, so it is not signed.
     #[error(transparent)]
-    NotKept(Error),
+    NotKept(ProofError),
 }
 
 impl Witness {
@@ -60,20 +60,27 @@ impl Witness {
     /// # Errors
     /// When another process uses the directory, when what is in it cannot be relied on, or when the
     /// keys are not those of a witness.
-    pub fn open(dir: &Path, keys: Vec<Signer>, logs: Logs, clock: Clock) -> Result<Self, Error> {
+    pub fn open(
+        dir: &Path,
+        keys: Vec<Signer>,
+        logs: Logs,
+        clock: Clock,
+    ) -> Result<Self, ProofError> {
         if keys.iter().any(|key| key.verifier().algorithm() != Algorithm::Cosignature) {
             let what = "that is no key of a witness: `tranche witness key` makes one";
-            return Err(Error::Keys(what.to_owned()));
+            return Err(ProofError::Keys(what.to_owned()));
         }
         let shelf = Shelf::open(dir)?;
         for name in [HEADS, EVIDENCE] {
             Shelf::open(&dir.join(name))?;
         }
         let path = dir.join(LOCK);
-        let failure = |error| Error::file(&path, error);
+        let failure = |error| ProofError::file(&path, error);
         let lock = File::create(&path).map_err(failure)?;
         lock.try_lock().map_err(|error| failure(error.into()))?;
-        File::open(dir).and_then(|dir| dir.sync_all()).map_err(|error| Error::file(dir, error))?;
+        File::open(dir)
+            .and_then(|dir| dir.sync_all())
+            .map_err(|error| ProofError::file(dir, error))?;
         let mut seen = BTreeMap::new();
         for (origin, of_log) in &logs {
             if let Some(head) = remembered(&shelf, origin, of_log, &keys)? {
@@ -152,7 +159,7 @@ fn remembered(
     origin: &str,
     log: &[Verifier],
     keys: &[Signer],
-) -> Result<Option<Seen>, Error> {
+) -> Result<Option<Seen>, ProofError> {
     let Some(note) = shelf.note(&format!("{HEADS}/{}", hex_name(origin)))? else {
         return Ok(None);
     };
@@ -162,7 +169,7 @@ fn remembered(
     let (head, _) = Checkpoint::parse_head(&note.text)?;
     if head.origin != origin {
         let what = format!("the checkpoint that was kept for {origin:?} is of {:?}", head.origin);
-        return Err(Error::Keys(what));
+        return Err(ProofError::Keys(what));
     }
     Ok(Some((head.size, head.root)))
 }

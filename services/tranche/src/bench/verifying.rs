@@ -124,7 +124,7 @@ fn open(dir: &Path) -> Result<Arc<dyn Log>, eventlog::Error> {
 }
 
 fn expecting(shelf: &Path, signed: &Checkpoint) -> Result<Check, BenchError> {
-    let mut check = Check::new(Some(Shelf::open(shelf).map_err(proof::Error::from)?));
+    let mut check = Check::new(Some(Shelf::open(shelf).map_err(proof::ProofError::from)?));
     check.expect_all([signed.clone()]);
     Ok(check)
 }

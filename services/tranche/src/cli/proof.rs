@@ -165,16 +165,18 @@ async fn record(source: &Source, tree: &TreeArgs, desk: &Desk) -> Result<u64, Fa
     }
 }
 
-impl From<proof::Error> for Failure {
-    fn from(error: proof::Error) -> Self {
+impl From<proof::ProofError> for Failure {
+    fn from(error: proof::ProofError) -> Self {
         match error {
-            proof::Error::Log(error) => error.into(),
-            proof::Error::File { path, error } => Failure::file(&path, error),
-            proof::Error::Keys(_) | proof::Error::OtherKeys(_) => Failure::Usage(error.to_string()),
-            proof::Error::Published { .. } => Failure::Conflict(error.to_string()),
-            proof::Error::Tlog(_) | proof::Error::Shorter { .. } | proof::Error::Rewritten(_) => {
-                Failure::Corrupt(error.to_string())
+            proof::ProofError::Log(error) => error.into(),
+            proof::ProofError::File { path, error } => Failure::file(&path, error),
+            proof::ProofError::Keys(_) | proof::ProofError::OtherKeys(_) => {
+                Failure::Usage(error.to_string())
             }
+            proof::ProofError::Published { .. } => Failure::Conflict(error.to_string()),
+            proof::ProofError::Tlog(_)
+            | proof::ProofError::Shorter { .. }
+            | proof::ProofError::Rewritten(_) => Failure::Corrupt(error.to_string()),
         }
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 #[cfg(feature = "nats")]
 use tranche::{
     http::told_to_stop,
-    relay::{Error, Metrics, Relay, run},
+    relay::{Metrics, Relay, RelayError, run},
 };
 
 /// Holds the arguments of `tranche relay`.
@@ -87,11 +87,11 @@ fn unavailable(why: &impl ToString) -> Failure {
 }
 
 #[cfg(feature = "nats")]
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
+impl From<RelayError> for Failure {
+    fn from(error: RelayError) -> Self {
         match error {
-            Error::Log(error) | Error::Settings(error) => error.into(),
-            Error::TooLarge { .. } => unavailable(&error),
+            RelayError::Log(error) | RelayError::Settings(error) => error.into(),
+            RelayError::TooLarge { .. } => unavailable(&error),
             other => Self::Corrupt(other.to_string()),
         }
     }

@@ -155,11 +155,11 @@ impl From<AskError> for Failure {
     }
 }
 
-impl From<tranche::post::Error> for Failure {
-    fn from(error: tranche::post::Error) -> Self {
+impl From<tranche::post::PostError> for Failure {
+    fn from(error: tranche::post::PostError) -> Self {
         match error {
-            tranche::post::Error::Address { .. } => Self::Usage(error.to_string()),
-            tranche::post::Error::Unreachable { url, why } => {
+            tranche::post::PostError::Address { .. } => Self::Usage(error.to_string()),
+            tranche::post::PostError::Unreachable { url, why } => {
                 Self::File { what: url, error: std::io::Error::other(why) }
             }
         }

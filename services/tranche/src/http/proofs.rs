@@ -3,7 +3,7 @@
 
 use super::problem::Problem;
 use super::{Shared, within};
-use crate::proof::{Error, Prover};
+use crate::proof::{ProofError, Prover};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
@@ -22,13 +22,13 @@ fn prover(shared: &Shared) -> Result<Arc<Prover>, Problem> {
     })
 }
 
-fn failed(error: &Error) -> Problem {
+fn failed(error: &ProofError) -> Problem {
     Problem::own("http.unavailable", error.to_string())
 }
 
 /// Signing writes to the disk, so it is done beside the threads that answer.
 async fn apart<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+    work: impl FnOnce() -> Result<T, ProofError> + Send + 'static,
 ) -> Result<T, Problem> {
     let done = tokio::task::spawn_blocking(work).await;
     let done = done.map_err(|error| Problem::own("http.internal", error.to_string()))?;

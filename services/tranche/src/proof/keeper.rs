@@ -116,7 +116,7 @@ impl VerifyFigures {
 pub enum NotRecorded {
     /// It could not be signed.
     #[error(transparent)]
-    Proof(#[from] super::Error),
+    Proof(#[from] super::ProofError),
     /// It makes no command.
     #[error(transparent)]
     Command(#[from] Refusal),
@@ -170,7 +170,7 @@ async fn keep(prover: Arc<Prover>, desk: Desk, figures: VerifyFigures) {
 }
 
 /// Hashing takes a core for a while, so it takes none of those that answer.
-async fn follow(prover: &Arc<Prover>) -> Result<(), super::Error> {
+async fn follow(prover: &Arc<Prover>) -> Result<(), super::ProofError> {
     let (prover, runtime) = (Arc::clone(prover), Handle::current());
     let caught_up = tokio::task::spawn_blocking(move || runtime.block_on(prover.catch_up())).await;
     caught_up.map_err(|error| ended(&error))?.map(drop)

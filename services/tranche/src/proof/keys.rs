@@ -1,7 +1,7 @@
 //! Files with secret keys: a line each, `PRIVATE+KEY+NAME+ID+KEY`, the newest first. Every one of them
 //! signs, so that whoever knows only the older key still can check while the newer one is made known.
 
-use super::Error;
+use super::ProofError;
 use eventlog::tlog::note::{Algorithm, Signer};
 use std::fs;
 use std::io::{self, Write};
@@ -16,34 +16,34 @@ const MODE_TOO_OPEN: u32 = 0o027;
 /// Makes a key that nobody else knows.
 ///
 /// # Errors
-/// [`Error::Keys`] when the name may not be that of a key, or the system has no random numbers.
-pub fn new(name: &str, algorithm: Algorithm) -> Result<Signer, Error> {
+/// [`ProofError::Keys`] when the name may not be that of a key, or the system has no random numbers.
+pub fn new(name: &str, algorithm: Algorithm) -> Result<Signer, ProofError> {
     let mut seed = [0; 32];
-    getrandom::fill(&mut seed).map_err(|error| Error::Keys(error.to_string()))?;
-    Signer::from_seed(name, algorithm, &seed).map_err(|error| Error::Keys(error.to_string()))
+    getrandom::fill(&mut seed).map_err(|error| ProofError::Keys(error.to_string()))?;
+    Signer::from_seed(name, algorithm, &seed).map_err(|error| ProofError::Keys(error.to_string()))
 }
 
 /// Writes a key to a new file that only its owner can read.
 ///
 /// # Errors
 /// When the file is there already, or cannot be written.
-pub fn save(path: &Path, key: &Signer) -> Result<(), Error> {
+pub fn save(path: &Path, key: &Signer) -> Result<(), ProofError> {
     let write = || -> io::Result<()> {
         let mut file =
             fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         writeln!(file, "{}", key.secret())?;
         file.sync_all()
     };
-    write().map_err(|error| Error::file(path, error))
+    write().map_err(|error| ProofError::file(path, error))
 }
 
 /// Reads the keys of a file.
 ///
 /// # Errors
 /// When there is none, others may read the file, or one is no key; none of it is repeated.
-pub fn read(path: &Path) -> Result<Vec<Signer>, Error> {
-    let failure = |error| Error::file(path, error);
-    let wrong = |what: &str| Error::Keys(format!("{}: {what}", path.display()));
+pub fn read(path: &Path) -> Result<Vec<Signer>, ProofError> {
+    let failure = |error| ProofError::file(path, error);
+    let wrong = |what: &str| ProofError::Keys(format!("{}: {what}", path.display()));
     let meta = fs::metadata(path).map_err(failure)?;
     let mode = meta.permissions().mode() & 0o777;
     if mode & MODE_TOO_OPEN != 0 {

@@ -10,7 +10,7 @@
 //! | `NAME.tsq` | the request, DER |
 //! | `NAME.tsr` | the reply, DER, byte for byte |
 
-use super::Error;
+use super::ProofError;
 use data_encoding::HEXLOWER;
 use der::asn1::AnyRef;
 use der::{Decode, Reader, SliceReader, Tag, TagNumber};
@@ -55,7 +55,7 @@ const OID_TST_INFO: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x
 pub enum StampError {
     /// Files, or the system's random numbers.
     #[error(transparent)]
-    Proof(#[from] Error),
+    Proof(#[from] ProofError),
     /// The reply is not one.
     #[error("the reply of the authority: {0}")]
     Form(String),
@@ -101,9 +101,9 @@ impl Query {
     ///
     /// # Errors
     /// When the system has no random numbers.
-    pub fn new(bytes: &[u8]) -> Result<Self, Error> {
+    pub fn new(bytes: &[u8]) -> Result<Self, ProofError> {
         let mut nonce = [0; NONCE_BYTES];
-        getrandom::fill(&mut nonce).map_err(|error| Error::Keys(error.to_string()))?;
+        getrandom::fill(&mut nonce).map_err(|error| ProofError::Keys(error.to_string()))?;
         // A positive number of exactly these bytes: 62 bits of it are random.
         nonce[0] = nonce[0] & 0x7f | 0x40;
         Ok(Self { digest: Sha256::digest(bytes).into(), nonce })
@@ -278,7 +278,7 @@ pub struct Kept {
 /// # Errors
 /// When they cannot be kept.
 pub fn begin(shelf: &Shelf, note: &Note) -> Result<Begun, StampError> {
-    let size = Checkpoint::parse(&note.text).map_err(Error::from)?.size;
+    let size = Checkpoint::parse(&note.text).map_err(ProofError::from)?.size;
     let bytes = note.to_string();
     let query = Query::new(bytes.as_bytes())?;
     let name = format!("{DIRECTORY}/{size}{}", name_end(&query.digest, &query.nonce));
@@ -324,7 +324,7 @@ pub struct Stamped {
 /// When they cannot be read.
 pub fn stamps(shelf: &Shelf, text: &str) -> Result<Vec<Stamped>, StampError> {
     let dir = shelf.dir().join(DIRECTORY);
-    let failure = |error| StampError::Proof(Error::file(&dir, error));
+    let failure = |error| StampError::Proof(ProofError::file(&dir, error));
     let entries = match fs::read_dir(&dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries.map_err(failure)?,
@@ -347,7 +347,7 @@ pub fn stamps(shelf: &Shelf, text: &str) -> Result<Vec<Stamped>, StampError> {
 /// The request with the hash and the nonce of a reply.
 fn asked(shelf: &Shelf, stamp: &Stamp) -> Result<Begun, StampError> {
     let dir = shelf.dir().join(DIRECTORY);
-    let failure = |error| StampError::Proof(Error::file(&dir, error));
+    let failure = |error| StampError::Proof(ProofError::file(&dir, error));
     let end = format!("{}.tsq", name_end(&stamp.digest, &stamp.nonce));
     let entries = match fs::read_dir(&dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
@@ -371,7 +371,7 @@ fn name_end(digest: &[u8], nonce: &[u8]) -> String {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, StampError> {
-    fs::read(path).map_err(|error| StampError::Proof(Error::file(path, error)))
+    fs::read(path).map_err(|error| StampError::Proof(ProofError::file(path, error)))
 }
 
 #[cfg(test)]

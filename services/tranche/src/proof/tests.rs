@@ -102,7 +102,7 @@ async fn a_log_that_was_changed_at_its_end_is_not_served() {
     prover.checkpoint().unwrap();
     let other = with_change(1_000, 990).await;
     let error = Prover::open(other, scratch.path(), key(1)).await.err().unwrap();
-    let Error::Rewritten(found) = error else { panic!("{error}") };
+    let ProofError::Rewritten(found) = error else { panic!("{error}") };
     assert!(found.to_string().contains("the first that differs is at position 990"), "{found}");
     // Without what was kept of the last leaves it is known less well.
     std::fs::remove_dir_all(scratch.path().join("leaves")).unwrap();
@@ -153,9 +153,9 @@ async fn a_shorter_log_and_another_key_are_refused() {
     let prover = Prover::open(memory(1_000).await, scratch.path(), key(1)).await.unwrap();
     prover.checkpoint().unwrap();
     let error = Prover::open(memory(999).await, scratch.path(), key(1)).await.err().unwrap();
-    assert!(matches!(error, Error::Shorter { head: 999, size: 1_000 }), "{error}");
+    assert!(matches!(error, ProofError::Shorter { head: 999, size: 1_000 }), "{error}");
     let error = Prover::open(memory(1_000).await, scratch.path(), key(2)).await.err().unwrap();
-    assert!(matches!(error, Error::OtherKeys(_)), "{error}");
+    assert!(matches!(error, ProofError::OtherKeys(_)), "{error}");
     // A new key beside the old one signs, too.
     let both = key(2).into_iter().chain(key(1)).collect();
     let log = memory(1_001).await;

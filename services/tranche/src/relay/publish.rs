@@ -2,7 +2,7 @@
 
 use super::message::Message;
 use super::stream::unavailable;
-use super::{Error, PUBLISH_WAIT};
+use super::{PUBLISH_WAIT, RelayError};
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use eventlog::nats::wire::{Wire, parsed};
@@ -30,12 +30,12 @@ pub(super) enum Published {
 
 /// Stores messages in one atomic batch right behind message `after`.
 ///
-/// Any error but [`Error::TooLarge`] says nothing about whether they were stored.
+/// Any error but [`RelayError::TooLarge`] says nothing about whether they were stored.
 pub(super) async fn publish(
     wire: &Wire,
     after: u64,
     messages: &[Message],
-) -> Result<Published, Error> {
+) -> Result<Published, RelayError> {
     let limit = wire.client().server_info().max_payload;
     messages.iter().try_for_each(|message| check_size(message, limit))?;
     let Some((last, others)) = messages.split_last() else { return Ok(Published::Stored) };
@@ -92,11 +92,11 @@ fn bytes(message: &Message) -> usize {
     message.headers.iter().map(line).sum::<usize>() + message.body.len() + PROTOCOL_BYTES_MAX
 }
 
-fn check_size(message: &Message, limit: usize) -> Result<(), Error> {
+fn check_size(message: &Message, limit: usize) -> Result<(), RelayError> {
     if bytes(message) > limit { Err(too_large(message, limit)) } else { Ok(()) }
 }
 
-fn too_large(message: &Message, limit: usize) -> Error {
+fn too_large(message: &Message, limit: usize) -> RelayError {
     let (position, index) = (message.position, message.index);
-    Error::TooLarge { position, index, bytes: bytes(message), limit }
+    RelayError::TooLarge { position, index, bytes: bytes(message), limit }
 }

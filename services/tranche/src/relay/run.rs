@@ -2,7 +2,7 @@
 
 use super::message::{self, Message};
 use super::publish::{Published, publish};
-use super::{BATCH_EVENTS_MAX, Error, Metrics, PAUSE_MAX, PAUSE_MIN, YIELD_PAUSE, stream};
+use super::{BATCH_EVENTS_MAX, Metrics, PAUSE_MAX, PAUSE_MIN, RelayError, YIELD_PAUSE, stream};
 use domain::Commit;
 use eventlog::nats::wire::Wire;
 use eventlog::{Log, Position, READ_BYTES};
@@ -33,7 +33,7 @@ pub struct Relayed {
 ///
 /// # Errors
 /// What no waiting helps against.
-pub async fn run(relay: &Relay, stop: impl Future<Output = ()>) -> Result<(), Error> {
+pub async fn run(relay: &Relay, stop: impl Future<Output = ()>) -> Result<(), RelayError> {
     tokio::select! {
         () = stop => Ok(()),
         ended = relay.until(None) => ended.map(|_| ()),
@@ -53,7 +53,7 @@ impl Relay {
     ///
     /// # Errors
     /// What no waiting helps against.
-    pub async fn once(&self) -> Result<Relayed, Error> {
+    pub async fn once(&self) -> Result<Relayed, RelayError> {
         let head = self.log.head().await?;
         self.until(Some(head)).await
     }
@@ -62,12 +62,12 @@ impl Relay {
     ///
     /// # Errors
     /// When it cannot be deleted.
-    pub async fn delete(&self) -> Result<(), Error> {
+    pub async fn delete(&self) -> Result<(), RelayError> {
         stream::delete(&self.wire).await
     }
 
     /// Relays up to a position, or without an end.
-    async fn until(&self, last: Option<Position>) -> Result<Relayed, Error> {
+    async fn until(&self, last: Option<Position>) -> Result<Relayed, RelayError> {
         let mut reached = Relayed::default();
         let mut pause = PAUSE_MIN;
         loop {
@@ -101,7 +101,7 @@ impl Relay {
         &self,
         last: Option<Position>,
         reached: &mut Relayed,
-    ) -> Result<Published, Error> {
+    ) -> Result<Published, RelayError> {
         stream::prepare(&self.wire, &self.name, self.replicas).await?;
         (reached.position, reached.sequence) = self.resume().await?;
         let mut head = self.log.head().await?;
@@ -130,7 +130,7 @@ impl Relay {
         }
     }
 
-    async fn read(&self, from: Position) -> Result<Vec<Vec<Message>>, Error> {
+    async fn read(&self, from: Position) -> Result<Vec<Vec<Message>>, RelayError> {
         let mut commits = Vec::new();
         for group in self.log.read(from, READ_BYTES).await? {
             for (position, entry) in group.iter() {
@@ -144,22 +144,22 @@ impl Relay {
     }
 
     /// Where the stream ends: the position in the log and the number of its last message.
-    async fn resume(&self) -> Result<(Position, u64), Error> {
+    async fn resume(&self) -> Result<(Position, u64), RelayError> {
         let end = stream::end(&self.wire).await?;
         let Some(last) = end.last else {
             return Ok((self.count(end.sequence).await?, end.sequence));
         };
         let head = self.log.head().await?;
         if last.position > head {
-            return Err(Error::AheadOfLog { relayed: last.position, head });
+            return Err(RelayError::AheadOfLog { relayed: last.position, head });
         }
         let groups = self.log.read(last.position, 1).await?;
         let entry = groups.first().and_then(|group| group.entries.first());
-        let entry = entry.ok_or(Error::AheadOfLog { relayed: last.position, head })?;
+        let entry = entry.ok_or(RelayError::AheadOfLog { relayed: last.position, head })?;
         let found = decode(last.position, entry)?.commit_id.to_string();
         if found != last.commit {
             let (position, relayed) = (last.position, last.commit);
-            return Err(Error::OtherLog { position, found, relayed });
+            return Err(RelayError::OtherLog { position, found, relayed });
         }
         if last.index != last.count {
             return Err(self.foreign(end.sequence));
@@ -169,12 +169,12 @@ impl Relay {
 
     /// The position whose last event is event `sequence` of the log: for a stream whose messages have
     /// all expired.
-    async fn count(&self, sequence: u64) -> Result<Position, Error> {
+    async fn count(&self, sequence: u64) -> Result<Position, RelayError> {
         let (mut position, mut events) = (0, 0);
         while events < sequence {
             let groups = self.log.read(position + 1, READ_BYTES).await?;
             if groups.is_empty() {
-                return Err(Error::AheadOfLog { relayed: position + 1, head: position });
+                return Err(RelayError::AheadOfLog { relayed: position + 1, head: position });
             }
             for (at, entry) in groups.iter().flat_map(eventlog::Group::iter) {
                 if events < sequence {
@@ -186,8 +186,8 @@ impl Relay {
         if events == sequence { Ok(position) } else { Err(self.foreign(sequence)) }
     }
 
-    fn foreign(&self, sequence: u64) -> Error {
-        Error::Foreign { stream: self.wire.stream().to_owned(), sequence }
+    fn foreign(&self, sequence: u64) -> RelayError {
+        RelayError::Foreign { stream: self.wire.stream().to_owned(), sequence }
     }
 }
 
@@ -203,10 +203,10 @@ fn batches(commits: Vec<Vec<Message>>) -> Vec<Vec<Message>> {
     batches
 }
 
-fn decode(position: Position, entry: &[u8]) -> Result<Commit, Error> {
+fn decode(position: Position, entry: &[u8]) -> Result<Commit, RelayError> {
     Commit::decode(entry).map_err(|error| unreadable(position, &error))
 }
 
-fn unreadable(position: Position, why: &dyn std::fmt::Display) -> Error {
-    Error::Unreadable { position, why: why.to_string() }
+fn unreadable(position: Position, why: &dyn std::fmt::Display) -> RelayError {
+    RelayError::Unreadable { position, why: why.to_string() }
 }

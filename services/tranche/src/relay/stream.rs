@@ -1,6 +1,6 @@
 //! The stream of the events: its settings, its end, and making it anew.
 
-use super::Error;
+use super::RelayError;
 use async_nats::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use eventlog::Setting;
@@ -75,7 +75,7 @@ fn exact_settings(stream: &str) -> Vec<(&'static str, Value)> {
 }
 
 /// Makes the stream if it is missing, and checks it.
-pub(super) async fn prepare(wire: &Wire, log: &str, replicas: usize) -> Result<(), Error> {
+pub(super) async fn prepare(wire: &Wire, log: &str, replicas: usize) -> Result<(), RelayError> {
     let mut wrong = wrong_in_server(wire);
     if !wrong.is_empty() {
         return Err(refused(wire, wrong));
@@ -139,7 +139,7 @@ fn is_same(found: &Value, wanted: &Value) -> bool {
 }
 
 /// Deletes the stream with all that is in it; it is no error when there is none.
-pub(super) async fn delete(wire: &Wire) -> Result<(), Error> {
+pub(super) async fn delete(wire: &Wire) -> Result<(), RelayError> {
     match wire.api("STREAM.DELETE", &json!({})).await? {
         Err(no) if no.err_code != STREAM_NOT_FOUND => Err(unavailable(wire, &no)),
         Ok(_) | Err(_) => Ok(()),
@@ -147,7 +147,7 @@ pub(super) async fn delete(wire: &Wire) -> Result<(), Error> {
 }
 
 /// Reads the end of the stream; how much there is of it comes from the leader.
-pub(super) async fn end(wire: &Wire) -> Result<End, Error> {
+pub(super) async fn end(wire: &Wire) -> Result<End, RelayError> {
     let info = wire.api("STREAM.INFO", &json!({})).await?;
     let state = &info.map_err(|no| unavailable(wire, &no))?["state"];
     let number = |name: &str| state[name].as_u64().unwrap_or(0);
@@ -159,7 +159,7 @@ pub(super) async fn end(wire: &Wire) -> Result<End, Error> {
 }
 
 /// One message, of any server that has it; none when it has been deleted or has expired.
-async fn last(wire: &Wire, sequence: u64) -> Result<Option<Last>, Error> {
+async fn last(wire: &Wire, sequence: u64) -> Result<Option<Last>, RelayError> {
     let subject = wire.api_subject("DIRECT.GET");
     let body = Bytes::from(json!({ "seq": sequence }).to_string());
     let found = until(READ_WAIT, || async {
@@ -194,14 +194,14 @@ async fn last(wire: &Wire, sequence: u64) -> Result<Option<Last>, Error> {
             commit: header("ce-commitid")?,
         })
     };
-    read().map(Some).ok_or(Error::Foreign { stream: wire.stream().to_owned(), sequence })
+    read().map(Some).ok_or(RelayError::Foreign { stream: wire.stream().to_owned(), sequence })
 }
 
-fn refused(wire: &Wire, wrong: Vec<Setting>) -> Error {
+fn refused(wire: &Wire, wrong: Vec<Setting>) -> RelayError {
     let store = format!("the NATS stream {}", wire.stream());
-    Error::Settings(eventlog::Error::Settings { store, wrong })
+    RelayError::Settings(eventlog::Error::Settings { store, wrong })
 }
 
-pub(super) fn unavailable(wire: &Wire, refused: &Refused) -> Error {
-    Error::Log(eventlog::Error::Unavailable(format!("stream {}: {refused}", wire.stream())))
+pub(super) fn unavailable(wire: &Wire, refused: &Refused) -> RelayError {
+    RelayError::Log(eventlog::Error::Unavailable(format!("stream {}: {refused}", wire.stream())))
 }

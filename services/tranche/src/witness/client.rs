@@ -31,10 +31,10 @@ pub struct Cosigned {
 pub enum AskError {
     /// No answer.
     #[error(transparent)]
-    Post(#[from] post::Error),
+    Post(#[from] post::PostError),
     /// Our own tree.
     #[error(transparent)]
-    Proof(#[from] proof::Error),
+    Proof(#[from] proof::ProofError),
     /// The witness has seen more than there is.
     #[error(
         "ROLLED BACK: the witness has seen {told} commits of this log, and here are {size}: commits \

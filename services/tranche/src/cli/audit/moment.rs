@@ -47,7 +47,7 @@ pub async fn moment(
     let log = log.unwrap_or_default();
     let kept = prover.shelf().checkpoint()?;
     let kept = kept.map(|note| Checkpoint::parse(&note.text).map(|head| (head, note)));
-    let kept = kept.transpose().map_err(tranche::proof::Error::from)?;
+    let kept = kept.transpose().map_err(tranche::proof::ProofError::from)?;
     let kept = kept.filter(|(head, _)| head.size <= now.position());
     let kept_size = kept.as_ref().map_or(0, |(head, _)| head.size);
     let position = match (asked.known_at, asked.position) {
