@@ -9,10 +9,10 @@ use crate::log::Error;
 
 /// What a handle knows of its right to append.
 #[derive(Debug, Default)]
-pub(super) struct Reign(Mutex<State>);
+pub(super) struct Reign(Mutex<ReignState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct ReignState {
     /// Marks up to here are of the past.
     since: Sequence,
     /// The mark of this handle.
@@ -23,7 +23,7 @@ struct State {
 impl Reign {
     /// It begins behind a message, with a mark of our own (or none, at the opening).
     pub(super) fn begin(&self, since: Sequence, own: Uuid) {
-        *self.lock() = State { since, own, is_over: false };
+        *self.lock() = ReignState { since, own, is_over: false };
     }
 
     /// A mark was read. History holds those of former writers, and they change nothing.
@@ -37,7 +37,7 @@ impl Reign {
         if self.lock().is_over { Err(Error::Fenced) } else { Ok(()) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, ReignState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
