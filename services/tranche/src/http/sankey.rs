@@ -8,7 +8,7 @@ use maud::{Markup, PreEscaped, Render, html};
 
 /// Which colour something has, and what it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum FlowKind {
     /// Money of the Union.
     Union,
     /// Money of the Member States.
@@ -21,7 +21,7 @@ pub enum Kind {
     Open,
 }
 
-impl Kind {
+impl FlowKind {
     /// The class of the style sheet that colours it.
     #[must_use]
     pub fn class(self) -> &'static str {
@@ -45,7 +45,7 @@ pub struct Node {
     /// Its amount in cents; `None` is unknown, and drawn as such.
     pub cents: Option<i64>,
     /// Its colour.
-    pub kind: Kind,
+    pub kind: FlowKind,
     /// How sure its amount is.
     pub confidence: Option<Confidence>,
 }
@@ -60,7 +60,7 @@ pub struct Link {
     /// Its amount in cents; `None` is unknown, and drawn as a dashed line.
     pub cents: Option<i64>,
     /// Its colour.
-    pub kind: Kind,
+    pub kind: FlowKind,
 }
 
 /// A flow picture.
@@ -125,7 +125,7 @@ impl Flow {
         column: usize,
         label: impl Into<String>,
         cents: Option<i64>,
-        kind: Kind,
+        kind: FlowKind,
     ) -> usize {
         self.nodes.push(Node { column, label: label.into(), cents, kind, confidence: None });
         self.nodes.len() - 1
@@ -161,7 +161,7 @@ impl Flow {
     }
 
     /// Adds a ribbon, unless its amount is known to be nothing.
-    pub fn link(&mut self, from: usize, to: usize, cents: Option<i64>, kind: Kind) {
+    pub fn link(&mut self, from: usize, to: usize, cents: Option<i64>, kind: FlowKind) {
         if cents != Some(0) {
             self.links.push(Link { from, to, cents, kind });
         }
@@ -323,13 +323,13 @@ mod tests {
 
     fn small() -> Flow {
         let mut flow = Flow { columns: vec!["From".into(), "To".into()], ..Flow::default() };
-        let union = flow.node(0, "Union", Some(6_000_000_000), Kind::Union);
-        let states = flow.node(0, "States", Some(4_000_000_000), Kind::National);
-        let round = flow.node(1, "Round 1", Some(10_000_000_000), Kind::Joint);
-        let rest = flow.node(1, "Other", None, Kind::Open);
-        flow.link(union, round, Some(6_000_000_000), Kind::Union);
-        flow.link(states, round, Some(4_000_000_000), Kind::National);
-        flow.link(states, rest, None, Kind::National);
+        let union = flow.node(0, "Union", Some(6_000_000_000), FlowKind::Union);
+        let states = flow.node(0, "States", Some(4_000_000_000), FlowKind::National);
+        let round = flow.node(1, "Round 1", Some(10_000_000_000), FlowKind::Joint);
+        let rest = flow.node(1, "Other", None, FlowKind::Open);
+        flow.link(union, round, Some(6_000_000_000), FlowKind::Union);
+        flow.link(states, round, Some(4_000_000_000), FlowKind::National);
+        flow.link(states, rest, None, FlowKind::National);
         flow
     }
 
@@ -345,9 +345,9 @@ mod tests {
     fn labels_of_one_column_never_meet() {
         let mut flow = Flow { columns: vec!["A".into(), "B".into()], ..Flow::default() };
         for index in 0..9 {
-            flow.node(0, format!("tiny {index}"), Some(1), Kind::Open);
+            flow.node(0, format!("tiny {index}"), Some(1), FlowKind::Open);
         }
-        flow.node(1, "huge", Some(1_000_000), Kind::Union);
+        flow.node(1, "huge", Some(1_000_000), FlowKind::Union);
         let (places, height) = flow.layout();
         let middles: Vec<_> = places[..9].iter().map(|place| place.y + place.height / 2).collect();
         assert!(middles.windows(2).all(|pair| pair[1] - pair[0] >= LABEL));
@@ -366,7 +366,7 @@ mod tests {
     fn a_flow_that_is_known_to_be_nothing_is_not_drawn() {
         let mut flow = small();
         let before = flow.links.len();
-        flow.link(0, 2, Some(0), Kind::Union);
+        flow.link(0, 2, Some(0), FlowKind::Union);
         assert_eq!(flow.links.len(), before);
     }
 
@@ -374,11 +374,11 @@ mod tests {
     fn what_nothing_flows_to_or_from_is_left_out_with_its_column() {
         let columns = ["A", "B", "C", "D"].map(str::to_owned).into();
         let mut flow = Flow { columns, ..Flow::default() };
-        flow.node(0, "alone", Some(1), Kind::Union);
-        let from = flow.node(0, "from", Some(5), Kind::Union);
-        flow.node(1, "no step", Some(1), Kind::Union);
-        let to = flow.node(2, "to", None, Kind::Joint);
-        flow.link(from, to, None, Kind::Union);
+        flow.node(0, "alone", Some(1), FlowKind::Union);
+        let from = flow.node(0, "from", Some(5), FlowKind::Union);
+        flow.node(1, "no step", Some(1), FlowKind::Union);
+        let to = flow.node(2, "to", None, FlowKind::Joint);
+        flow.link(from, to, None, FlowKind::Union);
         let flow = flow.linked();
         assert_eq!(flow.columns, ["A", "C"]);
         let nodes: Vec<_> = flow.nodes.iter().map(|it| (it.column, it.label.as_str())).collect();
@@ -403,9 +403,9 @@ mod tests {
     fn the_largest_amounts_do_not_overflow() {
         let mut flow = Flow { columns: vec!["A".into(), "B".into()], ..Flow::default() };
         let max = domain::kernel::money::CENTS_MAX;
-        let from = flow.node(0, "a", Some(max), Kind::Union);
-        let to = flow.node(1, "b", Some(max), Kind::Union);
-        flow.link(from, to, Some(max), Kind::Union);
+        let from = flow.node(0, "a", Some(max), FlowKind::Union);
+        let to = flow.node(1, "b", Some(max), FlowKind::Union);
+        flow.link(from, to, Some(max), FlowKind::Union);
         assert_eq!(flow.scaled(Some(max)), LARGEST);
         assert!(flow.svg("t", "d").into_string().contains("a to b"));
     }
@@ -413,7 +413,7 @@ mod tests {
     #[test]
     fn names_are_escaped() {
         let mut flow = Flow { columns: vec!["A".into()], ..Flow::default() };
-        flow.node(0, "<script>", Some(1), Kind::Union);
+        flow.node(0, "<script>", Some(1), FlowKind::Union);
         assert!(!flow.svg("t", "d").into_string().contains("<script>"));
     }
 }

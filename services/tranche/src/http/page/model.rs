@@ -2,7 +2,7 @@
 //! added up; a figure that no view knows is unknown.
 
 use crate::http::format::{cents_short, exact, grouped};
-use crate::http::sankey::{Flow, Kind};
+use crate::http::sankey::{Flow, FlowKind};
 use domain::kernel::actor::Confidence;
 use domain::kernel::compute::Unit;
 use domain::kernel::money::Money;
@@ -10,12 +10,12 @@ use projections::{Cell, Report, Table};
 use std::collections::BTreeMap;
 
 /// What the colours mean.
-pub const LEGEND: &[(Kind, &str)] = &[
-    (Kind::Union, "Union"),
-    (Kind::National, "Member States"),
-    (Kind::Joint, "Both together"),
-    (Kind::Unnamed, "Committed, not by name"),
-    (Kind::Open, "Not committed"),
+pub const LEGEND: &[(FlowKind, &str)] = &[
+    (FlowKind::Union, "Union"),
+    (FlowKind::National, "Member States"),
+    (FlowKind::Joint, "Both together"),
+    (FlowKind::Unnamed, "Committed, not by name"),
+    (FlowKind::Open, "Not committed"),
 ];
 
 /// A figure of its own.
@@ -24,7 +24,7 @@ pub struct Tile {
     /// What it is.
     pub label: &'static str,
     /// The colour of the flow it belongs to.
-    pub kind: Option<Kind>,
+    pub kind: Option<FlowKind>,
     /// The figure, short; `None` is unknown.
     pub figure: Option<String>,
     /// The figure to the cent.
@@ -238,7 +238,7 @@ fn with_money(reports: &Reports) -> Vec<Row<'_>> {
     calls.filter(|row| has_envelope(row) || has_rounds(row)).collect()
 }
 
-fn amount(label: &'static str, kind: Kind, cell: &Cell, note: Option<String>) -> Tile {
+fn amount(label: &'static str, kind: FlowKind, cell: &Cell, note: Option<String>) -> Tile {
     let (figure, exact) = match cell {
         Cell::Money(money) => (Some(cents_short(money.in_cents())), Some(exact(*money))),
         // Why there is no amount, for example that it is out of range.
@@ -265,10 +265,10 @@ fn tiles(reports: &Reports) -> Vec<Tile> {
     let (lines, rounds) = (sure(budget, "lines"), sure(budget, "rounds"));
     let marked = |tile: Tile, confidence| Tile { confidence, ..tile };
     vec![
-        marked(amount("Union committed", Kind::Union, &committed, voted), lines),
-        marked(amount("National co-funding", Kind::National, &promised, signed), rounds),
-        marked(amount("Joint", Kind::Joint, &joint, both), rounds),
-        marked(amount("Left", Kind::Open, &left, rest), lines),
+        marked(amount("Union committed", FlowKind::Union, &committed, voted), lines),
+        marked(amount("National co-funding", FlowKind::National, &promised, signed), rounds),
+        marked(amount("Joint", FlowKind::Joint, &joint, both), rounds),
+        marked(amount("Left", FlowKind::Open, &left, rest), lines),
         funded(reports),
         compute(reports),
     ]
@@ -392,13 +392,13 @@ impl<'a> Picture<'a> {
                 let (source, line) =
                     (row.text("source").unwrap_or(""), row.text("line").unwrap_or(""));
                 let label = format!("{source}: {line}");
-                let node = self.flow.node(0, label, row.cents("appropriation"), Kind::Union);
+                let node = self.flow.node(0, label, row.cents("appropriation"), FlowKind::Union);
                 self.flow.mark(node, row.confidence());
                 node
             })
             .collect();
         let promised = cents(self.reports.get("match"), "rounds", "promised");
-        let states = self.flow.node(0, "Member States", promised, Kind::National);
+        let states = self.flow.node(0, "Member States", promised, FlowKind::National);
         self.flow.mark(states, sure(self.reports.get("budget"), "rounds"));
         let titles = titles(self.reports);
         for row in with_money(self.reports) {
@@ -408,7 +408,7 @@ impl<'a> Picture<'a> {
             }
             let label = titles.get(call).copied().unwrap_or(call);
             let worth = row.cents("joint").or(row.cents("union"));
-            let node = self.flow.node(1, label, worth, Kind::Joint);
+            let node = self.flow.node(1, label, worth, FlowKind::Joint);
             let rounds = self.budget("rounds").into_iter();
             let mine = rounds.filter(|round| round.text("call") == Some(call));
             self.flow.mark(node, mine.filter_map(Row::confidence).max());
@@ -417,19 +417,19 @@ impl<'a> Picture<'a> {
         for (row, line) in self.budget("lines").into_iter().zip(lines) {
             for (&call, &node) in &self.calls {
                 let bound = self.bound(row, call);
-                self.flow.link(line, node, Some(bound), Kind::Union);
+                self.flow.link(line, node, Some(bound), FlowKind::Union);
             }
             let left = row.cents("left");
             if left != Some(0) {
                 let label = format!("{}: not committed", row.text("line").unwrap_or(""));
-                let node = self.flow.node(1, label, left, Kind::Open);
+                let node = self.flow.node(1, label, left, FlowKind::Open);
                 self.flow.mark(node, row.confidence());
-                self.flow.link(line, node, left, Kind::Open);
+                self.flow.link(line, node, left, FlowKind::Open);
             }
         }
         for row in self.budget("calls") {
             if let Some(&node) = row.text("call").and_then(|call| self.calls.get(call)) {
-                self.flow.link(states, node, row.cents("national"), Kind::National);
+                self.flow.link(states, node, row.cents("national"), FlowKind::National);
             }
         }
     }
@@ -457,10 +457,10 @@ impl<'a> Picture<'a> {
                 (Some(round), None | Some(0)) => format!("Round {round}"),
                 (Some(round), Some(funded)) => format!("Round {round}, {funded} selected"),
             };
-            let node = self.flow.node(2, label, row.cents("joint").or(union), Kind::Joint);
+            let node = self.flow.node(2, label, row.cents("joint").or(union), FlowKind::Joint);
             self.flow.mark(node, row.confidence());
-            self.flow.link(call, node, union, Kind::Union);
-            self.flow.link(call, node, national, Kind::National);
+            self.flow.link(call, node, union, FlowKind::Union);
+            self.flow.link(call, node, national, FlowKind::National);
             self.rounds.push((node, union, national));
         }
     }
@@ -470,20 +470,20 @@ impl<'a> Picture<'a> {
         let lines = totals(self.reports.get("budget"), "lines");
         let of = |key| lines.and_then(|row| row.cents(key));
         let rest = of("committed").zip(of("individual")).map(|(all, named)| all - named);
-        let named = self.add(3, "Committed by name", of("individual"), Kind::Union);
-        let unnamed = self.add(3, NOT_PUBLISHED, rest, Kind::Unnamed);
+        let named = self.add(3, "Committed by name", of("individual"), FlowKind::Union);
+        let unnamed = self.add(3, NOT_PUBLISHED, rest, FlowKind::Unnamed);
         let rounds: Vec<_> = self.named_by_round();
         for (round, by_name, committed) in rounds {
             if let Some(named) = named {
-                self.flow.link(round, named, by_name, Kind::Union);
+                self.flow.link(round, named, by_name, FlowKind::Union);
             }
             if let Some(unnamed) = unnamed {
                 let rest = committed.zip(by_name).map(|(all, named)| all - named);
-                self.flow.link(round, unnamed, rest, Kind::Union);
+                self.flow.link(round, unnamed, rest, FlowKind::Union);
             }
         }
-        let legal = self.add(4, "Under contract", of("legal"), Kind::Union);
-        let paid = self.add(5, "Paid", of("paid"), Kind::Union);
+        let legal = self.add(4, "Under contract", of("legal"), FlowKind::Union);
+        let paid = self.add(5, "Paid", of("paid"), FlowKind::Union);
         let budget = self.reports.get("budget");
         let (grants, all) = (sure(budget, "grants"), sure(budget, "lines"));
         for (node, sure) in [(named, grants), (unnamed, all), (legal, grants), (paid, grants)] {
@@ -493,7 +493,7 @@ impl<'a> Picture<'a> {
         }
         for (from, to, cents) in [(named, legal, of("legal")), (legal, paid, of("paid"))] {
             if let (Some(from), Some(to)) = (from, to) {
-                self.flow.link(from, to, cents, Kind::Union);
+                self.flow.link(from, to, cents, FlowKind::Union);
             }
         }
     }
@@ -521,27 +521,33 @@ impl<'a> Picture<'a> {
     /// What became of the states' promises: signed, then certified.
     fn national(&mut self) {
         let of = |key| cents(self.reports.get("match"), "rounds", key);
-        let promised = self.add(3, "Promised by states", of("promised"), Kind::National);
-        let signed = self.add(4, "Signed by states", of("signed"), Kind::National);
-        let certified = self.add(5, "Certified", of("certified"), Kind::National);
+        let promised = self.add(3, "Promised by states", of("promised"), FlowKind::National);
+        let signed = self.add(4, "Signed by states", of("signed"), FlowKind::National);
+        let certified = self.add(5, "Certified", of("certified"), FlowKind::National);
         for node in [promised, signed, certified].into_iter().flatten() {
             self.flow.mark(node, sure(self.reports.get("budget"), "rounds"));
         }
         if let Some(promised) = promised {
             for (round, _, national) in self.rounds.clone() {
-                self.flow.link(round, promised, national, Kind::National);
+                self.flow.link(round, promised, national, FlowKind::National);
             }
         }
         let steps = [(promised, signed, of("signed")), (signed, certified, of("certified"))];
         for (from, to, cents) in steps {
             if let (Some(from), Some(to)) = (from, to) {
-                self.flow.link(from, to, cents, Kind::National);
+                self.flow.link(from, to, cents, FlowKind::National);
             }
         }
     }
 
     /// A bar, unless it is known to be nothing.
-    fn add(&mut self, column: usize, label: &str, cents: Option<i64>, kind: Kind) -> Option<usize> {
+    fn add(
+        &mut self,
+        column: usize,
+        label: &str,
+        cents: Option<i64>,
+        kind: FlowKind,
+    ) -> Option<usize> {
         (cents != Some(0)).then(|| self.flow.node(column, label, cents, kind))
     }
 }
