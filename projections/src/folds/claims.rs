@@ -1,4 +1,4 @@
-//! What was published about money: of claims about one thing, the latest published is shown.
+//! What was published about money: of the figures about one thing, the latest are shown.
 
 use crate::fold::Fold;
 use domain::facts::claim;
@@ -11,7 +11,7 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// Every claim that was not withdrawn.
+/// Every published figure that was not withdrawn.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Claims {
     all: OrdMap<ClaimId, Arc<Claim>>,

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug)]
 pub struct Budget;
 
-/// The books and the claims.
+/// The books and the published figures.
 struct Sheet<'a> {
     books: &'a Books,
     claims: &'a Claims,
@@ -62,7 +62,7 @@ impl View for Budget {
             .note("Union of a round: committed, or as decided when nothing is committed for it.")
             .note("National: promised by the states; regions and RRF are in the view match.")
             .note("A mark names the least sure of what a row rests on, its envelope included.")
-            .note("Of claims about one thing, the latest published is shown.")
+            .note("Of figures that were published about one thing, the latest are shown.")
     }
 
     fn table(
@@ -340,7 +340,7 @@ impl Sheet<'_> {
         table
     }
 
-    /// The latest claim about each thing.
+    /// What was published last about each thing.
     fn claims(&self) -> Table {
         let mut table = Table::new(
             "claims",

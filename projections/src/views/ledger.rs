@@ -43,7 +43,7 @@ impl View for Ledger {
             .note("Open (RAL): committed globally, individually or legally, and not paid.")
             .note("Cash: as it was ordered. What clears a pre-financing, no event says.")
             .note("An umbrella and its parts are the same money: pledges are not added up.")
-            .note("Awards, envelopes, prizes and claims move nothing.")
+            .note("Awards, envelopes, prizes and published figures move nothing.")
             .note(omitted)
     }
 
