@@ -73,19 +73,19 @@ impl World {
         if meta.effective_at.is_some_and(|effective| effective < EFFECTIVE_MIN) {
             return Err(Refusal::from(Common::BeforeTheEuro).at("/effective_at"));
         }
-        self.check_phase(declaration, &parsed.command.subject())?;
+        self.check_phase(declaration, &parsed.command.target())?;
         parsed.command.check_needs(Turn::BeforeRules, self, meta)?;
         let events = parsed.command.decide(self, meta)?;
         parsed.command.check_needs(Turn::AfterRules, self, meta)?;
         Ok(events)
     }
 
-    fn check_phase(&self, declaration: &Declaration, subject: &StreamId) -> Result<(), Refusal> {
-        let phase = self.phase(subject);
+    fn check_phase(&self, declaration: &Declaration, target: &StreamId) -> Result<(), Refusal> {
+        let phase = self.phase(target);
         if declaration.from.contains(&phase) {
             return Ok(());
         }
-        let stream = subject.to_string();
+        let stream = target.to_string();
         Err(match (phase, declaration.from) {
             (NEW, _) => Common::NotFound(stream).into(),
             (_, [NEW]) => Common::Exists(stream).into(),

@@ -132,14 +132,14 @@ fn sample(schema: &Value, root: &Value) -> Value {
 fn world_of<'a>(
     mistake: &Mistake,
     declared: &Declaration,
-    subject: Option<&StreamId>,
+    target: Option<&StreamId>,
     worlds: &'a [World],
     empty: &'a World,
 ) -> Option<&'a World> {
     match mistake {
         Mistake::Absent => Some(empty),
         Mistake::State => {
-            let phase = |world: &World| subject.map_or("new", |stream| world.phase(stream));
+            let phase = |world: &World| target.map_or("new", |stream| world.phase(stream));
             worlds
                 .iter()
                 .find(|world| phase(world) != "new" && !declared.from.contains(&phase(world)))
@@ -152,7 +152,7 @@ fn world_of<'a>(
 struct Trial<'a> {
     declared: &'a Declaration,
     right: &'a Right,
-    subject: Option<StreamId>,
+    target: Option<StreamId>,
     worlds: &'a [World],
     empty: World,
     decided: usize,
@@ -166,7 +166,7 @@ impl Trial<'_> {
         for mistake in mistakes {
             mistake.make(&mut meta, &mut data);
             let other =
-                world_of(mistake, self.declared, self.subject.as_ref(), self.worlds, &self.empty);
+                world_of(mistake, self.declared, self.target.as_ref(), self.worlds, &self.empty);
             world = other.unwrap_or(world);
         }
         self.decided += 1;
@@ -240,7 +240,7 @@ fn with_two_mistakes_at_once_the_same_refusal_wins_as_ever() {
             Right { meta: meta_of(&step, &world), world, data, is_lived: false }
         });
         let parsed = Parsed::read(declared.name, right.data.to_string().as_bytes());
-        let subject = parsed.ok().map(|parsed| parsed.command.subject());
+        let target = parsed.ok().map(|parsed| parsed.command.target());
         if !right.is_lived {
             let alone = decide(&right.world, declared.name, &right.data, &right.meta);
             let (code, field) = outcome(&alone).unwrap_or_default();
@@ -249,7 +249,7 @@ fn with_two_mistakes_at_once_the_same_refusal_wins_as_ever() {
         let empty = World::default();
         let worlds = &worlds;
         let mut trial =
-            Trial { declared, right: &right, subject, worlds, empty, decided: 0, list: &list };
+            Trial { declared, right: &right, target, worlds, empty, decided: 0, list: &list };
         text.push_str(&trial.lines(&schema));
         decided += trial.decided;
     }

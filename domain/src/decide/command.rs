@@ -88,7 +88,7 @@ pub struct Declaration {
     pub summary: &'static str,
     /// Who may give it.
     pub roles: &'static [Role],
-    /// In which phases of its subject; [`NEW`] when it makes the subject.
+    /// In which phases of its target; [`NEW`] when it makes the stream.
     pub from: &'static [&'static str],
     /// What else it needs.
     pub needs: &'static [Need],
@@ -119,7 +119,7 @@ pub type Decision = Result<Vec<NewEvent>, Refusal>;
 
 /// What one command decides.
 pub trait Decide {
-    /// Decides. Role, phase of the subject and who may have been checked already.
+    /// Decides. Role, phase of the target and who may have been checked already.
     ///
     /// # Errors
     /// A rule says no.
@@ -134,7 +134,7 @@ pub trait Command:
     const DECLARATION: Declaration;
 
     /// The stream whose state it depends on first.
-    fn subject(&self) -> StreamId;
+    fn target(&self) -> StreamId;
 
     /// Refuses it where a need of its declaration, whose turn it is, is not met.
     ///
@@ -148,8 +148,8 @@ pub trait AnyCommand: Debug + Send + Sync {
     /// What is declared about it.
     fn declaration(&self) -> &'static Declaration;
 
-    /// See [`Command::subject`].
-    fn subject(&self) -> StreamId;
+    /// See [`Command::target`].
+    fn target(&self) -> StreamId;
 
     /// See [`Command::check_needs`].
     ///
@@ -175,8 +175,8 @@ impl<C: Command> AnyCommand for C {
         const { &C::DECLARATION }
     }
 
-    fn subject(&self) -> StreamId {
-        Command::subject(self)
+    fn target(&self) -> StreamId {
+        Command::target(self)
     }
 
     fn check_needs(&self, turn: Turn, world: &World, meta: &Meta) -> Result<(), Refusal> {

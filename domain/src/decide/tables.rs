@@ -21,7 +21,7 @@ macro_rules! commands {
                     rule: $crate::kernel::refusal::Rule::of($document, $clause),
                 };
 
-            fn subject(&self) -> $crate::kernel::ids::StreamId {
+            fn target(&self) -> $crate::kernel::ids::StreamId {
                 let $it = self;
                 $crate::kernel::ids::StreamKey::stream(&$stream)
             }

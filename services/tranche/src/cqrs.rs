@@ -117,12 +117,12 @@ pub enum Denied {
         other: StreamId,
     },
     /// The command is about another aggregate.
-    #[error("{command} is about {subject}, not about this aggregate")]
+    #[error("{command} is about {target}, not about this aggregate")]
     OtherAggregate {
         /// The command.
         command: &'static str,
         /// What it is about.
-        subject: StreamId,
+        target: StreamId,
     },
 }
 
@@ -244,14 +244,14 @@ impl<D: Adaptable> AsAggregate<D> {
         id: Option<&CommandId>,
     ) -> Result<Vec<Happened<D::Event>>, Denied> {
         let command = parsed.command.declaration().name;
-        let subject = parsed.command.subject();
-        let own = D::Id::of_stream(&subject)
-            .filter(|_| self.stream.as_ref().is_none_or(|stream| *stream == subject));
-        let Some(own) = own else { return Err(Denied::OtherAggregate { command, subject }) };
+        let target = parsed.command.target();
+        let own = D::Id::of_stream(&target)
+            .filter(|_| self.stream.as_ref().is_none_or(|stream| *stream == target));
+        let Some(own) = own else { return Err(Denied::OtherAggregate { command, target }) };
         let world = self.place(surroundings.world(), own);
         let meta = surroundings.meta(&world, id);
         let take = |NewEvent { stream, event, effective_at }: NewEvent| {
-            let own = D::event(&event).filter(|_| stream == subject).cloned();
+            let own = D::event(&event).filter(|_| stream == target).cloned();
             let own = own.ok_or(Denied::SeveralStreams { command, other: stream })?;
             Ok(happened(&world, &meta, effective_at.unwrap_or_else(|| meta.effective()), own))
         };

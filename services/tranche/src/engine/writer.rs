@@ -222,10 +222,10 @@ impl Writer {
             Found::Other => return refuse(Common::IdReused(envelope.command_id.to_string())),
             Found::New => {}
         }
-        let subject = parsed.command.subject();
-        let actual = self.state.world.version(&subject);
+        let target = parsed.command.target();
+        let actual = self.state.world.version(&target);
         if let Some(expected) = envelope.expected_version.filter(|expected| *expected != actual) {
-            return refuse(Common::WrongVersion { stream: subject.to_string(), expected, actual });
+            return refuse(Common::WrongVersion { stream: target.to_string(), expected, actual });
         }
         let recorded_at = self.next_instant();
         let received_at = to_microsecond(received_at.unwrap_or(queued_at)).min(recorded_at);

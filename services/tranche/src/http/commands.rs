@@ -101,13 +101,13 @@ pub(super) async fn submit(
     if let Some(documents) = shared.documents.get().filter(|_| !dry_run) {
         documents.keep_rules(&asked.parsed).await?;
     }
-    let subject = asked.parsed.command.subject();
+    let target = asked.parsed.command.target();
     match shared.desk.submit(asked).await {
         Ok(receipt) if personal::ends_keys(&name) && !dry_run => {
             shared.sweep().await;
-            Ok(accepted(&receipt, &subject))
+            Ok(accepted(&receipt, &target))
         }
-        Ok(receipt) => Ok(accepted(&receipt, &subject)),
+        Ok(receipt) => Ok(accepted(&receipt, &target)),
         Err(SubmitError::Refused(refusal)) if refusal.kind == Kind::Malformed => {
             Err(faulty(&name, &json, refusal))
         }
@@ -168,7 +168,7 @@ async fn receive(headers: &HeaderMap, body: Body) -> Result<Bytes, Problem> {
     })
 }
 
-fn accepted(receipt: &Receipt, subject: &StreamId) -> Response {
+fn accepted(receipt: &Receipt, target: &StreamId) -> Response {
     let json = serde_json::to_vec(receipt).unwrap_or_default();
     let is_new = receipt.position.is_some() && !receipt.replayed;
     let status = if is_new { StatusCode::CREATED } else { StatusCode::OK };
@@ -187,7 +187,7 @@ fn accepted(receipt: &Receipt, subject: &StreamId) -> Response {
     if receipt.replayed {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
-    let written = receipt.streams.iter().find(|written| written.stream == *subject);
+    let written = receipt.streams.iter().find(|written| written.stream == *target);
     if let Some(Written { version, .. }) = written.filter(|_| !receipt.dry_run)
         && let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\""))
     {
