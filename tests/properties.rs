@@ -26,7 +26,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("command.wrong_version", "the engine compares versions: simulation.rs"),
     ("command.before_the_euro", "no story is that old: bad_input.rs"),
     ("command.reserved", "refused at the edge: react.rs"),
-    ("command.id_reused", "the ledger of the engine: simulation.rs"),
+    ("command.id_reused", "the register of the engine: simulation.rs"),
     (
         "fund.legal_commitment_exceeded",
         "takes a recovery that the bank returns: the tests of payments",

@@ -226,7 +226,7 @@ refusals! {
             = "{stream} is at version {actual}, not at {expected}: read it again" as Conflict;
     }
 
-    under OURS, "the command ledger (rules.md#command-ids)" => {
+    under OURS, "the idempotency register (rules.md#command-ids)" => {
         IdReused(String) = "command id {0} was used before with other content" as Conflict;
     }
 
