@@ -15,7 +15,7 @@ use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::needs::{self, Meets};
 use crate::decide::tables::commands;
 use crate::decide::texts::{check_list, check_reason, check_text};
-use crate::facts::allocation::{Event, Phase, Place};
+use crate::facts::allocation::{ComputePlace, Event, Phase};
 use crate::facts::call;
 use crate::facts::world::World;
 use crate::kernel::compute::{ComputeTime, Unit};
@@ -128,7 +128,7 @@ impl Decide for Ask {
             mode: self.mode.clone(),
             months: self.months,
             offer: self.offer.clone(),
-            place: Place {
+            place: ComputePlace {
                 conversion: partition.version(),
                 partition: self.time.partition.clone(),
                 system: self.system.clone(),
@@ -215,7 +215,7 @@ impl Decide for MakeAward {
         let event = Event::Awarded {
             drawn: drawn.as_ref().map(|(_, seconds)| *seconds),
             ends: self.ends,
-            place: Place { conversion: partition.version(), ..place.clone() },
+            place: ComputePlace { conversion: partition.version(), ..place.clone() },
             starts: self.starts,
             time: self.time.clone(),
         };
@@ -274,7 +274,7 @@ pub struct GrantDirectly {
 }
 
 impl GrantDirectly {
-    fn places(&self, world: &World) -> Result<Vec<Place>, Refusal> {
+    fn places(&self, world: &World) -> Result<Vec<ComputePlace>, Refusal> {
         check_list("pool", &self.pool, POOL_MAX)?;
         let members = match (&self.system, self.pool.as_slice()) {
             (Some(system), []) => {
@@ -295,7 +295,7 @@ impl GrantDirectly {
             // Time in a unit that a member does not have could never be used there.
             let one = ComputeTime { partition: key.clone(), seconds: 0, unit: self.time.unit };
             partition.convert(conversion, &one, Unit::Node)?;
-            places.push(Place { conversion, partition: key, system: id });
+            places.push(ComputePlace { conversion, partition: key, system: id });
         }
         Ok(places)
     }

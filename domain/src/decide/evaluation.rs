@@ -10,7 +10,7 @@ use crate::decide::subject::check_not_erased;
 use crate::decide::tables::commands;
 use crate::decide::texts::{check_list, check_round_reason, check_text};
 use crate::facts::call::Round;
-use crate::facts::evaluation::{ConflictKind, Evaluation, Event, Part, Phase, Place, Score};
+use crate::facts::evaluation::{ConflictKind, Evaluation, Event, Part, Phase, RankPlace, Score};
 use crate::facts::world::World;
 use crate::facts::{call, proposal};
 use crate::kernel::actor::Role;
@@ -181,7 +181,7 @@ impl<'a> Context<'a> {
     }
 
     /// The ranking of the stage before, if there is one.
-    fn before(&self, world: &'a World) -> Result<Option<&'a [Place]>, Refusal> {
+    fn before(&self, world: &'a World) -> Result<Option<&'a [RankPlace]>, Refusal> {
         let Some(before) = self.index.checked_sub(1).map(|index| &self.rules.stages[index].key)
         else {
             return Ok(None);

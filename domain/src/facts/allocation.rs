@@ -30,7 +30,7 @@ pub enum Event {
         months: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         offer: Option<OfferKey>,
-        place: Place,
+        place: ComputePlace,
         purpose: String,
         time: ComputeTime,
     },
@@ -43,7 +43,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         drawn: Option<i64>,
         ends: Date,
-        place: Place,
+        place: ComputePlace,
         starts: Date,
         time: ComputeTime,
     },
@@ -53,7 +53,7 @@ pub enum Event {
         basis: String,
         ends: Date,
         holder: HolderKey,
-        places: Vec<Place>,
+        places: Vec<ComputePlace>,
         starts: Date,
         time: ComputeTime,
     },
@@ -112,7 +112,8 @@ pub enum Event {
 /// A partition of a machine, with the version of its conversion table that counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Place {
+#[schemars(rename = "Place")]
+pub struct ComputePlace {
     /// Version of the table at that time.
     pub conversion: u32,
     /// The partition.
@@ -191,7 +192,7 @@ pub struct Request {
     /// Out of which offer, if out of one.
     pub offer: Option<OfferKey>,
     /// Where.
-    pub place: Place,
+    pub place: ComputePlace,
     /// How much.
     pub time: ComputeTime,
 }
@@ -206,7 +207,7 @@ pub struct Award {
     /// Last day.
     pub ends: Date,
     /// Where it can be used.
-    pub places: Vec<Place>,
+    pub places: Vec<ComputePlace>,
     /// Taken from the request's offer, in seconds of the offer's unit.
     pub drawn: Option<i64>,
 }

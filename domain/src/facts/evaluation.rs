@@ -53,7 +53,7 @@ pub enum Event {
     Reopened { proposal: ProposalId },
     /// The panel ranked the round.
     #[serde(rename = "evaluation.Ranked")]
-    Ranked { ranking: Vec<Place>, ties: Vec<Tie> },
+    Ranked { ranking: Vec<RankPlace>, ties: Vec<Tie> },
 }
 
 /// What kind of conflict of interest.
@@ -88,7 +88,8 @@ pub struct Score {
 
 /// A place in the ranking.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Place {
+#[schemars(rename = "Place")]
+pub struct RankPlace {
     /// Whether it passed every threshold. Those that did not come last; their order means nothing.
     pub passed: bool,
     /// The proposal.
@@ -135,7 +136,7 @@ pub struct Evaluation {
     /// Valid consensus by proposal.
     pub consensus: OrdMap<ProposalId, Consensus>,
     /// The ranking; empty until there is one.
-    pub ranking: Vec<Place>,
+    pub ranking: Vec<RankPlace>,
     /// Who ranked.
     pub ranked_by: Option<ActorId>,
     /// For whom, if for anybody.

@@ -1,7 +1,7 @@
 //! Compute time: what systems offer, and what was asked for, awarded and used.
 
 use crate::fold::Fold;
-use domain::facts::allocation::{Phase, Place};
+use domain::facts::allocation::{ComputePlace, Phase};
 use domain::facts::commit::Recorded;
 use domain::facts::{allocation, prize, system};
 use domain::kernel::compute::{ComputeTime, Unit};
@@ -47,7 +47,7 @@ pub(crate) struct Allocation {
     pub(crate) mode: Option<AccessMode>,
     pub(crate) overrun: bool,
     pub(crate) phase: Phase,
-    pub(crate) places: Vec<Place>,
+    pub(crate) places: Vec<ComputePlace>,
     pub(crate) requested: Option<ComputeTime>,
     /// By period.
     pub(crate) usage: OrdMap<PeriodKey, ComputeTime>,

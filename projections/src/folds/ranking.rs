@@ -2,7 +2,7 @@
 
 use crate::fold::Fold;
 use domain::facts::commit::Recorded;
-use domain::facts::evaluation::{Place, Score, Tie};
+use domain::facts::evaluation::{RankPlace, Score, Tie};
 use domain::facts::{evaluation, proposal};
 use domain::kernel::actor::Confidence;
 use domain::kernel::ids::{CallId, CriterionKey, CutOffKey, EvaluationId, ProposalId, StreamKey};
@@ -35,7 +35,7 @@ pub(crate) struct Consensus {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Ranked {
     pub(crate) confidence: Option<Confidence>,
-    pub(crate) places: Vec<Place>,
+    pub(crate) places: Vec<RankPlace>,
     pub(crate) ties: Vec<Tie>,
 }
 

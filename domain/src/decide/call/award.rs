@@ -10,7 +10,7 @@ use crate::facts::call::{
     Budget, Call, CutOffStatus, Event, Funded, PROPOSALS_PER_ROUND_MAX, Rejected, Round,
     RoundDecision,
 };
-use crate::facts::evaluation::Place;
+use crate::facts::evaluation::RankPlace;
 use crate::facts::fund::Fund;
 use crate::facts::proposal;
 use crate::facts::proposal::Phase;
@@ -135,14 +135,14 @@ impl AwardRound {
     }
 
     /// Nothing below a threshold is funded or reserved, and nothing is passed over without a reason.
-    fn check_ranking(&self, ranking: &[Place]) -> Result<(), Refusal> {
+    fn check_ranking(&self, ranking: &[RankPlace]) -> Result<(), Refusal> {
         let place = |proposal: &ProposalId| {
             ranking
                 .iter()
                 .find(|place| place.passed && place.proposal == *proposal)
                 .ok_or_else(|| Refusal::from(Rejection::BelowThreshold(proposal.clone())))
         };
-        let mut last: Option<&Place> = None;
+        let mut last: Option<&RankPlace> = None;
         for (index, award) in self.funded.iter().enumerate() {
             let found = place(&award.proposal)
                 .map_err(|refusal| refusal.at(format!("/funded/{index}/proposal")))?;
@@ -282,7 +282,7 @@ fn final_ranking<'a>(
     id: &CallId,
     call: &Call,
     cut_off: &CutOffKey,
-) -> Result<&'a [Place], Refusal> {
+) -> Result<&'a [RankPlace], Refusal> {
     let stages = call.document()?.evaluation.as_ref().map(|evaluation| &evaluation.stages);
     let stage = stages.and_then(|stages| stages.last()).map(|stage| &stage.key);
     let ranked = world.evaluations.values().find(|evaluation| {

@@ -3,7 +3,7 @@
 //! because coverage and diversity depend on what ranks above.
 
 use crate::facts::call::ROUND_REASON_BYTES_MAX;
-use crate::facts::evaluation::{Place, Tie};
+use crate::facts::evaluation::{RankPlace, Tie};
 use crate::facts::proposal::Content;
 use crate::kernel::ids::{AspectKey, Country, CriterionKey, ProposalId};
 use crate::kernel::money::Rate;
@@ -48,7 +48,7 @@ pub(super) fn rank(
     stage: &Stage,
     entrants: &[Entrant<'_>],
     panel: &[PanelOrder],
-) -> Result<(Vec<Place>, Vec<Tie>), Vec<ProposalId>> {
+) -> Result<(Vec<RankPlace>, Vec<Tie>), Vec<ProposalId>> {
     let mut scored: Vec<Scored<'_>> = entrants.iter().map(|one| Scored::of(stage, one)).collect();
     scored.sort_by(|a, b| {
         b.passed.cmp(&a.passed).then_with(|| {
@@ -64,7 +64,7 @@ pub(super) fn rank(
         race.order(group)?;
     }
     let places = (1..).zip(race.above.into_iter().chain(failed));
-    let places = places.map(|(rank, one)| Place {
+    let places = places.map(|(rank, one)| RankPlace {
         passed: one.passed,
         proposal: one.entrant.proposal.clone(),
         rank,
