@@ -8,7 +8,7 @@ use crate::decide::tables::commands;
 use crate::decide::texts::{check_reason, check_text};
 use crate::facts::grant::Grant;
 use crate::facts::grant::account::Payee;
-use crate::facts::grant::report::{Report, ReportKind};
+use crate::facts::grant::report::{PeriodReport, ReportKind};
 use crate::facts::payment::{Event, Kind, Order, Payment, STEPS, Stage};
 use crate::facts::world::World;
 use crate::kernel::ids::{FundId, GrantId, PaymentId, ReportKey, StreamId, StreamKey};
@@ -319,7 +319,7 @@ impl Initiate {
 
     fn check_interim(&self, grant: &Grant, standing: &Standing<'_>) -> Result<Money, Refusal> {
         let report = self.report.as_ref().and_then(|key| grant.reports.get(key));
-        let accepted = report.map_or(Money::ZERO, Report::accepted_union);
+        let accepted = report.map_or(Money::ZERO, PeriodReport::accepted_union);
         let used =
             standing.sum(|_, order| order.kind == Kind::Interim && order.report == self.report)?;
         check_left(self.amount, accepted, used, |asked, left| Rejection::AcceptedExceeded {

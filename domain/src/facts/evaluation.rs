@@ -130,7 +130,7 @@ pub struct Evaluation {
     /// Known conflicts: expert, then proposal.
     pub conflicts: OrdMap<ActorId, OrdMap<ProposalId, ConflictKind>>,
     /// Valid reports: proposal, then expert.
-    pub reports: OrdMap<ProposalId, OrdMap<ActorId, Report>>,
+    pub reports: OrdMap<ProposalId, OrdMap<ActorId, ExpertReport>>,
     /// Number of reports ever submitted.
     pub reports_submitted: u32,
     /// Valid consensus by proposal.
@@ -146,7 +146,7 @@ pub struct Evaluation {
 
 /// An individual report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Report {
+pub struct ExpertReport {
     /// Its number in this evaluation.
     pub number: u32,
     /// For whom the expert stood in, if for anybody.
@@ -231,7 +231,7 @@ impl Decider for Evaluation {
             }
             Event::Reopened { .. } => self.unrank(),
             Event::ReportSubmitted { expert, number, proposal, scores } => {
-                let report = Report {
+                let report = ExpertReport {
                     number: *number,
                     on_behalf_of: at.actor.on_behalf_of.clone(),
                     scores: scores.clone(),
@@ -270,7 +270,7 @@ impl Evaluation {
             appointed.remove(proposal);
         }
         if let Some(reports) = self.reports.get_mut(proposal) {
-            let is_void = |one: &(&ActorId, &Report)| void.contains(&one.1.number);
+            let is_void = |one: &(&ActorId, &ExpertReport)| void.contains(&one.1.number);
             let void: Vec<ActorId> =
                 reports.iter().filter(is_void).map(|one| one.0.clone()).collect();
             for by in void.iter().chain([expert]) {
@@ -300,7 +300,7 @@ impl Evaluation {
         let is = |by: &ActorId, on_behalf_of: &Option<ActorId>| {
             by == person || on_behalf_of.as_ref() == Some(person)
         };
-        let theirs = |one: &(&ActorId, &Report)| is(one.0, &one.1.on_behalf_of);
+        let theirs = |one: &(&ActorId, &ExpertReport)| is(one.0, &one.1.on_behalf_of);
         let reports: Vec<u32> =
             self.valid_reports(proposal).filter(theirs).map(|(_, report)| report.number).collect();
         // The others agreed with that expert in the room: they have to agree again without.
@@ -316,7 +316,7 @@ impl Evaluation {
     pub(crate) fn valid_reports(
         &self,
         proposal: &ProposalId,
-    ) -> impl Iterator<Item = (&ActorId, &Report)> {
+    ) -> impl Iterator<Item = (&ActorId, &ExpertReport)> {
         self.reports.get(proposal).into_iter().flatten()
     }
 }

@@ -12,7 +12,7 @@ use crate::facts::grant::agreement::Agreement;
 use crate::facts::grant::budget::{Budget, Cost, sum};
 use crate::facts::grant::change::Change;
 use crate::facts::grant::hosting::Contract;
-use crate::facts::grant::report::{Report, ReportKind};
+use crate::facts::grant::report::{PeriodReport, ReportKind};
 use crate::facts::stream::{At, Decider, phases};
 use crate::kernel::actor::Actor;
 use crate::kernel::canonical::Sha256Hex;
@@ -175,7 +175,7 @@ pub struct Grant {
     /// Procurements and their contracts.
     pub procurements: OrdMap<ProcurementKey, Option<Contract>>,
     /// Reports.
-    pub reports: OrdMap<ReportKey, Report>,
+    pub reports: OrdMap<ReportKey, PeriodReport>,
     /// What stopped it, if anything did.
     pub stopped: Option<Stop>,
 }
@@ -271,7 +271,7 @@ impl Decider for Grant {
             Event::Resumed { .. } => self.stopped = None,
             Event::Terminated { .. } => self.stopped = Some(Stop::Terminated),
             Event::ReportSubmitted { claimed, from, kind, report, to, .. } => {
-                let new = Report {
+                let new = PeriodReport {
                     accepted: None,
                     claimed: claimed.clone(),
                     from: *from,
@@ -301,7 +301,7 @@ impl Grant {
     /// What the Union owes for accepted costs, never more than it committed.
     #[must_use]
     pub fn due(&self) -> Money {
-        sum(self.reports.values().map(Report::accepted_union)).min(self.union())
+        sum(self.reports.values().map(PeriodReport::accepted_union)).min(self.union())
     }
 
     /// Whether the final report has been assessed.

@@ -19,7 +19,7 @@ pub enum ReportKind {
 
 /// One report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Report {
+pub struct PeriodReport {
     /// What was accepted, once it was assessed.
     pub accepted: Option<Vec<Cost>>,
     /// What was claimed.
@@ -34,7 +34,7 @@ pub struct Report {
     pub to: Date,
 }
 
-impl Report {
+impl PeriodReport {
     /// The Union's part of what was accepted.
     #[must_use]
     pub fn accepted_union(&self) -> Money {
