@@ -65,7 +65,7 @@ pub enum Event {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Fund {
     /// By budget line, then source.
-    pub lines: OrdMap<BudgetLine, OrdMap<FundSource, Line>>,
+    pub lines: OrdMap<BudgetLine, OrdMap<FundSource, FundLine>>,
     /// Global commitments by their key.
     pub commitments: OrdMap<CommitmentKey, Global>,
     /// Individual commitments by grant.
@@ -74,7 +74,7 @@ pub struct Fund {
 
 /// One budget line from one source.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Line {
+pub struct FundLine {
     /// Voted, raised and carried in, less what was carried over.
     pub appropriated: Money,
     /// Global commitments, less what was released.
@@ -183,7 +183,7 @@ impl Decider for Fund {
 }
 
 impl Fund {
-    fn line_mut(&mut self, line: &BudgetLine, source: &FundSource) -> &mut Line {
+    fn line_mut(&mut self, line: &BudgetLine, source: &FundSource) -> &mut FundLine {
         self.lines.entry(line.clone()).or_default().entry(source.clone()).or_default()
     }
 
