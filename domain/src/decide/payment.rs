@@ -9,7 +9,7 @@ use crate::decide::texts::{check_reason, check_text};
 use crate::facts::grant::Grant;
 use crate::facts::grant::account::Payee;
 use crate::facts::grant::report::{PeriodReport, ReportKind};
-use crate::facts::payment::{Event, Kind, Order, Payment, STEPS, Stage};
+use crate::facts::payment::{Event, Order, Payment, PaymentKind, STEPS, Stage};
 use crate::facts::world::World;
 use crate::kernel::ids::{FundId, GrantId, PaymentId, ReportKey, StreamId, StreamKey};
 use crate::kernel::law::{FR, MGA};
@@ -37,7 +37,7 @@ refusals! {
     }
 
     under MGA, "Art. 30-32: suspension, termination" => {
-        NotPayable { kind: Kind, grant: StreamId, phase: &'static str }
+        NotPayable { kind: PaymentKind, grant: StreamId, phase: &'static str }
             = "no {kind} while {grant} is {phase}";
     }
 
@@ -46,7 +46,7 @@ refusals! {
     }
 
     under FR, "Art. 115: every payment rests on proof" => {
-        NoBasis { kind: Kind, needs: &'static str } = "a {kind} rests on {needs}";
+        NoBasis { kind: PaymentKind, needs: &'static str } = "a {kind} rests on {needs}";
     }
 
     under "Rules document of the call", "payments" => {
@@ -119,14 +119,14 @@ fn other_person(world: &World, meta: &Meta, payment: &PaymentId) -> Result<(), R
 }
 
 /// Whether money may move in this phase of the grant.
-fn check_payable(world: &World, kind: Kind, grant: &GrantId) -> Result<(), Refusal> {
+fn check_payable(world: &World, kind: PaymentKind, grant: &GrantId) -> Result<(), Refusal> {
     let stream = grant.stream();
     let phase = world.phase(&stream);
     let phases: &[&str] = match kind {
-        Kind::PreFinancing | Kind::Interim => &["active"],
+        PaymentKind::PreFinancing | PaymentKind::Interim => &["active"],
         // A balance that the bank returns after closure is paid again.
-        Kind::Balance => &["active", "terminated", "closed"],
-        Kind::Recovery => &["active", "suspended", "terminated", "closed"],
+        PaymentKind::Balance => &["active", "terminated", "closed"],
+        PaymentKind::Recovery => &["active", "suspended", "terminated", "closed"],
     };
     if phases.contains(&phase) {
         Ok(())
@@ -137,7 +137,7 @@ fn check_payable(world: &World, kind: Kind, grant: &GrantId) -> Result<(), Refus
 
 /// Whether the order still goes where the payments of its grant go.
 fn check_account(world: &World, order: &Order) -> Result<(), Refusal> {
-    if order.kind == Kind::Recovery {
+    if order.kind == PaymentKind::Recovery {
         return Ok(());
     }
     let accounts = &world.find(&world.grants, &order.grant)?.accounts;
@@ -203,7 +203,7 @@ pub struct Initiate {
     /// To or from which grant.
     pub grant: GrantId,
     /// Which kind.
-    pub kind: Kind,
+    pub kind: PaymentKind,
     /// The payment.
     pub payment: PaymentId,
     /// The assessed report that it rests on.
@@ -226,12 +226,12 @@ impl Decide for Initiate {
         self.check_amount(&standing)?;
         self.check_basis(grant)?;
         let net = match self.kind {
-            Kind::PreFinancing => self.check_prefinancing(grant, &standing)?,
-            Kind::Interim => self.check_interim(grant, &standing)?,
-            Kind::Balance => self.check_balance(grant, &standing)?,
-            Kind::Recovery => self.check_recovery(world, &standing)?,
+            PaymentKind::PreFinancing => self.check_prefinancing(grant, &standing)?,
+            PaymentKind::Interim => self.check_interim(grant, &standing)?,
+            PaymentKind::Balance => self.check_balance(grant, &standing)?,
+            PaymentKind::Recovery => self.check_recovery(world, &standing)?,
         };
-        if self.kind != Kind::Recovery {
+        if self.kind != PaymentKind::Recovery {
             let individual = world.find(&world.funds, &self.fund)?.individual(&self.grant)?;
             let used = individual.paid.plus(standing.in_flight(Some(&self.fund))?)?;
             check_left(self.amount, individual.legal, used, |asked, left| {
@@ -239,7 +239,7 @@ impl Decide for Initiate {
             })?;
         }
         let payee = match self.kind {
-            Kind::Recovery => None,
+            PaymentKind::Recovery => None,
             _ => Some(self.payee(grant, meta)?),
         };
         let order = Order {
@@ -270,7 +270,7 @@ impl Initiate {
     /// Nothing moves only when the balance is nil and the insurance has something to release.
     fn check_amount(&self, standing: &Standing<'_>) -> Result<(), Refusal> {
         self.amount.in_euro().map_err(|error| Refusal::from(error).at("/amount"))?;
-        let releases = self.kind == Kind::Balance && standing.withheld()?.is_positive();
+        let releases = self.kind == PaymentKind::Balance && standing.withheld()?.is_positive();
         if self.amount.is_positive() || (releases && !self.amount.is_negative()) {
             return Ok(());
         }
@@ -290,14 +290,14 @@ impl Initiate {
         };
         let clause = self.clause.as_ref().is_some_and(|clause| !clause.trim().is_empty());
         match (self.kind, report.map(|report| report.kind)) {
-            (Kind::PreFinancing, _) if !clause => {
+            (PaymentKind::PreFinancing, _) if !clause => {
                 no("the clause of the agreement that provides for it", "/clause")
             }
-            (Kind::Interim, None) => no("a report that has been assessed", "/report"),
-            (Kind::Balance, None | Some(ReportKind::Periodic)) => {
+            (PaymentKind::Interim, None) => no("a report that has been assessed", "/report"),
+            (PaymentKind::Balance, None | Some(ReportKind::Periodic)) => {
                 no("the final report, assessed", "/report")
             }
-            (Kind::Recovery, None) if !clause => no("a report or a clause", "/clause"),
+            (PaymentKind::Recovery, None) if !clause => no("a report or a clause", "/clause"),
             _ => Ok(()),
         }
     }
@@ -305,7 +305,7 @@ impl Initiate {
     /// What leaves the account: the insurance keeps what it has not got yet, of the first pre-financing.
     fn check_prefinancing(&self, grant: &Grant, standing: &Standing<'_>) -> Result<Money, Refusal> {
         let rules = payment_rules(grant)?;
-        let (union, used) = (grant.union(), standing.of_kinds(&[Kind::PreFinancing])?);
+        let (union, used) = (grant.union(), standing.of_kinds(&[PaymentKind::PreFinancing])?);
         check_left(self.amount, union.share(rules.prefinancing_max), used, |asked, left| {
             Rejection::PreFinancingExceeded { asked, left }
         })?;
@@ -320,8 +320,8 @@ impl Initiate {
     fn check_interim(&self, grant: &Grant, standing: &Standing<'_>) -> Result<Money, Refusal> {
         let report = self.report.as_ref().and_then(|key| grant.reports.get(key));
         let accepted = report.map_or(Money::ZERO, PeriodReport::accepted_union);
-        let used =
-            standing.sum(|_, order| order.kind == Kind::Interim && order.report == self.report)?;
+        let used = standing
+            .sum(|_, order| order.kind == PaymentKind::Interim && order.report == self.report)?;
         check_left(self.amount, accepted, used, |asked, left| Rejection::AcceptedExceeded {
             asked,
             left,
@@ -336,7 +336,7 @@ impl Initiate {
         union: Money,
         standing: &Standing<'_>,
     ) -> Result<(), Refusal> {
-        let used = standing.of_kinds(&[Kind::PreFinancing, Kind::Interim])?;
+        let used = standing.of_kinds(&[PaymentKind::PreFinancing, PaymentKind::Interim])?;
         check_left(self.amount, union.share(rules.before_balance_max), used, |asked, left| {
             Rejection::BeforeBalanceExceeded { asked, left }
         })
@@ -345,7 +345,7 @@ impl Initiate {
     /// What leaves the account: the insurance releases what it kept.
     fn check_balance(&self, grant: &Grant, standing: &Standing<'_>) -> Result<Money, Refusal> {
         let mut live = standing.live.iter();
-        if let Some((id, _, _)) = live.find(|(_, _, order)| order.kind == Kind::Balance) {
+        if let Some((id, _, _)) = live.find(|(_, _, order)| order.kind == PaymentKind::Balance) {
             return Err(Rejection::BalanceExists((*id).clone()).into());
         }
         let used = standing.paid()?.plus(standing.in_flight(None)?)?;
@@ -359,7 +359,9 @@ impl Initiate {
     fn check_recovery(&self, world: &World, standing: &Standing<'_>) -> Result<Money, Refusal> {
         let paid = world.find(&world.funds, &self.fund)?.individual(&self.grant)?.paid;
         let used = standing.sum(|stage, order| {
-            stage != Stage::Executed && order.kind == Kind::Recovery && order.fund == self.fund
+            stage != Stage::Executed
+                && order.kind == PaymentKind::Recovery
+                && order.fund == self.fund
         })?;
         check_left(self.amount, paid, used, |asked, left| Rejection::RecoveryExceeded {
             asked,
@@ -377,7 +379,7 @@ fn check_insured(world: &World, order: &Order) -> Result<(), Refusal> {
         .terms()
         .payments
         .is_some_and(|rules| grant.union().share(rules.insurance).is_positive());
-    if order.kind != Kind::PreFinancing || !insured || order.net < order.amount {
+    if order.kind != PaymentKind::PreFinancing || !insured || order.net < order.amount {
         return Ok(());
     }
     let standing = Standing::of(world, &order.grant);
@@ -470,7 +472,7 @@ impl Decide for Execute {
         let (booked_on, end_to_end_id) = (self.booked_on, self.end_to_end_id.clone());
         let executed = Event::Executed { booked_on, end_to_end_id };
         let mut events = vec![NewEvent::on(&self.payment, executed)];
-        events.extend(book(world, &self.payment, order, order.kind == Kind::Recovery)?);
+        events.extend(book(world, &self.payment, order, order.kind == PaymentKind::Recovery)?);
         Ok(events)
     }
 }
@@ -526,7 +528,7 @@ impl Decide for Return {
         let order = world.find(&world.payments, &self.payment)?.order(&self.payment)?;
         let returned = Event::Returned { reason: self.reason.clone() };
         let mut events = vec![NewEvent::on(&self.payment, returned)];
-        events.extend(book(world, &self.payment, order, order.kind != Kind::Recovery)?);
+        events.extend(book(world, &self.payment, order, order.kind != PaymentKind::Recovery)?);
         Ok(events)
     }
 }

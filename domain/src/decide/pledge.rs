@@ -5,7 +5,7 @@ use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::needs::{self, Meets};
 use crate::decide::tables::commands;
 use crate::decide::texts::check_reason;
-use crate::facts::pledge::{Event, Kind, Phase, Pledge, Promise};
+use crate::facts::pledge::{Event, Phase, Pledge, PledgeKind, Promise};
 use crate::facts::world::World;
 use crate::kernel::canonical::Sha256Hex;
 use crate::kernel::ids::{CallId, Country, CutOffKey, GrantId, PledgeId};
@@ -147,7 +147,7 @@ pub struct Make {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<GrantId>,
     /// In what form.
-    pub kind: Kind,
+    pub kind: PledgeKind,
     /// The umbrella that it is a part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_of: Option<PledgeId>,
@@ -311,7 +311,7 @@ pub struct Count {
 impl Decide for Count {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let pledge = world.find(&world.pledges, &self.pledge)?;
-        if pledge.promise.as_ref().is_some_and(|promise| promise.kind == Kind::Rrf) {
+        if pledge.promise.as_ref().is_some_and(|promise| promise.kind == PledgeKind::Rrf) {
             return Err(Rejection::UnionMoney.into());
         }
         check_step(self.amount, ("certified", pledge.certified), ("counted", pledge.counted))?;

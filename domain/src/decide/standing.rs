@@ -1,6 +1,6 @@
 //! Adds up what has become of the money of one grant.
 
-use crate::facts::payment::{Kind, Order, Payment, STEPS, Stage};
+use crate::facts::payment::{Order, Payment, PaymentKind, STEPS, Stage};
 use crate::facts::world::World;
 use crate::kernel::actor::Actor;
 use crate::kernel::ids::{FundId, GrantId, PaymentId};
@@ -39,8 +39,9 @@ impl<'a> Standing<'a> {
     /// A payment that the bank was ordered to make, and that may have left.
     #[must_use]
     pub fn ordered(&self) -> Option<&'a PaymentId> {
-        let ordered =
-            |stage, order: &Order| stage == Stage::Authorised && order.kind != Kind::Recovery;
+        let ordered = |stage, order: &Order| {
+            stage == Stage::Authorised && order.kind != PaymentKind::Recovery
+        };
         self.live.iter().find(|(_, stage, order)| ordered(*stage, order)).map(|(id, _, _)| *id)
     }
 
@@ -50,7 +51,7 @@ impl<'a> Standing<'a> {
     /// When amounts do not add up.
     pub fn paid(&self) -> Result<Money, Refusal> {
         let executed = |stage, out: bool, order: &Order| {
-            stage == Stage::Executed && (order.kind != Kind::Recovery) == out
+            stage == Stage::Executed && (order.kind != PaymentKind::Recovery) == out
         };
         let paid = self.sum(|stage, order| executed(stage, true, order))?;
         Ok(paid.minus(self.sum(|stage, order| executed(stage, false, order))?)?)
@@ -76,12 +77,12 @@ impl<'a> Standing<'a> {
     pub fn in_flight(&self, fund: Option<&FundId>) -> Result<Money, Refusal> {
         self.sum(|stage, order| {
             stage != Stage::Executed
-                && order.kind != Kind::Recovery
+                && order.kind != PaymentKind::Recovery
                 && fund.is_none_or(|fund| order.fund == *fund)
         })
     }
 
-    pub(crate) fn of_kinds(&self, kinds: &[Kind]) -> Result<Money, Refusal> {
+    pub(crate) fn of_kinds(&self, kinds: &[PaymentKind]) -> Result<Money, Refusal> {
         self.sum(|_, order| kinds.contains(&order.kind))
     }
 }

@@ -137,7 +137,7 @@ fn check_amount(world: &World, id: &PaymentId, entry: Money) -> Result<(), Refus
     let payment = world.find(&world.payments, id)?;
     let order = payment.order(id)?;
     let nil = order.net.minus(order.net)?;
-    let there = if order.kind == facts::payment::Kind::Recovery {
+    let there = if order.kind == facts::payment::PaymentKind::Recovery {
         order.net
     } else {
         nil.minus(order.net)?

@@ -60,7 +60,7 @@ pub struct Order {
     /// To or from which grant.
     pub grant: GrantId,
     /// Which kind.
-    pub kind: Kind,
+    pub kind: PaymentKind,
     /// What moves at the bank: `amount` less what the mutual insurance withholds, plus what it
     /// releases with the balance.
     pub net: Money,
@@ -75,9 +75,10 @@ pub struct Order {
 
 /// Which kind of payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::Display)]
+#[schemars(rename = "Kind")]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
-pub enum Kind {
+pub enum PaymentKind {
     /// Before anything is spent; an asset until it is cleared.
     PreFinancing,
     /// For the accepted costs of a period.

@@ -57,7 +57,7 @@ pub struct Promise {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<GrantId>,
     /// In what form.
-    pub kind: Kind,
+    pub kind: PledgeKind,
     /// The umbrella that it is a part of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part_of: Option<PledgeId>,
@@ -71,9 +71,10 @@ pub struct Promise {
 
 /// In what form a contribution is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, strum::Display)]
+#[schemars(rename = "Kind")]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
-pub enum Kind {
+pub enum PledgeKind {
     /// Money of the state.
     Cash,
     /// Work, machines, operating costs.
@@ -168,6 +169,6 @@ impl Pledge {
     /// Whether it can match Union money for a grant.
     pub(crate) fn matches(&self, grant: &GrantId) -> bool {
         let Some(promise) = &self.promise else { return false };
-        !self.withdrawn && promise.kind != Kind::Rrf && promise.grant.as_ref() == Some(grant)
+        !self.withdrawn && promise.kind != PledgeKind::Rrf && promise.grant.as_ref() == Some(grant)
     }
 }

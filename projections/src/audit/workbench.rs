@@ -197,7 +197,7 @@ impl Workbench {
         let executed = self.payments.iter().filter(|(_, payment)| payment.paid_at.is_some());
         let (out, back): (Vec<_>, Vec<_>) = executed
             .filter(|(_, payment)| payment.order.amount.is_positive())
-            .partition(|(_, payment)| payment.order.kind != payment::Kind::Recovery);
+            .partition(|(_, payment)| payment.order.kind != payment::PaymentKind::Recovery);
         let sum = |list: &[(&PaymentId, &Payment)]| -> i128 {
             list.iter().map(|(_, payment)| i128::from(payment.order.amount.in_cents())).sum()
         };

@@ -346,8 +346,8 @@ impl Pledge {
     /// and Resilience Facility is Union money itself.
     pub fn matches(&self) -> bool {
         self.promise.as_ref().is_some_and(|promise| match promise.kind {
-            pledge::Kind::Cash | pledge::Kind::InKind => true,
-            pledge::Kind::Regional | pledge::Kind::Rrf => false,
+            pledge::PledgeKind::Cash | pledge::PledgeKind::InKind => true,
+            pledge::PledgeKind::Regional | pledge::PledgeKind::Rrf => false,
         })
     }
 }

@@ -111,7 +111,7 @@ impl Journal {
                 if let Some(id) = PaymentId::of_stream(&event.stream) {
                     self.orders.insert(id, (order.amount, order.grant.clone()));
                 }
-                if order.payee.is_none() && order.kind != payment::Kind::Recovery {
+                if order.payee.is_none() && order.kind != payment::PaymentKind::Recovery {
                     self.account(order.grant.clone()).had_none = true;
                 }
             }

@@ -43,7 +43,7 @@ pub(crate) struct Order {
     pub(crate) amount: Money,
     pub(crate) fund: FundId,
     pub(crate) grant: GrantId,
-    pub(crate) kind: payment::Kind,
+    pub(crate) kind: payment::PaymentKind,
     pub(crate) net: Money,
 }
 
@@ -311,9 +311,9 @@ impl Order {
     fn transfers(&self, back: bool) -> Option<Vec<Transfer>> {
         let Self { amount, fund, grant, kind, net } = self;
         let (purpose, inwards) = match kind {
-            payment::Kind::PreFinancing => ("Pre-financing", false),
-            payment::Kind::Interim | payment::Kind::Balance => ("Cost", false),
-            payment::Kind::Recovery => ("Recovered", true),
+            payment::PaymentKind::PreFinancing => ("Pre-financing", false),
+            payment::PaymentKind::Interim | payment::PaymentKind::Balance => ("Cost", false),
+            payment::PaymentKind::Recovery => ("Recovered", true),
         };
         let purpose = format!("Cash:{fund}:{purpose}:{grant}");
         let withheld = amount.minus(*net).ok()?;

@@ -463,14 +463,14 @@ impl Tasks {
         let terms = self.grants.get(&order.grant)?;
         let payments = terms.payments.as_ref()?;
         match (order.kind, &order.report) {
-            (payment::Kind::PreFinancing, _) => {
+            (payment::PaymentKind::PreFinancing, _) => {
                 Due::days_after(terms.signed?, payments.prefinancing_days)
             }
-            (payment::Kind::Interim | payment::Kind::Balance, Some(report)) => {
+            (payment::PaymentKind::Interim | payment::PaymentKind::Balance, Some(report)) => {
                 Due::days_after(*terms.reports.get(report)?, payments.payment_days)
             }
-            (payment::Kind::Interim | payment::Kind::Balance, None)
-            | (payment::Kind::Recovery, _) => None,
+            (payment::PaymentKind::Interim | payment::PaymentKind::Balance, None)
+            | (payment::PaymentKind::Recovery, _) => None,
         }
     }
 
@@ -487,7 +487,7 @@ impl Tasks {
             E::Counted { amount } => self.settle(event, "pledge.count", *amount),
             E::Withdrawn { .. } => self.close_all(event),
             E::Made(promise) => {
-                if matches!(promise.kind, pledge::Kind::Regional | pledge::Kind::Rrf) {
+                if matches!(promise.kind, pledge::PledgeKind::Regional | pledge::PledgeKind::Rrf) {
                     self.apart.insert(event.stream.clone());
                 }
             }

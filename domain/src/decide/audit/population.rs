@@ -2,7 +2,7 @@
 
 use crate::decide::audit::refusals::Rejection;
 use crate::facts::audit::Population;
-use crate::facts::payment::{Kind, Stage};
+use crate::facts::payment::{PaymentKind, Stage};
 use crate::facts::world::World;
 use crate::kernel::ids::{FundId, GrantId};
 use crate::kernel::money::Money;
@@ -34,7 +34,7 @@ impl Population {
 pub(crate) fn payments(world: &World) -> Vec<(Item, GrantId)> {
     let executed = world.payments.iter().filter(|(_, payment)| payment.stage == Stage::Executed);
     let item = executed.filter_map(|(id, payment)| {
-        let order = payment.order.as_ref().filter(|order| order.kind != Kind::Recovery)?;
+        let order = payment.order.as_ref().filter(|order| order.kind != PaymentKind::Recovery)?;
         let (name, cents) = (id.to_string(), order.amount.in_cents());
         Some((Item { name, cents, at: payment.paid_at }, order.grant.clone()))
     });
@@ -56,7 +56,7 @@ fn paid_differs(world: &World) -> Option<(String, i128, i128)> {
     let mut sums: BTreeMap<(&FundId, &GrantId), (i128, i128)> = BTreeMap::new();
     for payment in world.payments.values().filter(|one| one.stage == Stage::Executed) {
         if let Some(order) = &payment.order {
-            let sign = if order.kind == Kind::Recovery { -1 } else { 1 };
+            let sign = if order.kind == PaymentKind::Recovery { -1 } else { 1 };
             let sum = sums.entry((&order.fund, &order.grant)).or_default();
             sum.0 += sign * i128::from(order.amount.in_cents());
         }

@@ -47,24 +47,40 @@ impl<'de> Deserialize<'de> for Change {
         let Fields { beneficiary, budget, ends, from, kind, starts, to } =
             Fields::deserialize(deserializer)?;
         let fields = match (kind, beneficiary, budget, ends, from, starts, to) {
-            (Kind::Budget, None, Some(budget), None, None, None, None) => {
+            (ChangeKind::Budget, None, Some(budget), None, None, None, None) => {
                 return Ok(Self::Budget { budget });
             }
-            (Kind::Dates, None, None, Some(ends), None, Some(starts), None) => {
+            (ChangeKind::Dates, None, None, Some(ends), None, Some(starts), None) => {
                 return Ok(Self::Dates { ends, starts });
             }
-            (Kind::AddBeneficiary, Some(Who::New(new)), None, None, Some(from), None, None) => {
+            (
+                ChangeKind::AddBeneficiary,
+                Some(Who::New(new)),
+                None,
+                None,
+                Some(from),
+                None,
+                None,
+            ) => {
                 return Ok(Self::AddBeneficiary { beneficiary: new, from });
             }
-            (Kind::RemoveBeneficiary, Some(Who::Known(old)), None, None, None, None, Some(to)) => {
+            (
+                ChangeKind::RemoveBeneficiary,
+                Some(Who::Known(old)),
+                None,
+                None,
+                None,
+                None,
+                Some(to),
+            ) => {
                 return Ok(Self::RemoveBeneficiary { beneficiary: old, to });
             }
-            (Kind::Budget, ..) => "`budget` has `budget`",
-            (Kind::Dates, ..) => "`dates` has `ends` and `starts`",
-            (Kind::AddBeneficiary, ..) => {
+            (ChangeKind::Budget, ..) => "`budget` has `budget`",
+            (ChangeKind::Dates, ..) => "`dates` has `ends` and `starts`",
+            (ChangeKind::AddBeneficiary, ..) => {
                 "`add_beneficiary` has `beneficiary`, an object, and `from`"
             }
-            (Kind::RemoveBeneficiary, ..) => {
+            (ChangeKind::RemoveBeneficiary, ..) => {
                 "`remove_beneficiary` has `beneficiary`, a key, and `to`"
             }
         };
@@ -80,14 +96,14 @@ struct Fields {
     budget: Option<Budget>,
     ends: Option<Date>,
     from: Option<BeneficiaryKey>,
-    kind: Kind,
+    kind: ChangeKind,
     starts: Option<Date>,
     to: Option<BeneficiaryKey>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Kind {
+enum ChangeKind {
     Budget,
     Dates,
     AddBeneficiary,
