@@ -15,7 +15,8 @@ use crate::decide::needs::{self, Attached, Meets, Written};
 use crate::decide::tables::commands;
 use crate::decide::texts::check_reason;
 use crate::facts::audit::{
-    Audit, Checkpoint, ErrorKind, Event, Finding, Holds, Outcome, Phase, Plan, Sample, Standing,
+    Audit, Checkpoint, ErrorKind, Event, Finding, FindingStanding, Holds, Outcome, Phase, Plan,
+    Sample,
 };
 use crate::facts::payment::Stage;
 use crate::facts::world::World;
@@ -319,7 +320,7 @@ impl Decide for Answer {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_reason("answer", &self.answer)?;
         let audit = world.find(&world.audits, &self.audit)?;
-        let finding = audit.finding(&self.finding, Standing::Raised)?;
+        let finding = audit.finding(&self.finding, FindingStanding::Raised)?;
         if finding.answered {
             return Err(Rejection::Answered(self.finding.clone()).into());
         }
@@ -370,7 +371,7 @@ impl Decide for Confirm {
             return Err(Refusal::from(Rejection::Negative(self.amount)).at("/amount"));
         }
         let audit = world.find(&world.audits, &self.audit)?;
-        let found = audit.finding(&self.finding, Standing::Raised)?;
+        let found = audit.finding(&self.finding, FindingStanding::Raised)?;
         if !found.answered && meta.recorded_at <= found.answer_by {
             let (finding, answer_by) = (self.finding.clone(), found.answer_by);
             return Err(Rejection::NotHeard { finding, answer_by }.into());
@@ -401,7 +402,7 @@ impl Decide for Withdraw {
     fn decide(&self, world: &World, meta: &Meta) -> Decision {
         check_reason("reason", &self.reason)?;
         let audit = world.find(&world.audits, &self.audit)?;
-        let found = audit.finding(&self.finding, Standing::Raised)?;
+        let found = audit.finding(&self.finding, FindingStanding::Raised)?;
         if let Some(item) = &found.item {
             check_independent(world, meta, item)?;
         }
@@ -427,7 +428,7 @@ pub struct Correct {
 impl Decide for Correct {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let audit = world.find(&world.audits, &self.audit)?;
-        let found = audit.finding(&self.finding, Standing::Confirmed)?;
+        let found = audit.finding(&self.finding, FindingStanding::Confirmed)?;
         let payment = world.find(&world.payments, &self.payment)?;
         if payment.stage != Stage::Executed {
             return Err(
@@ -470,7 +471,7 @@ impl Decide for FollowUp {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         check_reason("note", &self.note)?;
         let audit = world.find(&world.audits, &self.audit)?;
-        let found = audit.finding(&self.finding, Standing::Confirmed)?;
+        let found = audit.finding(&self.finding, FindingStanding::Confirmed)?;
         let left = found.amount.minus(found.corrected()?)?;
         if self.outcome == Outcome::Implemented && left.is_positive() {
             let finding = self.finding.clone();
@@ -506,7 +507,8 @@ impl Decide for Close {
         if let Some(open) = drawn.find(|one| !audit.tested.contains_key(&one.item)) {
             return Err(Rejection::NotTested(open.item.clone()).into());
         }
-        let is_open = |it: &Finding| matches!(it.stage, Standing::Raised | Standing::Confirmed);
+        let is_open =
+            |it: &Finding| matches!(it.stage, FindingStanding::Raised | FindingStanding::Confirmed);
         if let Some((finding, it)) = audit.findings.iter().find(|(_, it)| is_open(it)) {
             let (finding, stage) = (finding.clone(), it.stage);
             return Err(Rejection::NotSettled { finding, stage }.into());

@@ -207,14 +207,14 @@ pub struct Finding {
     /// Who raised it.
     pub raised_by: Actor,
     /// Where it is.
-    pub stage: Standing,
+    pub stage: FindingStanding,
 }
 
 /// Where a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, strum::Display)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
-pub enum Standing {
+pub enum FindingStanding {
     /// The auditee is being heard.
     Raised,
     /// It stands.
@@ -268,24 +268,24 @@ impl Decider for Audit {
                     corrections: OrdMap::new(),
                     item: holds.item.clone(),
                     raised_by: at.actor.clone(),
-                    stage: Standing::Raised,
+                    stage: FindingStanding::Raised,
                 };
                 self.findings.insert(finding.clone(), raised);
             }
             Event::Answered { finding, .. } => self.change(finding, |it| it.answered = true),
             Event::FindingConfirmed { amount, finding, .. } => self.change(finding, |it| {
-                it.stage = Standing::Confirmed;
+                it.stage = FindingStanding::Confirmed;
                 it.amount = *amount;
             }),
             Event::FindingWithdrawn { finding, .. } => {
-                self.change(finding, |it| it.stage = Standing::Withdrawn);
+                self.change(finding, |it| it.stage = FindingStanding::Withdrawn);
             }
             Event::Corrected { amount, finding, payment } => self.change(finding, |it| {
                 it.corrections.entry(payment.clone()).or_default().add(*amount);
             }),
             Event::FollowedUp { finding, outcome, .. } => {
                 if *outcome != Outcome::Open {
-                    self.change(finding, |it| it.stage = Standing::Settled);
+                    self.change(finding, |it| it.stage = FindingStanding::Settled);
                 }
             }
             Event::Closed { .. } => self.closed = true,

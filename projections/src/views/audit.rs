@@ -4,7 +4,7 @@ use crate::folds::audits::Audits as Facts;
 use crate::query::Query;
 use crate::report::{Cell, Kind as Column, Report, Table};
 use crate::view::View;
-use domain::facts::audit::{Audit as State, Standing};
+use domain::facts::audit::{Audit as State, FindingStanding};
 use domain::facts::stream::Decider;
 use domain::kernel::ids::{AuditId, StreamKey};
 use domain::kernel::money::{Currency, Money};
@@ -211,7 +211,7 @@ fn find(table: &mut Table, id: &AuditId, audit: &State) {
     for (key, finding) in &audit.findings {
         let mut corrected = Money::ZERO;
         finding.corrections.values().for_each(|amount| corrected.add(*amount));
-        let waits = finding.stage == Standing::Raised && !finding.answered;
+        let waits = finding.stage == FindingStanding::Raised && !finding.answered;
         table.push([
             Cell::text(id),
             Cell::text(key),

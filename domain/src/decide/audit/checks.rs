@@ -4,7 +4,7 @@ use crate::decide::audit::refusals::ANSWER_DAYS_MAX;
 use crate::decide::audit::refusals::Rejection;
 use crate::decide::command::Meta;
 use crate::decide::texts::check_reason;
-use crate::facts::audit::{Audit, Checkpoint, Finding, Plan, Standing};
+use crate::facts::audit::{Audit, Checkpoint, Finding, FindingStanding, Plan};
 use crate::facts::checkpoint;
 use crate::facts::world::World;
 use crate::kernel::canonical::Sha256Hex;
@@ -27,7 +27,11 @@ impl Audit {
         found.ok_or_else(|| Refusal::from(Rejection::NotInSample(item.to_owned())).at("/item"))
     }
 
-    pub(crate) fn finding(&self, key: &FindingKey, stage: Standing) -> Result<&Finding, Refusal> {
+    pub(crate) fn finding(
+        &self,
+        key: &FindingKey,
+        stage: FindingStanding,
+    ) -> Result<&Finding, Refusal> {
         let missing = || Refusal::from(Rejection::NoFinding(key.clone())).at("/finding");
         let found = self.findings.get(key).ok_or_else(missing)?;
         if found.stage == stage {

@@ -1,6 +1,6 @@
 //! Why an audit engagement says no.
 
-use crate::facts::audit::Standing;
+use crate::facts::audit::FindingStanding;
 use crate::kernel::canonical::Sha256Hex;
 use crate::kernel::ids::{FindingKey, PaymentId};
 use crate::kernel::law::{FR, MGA, OURS};
@@ -78,7 +78,7 @@ refusals! {
     }
 
     under "ISSAI 100", "para. 51: follow-up of findings" => {
-        OtherStage { finding: FindingKey, stage: Standing } = "finding {finding} is {stage}";
+        OtherStage { finding: FindingKey, stage: FindingStanding } = "finding {finding} is {stage}";
     }
 
     under MGA, "Art. 25: contradictory procedure" => {
@@ -96,7 +96,7 @@ refusals! {
         CorrectionExceeded { asked: Money, left: Money }
             = "{asked} is more than the {left} left to correct";
         NotCorrected { finding: FindingKey, left: Money } = "{left} of finding {finding} is not corrected";
-        NotSettled { finding: FindingKey, stage: Standing } = "finding {finding} is {stage}";
+        NotSettled { finding: FindingKey, stage: FindingStanding } = "finding {finding} is {stage}";
     }
 
     under "ISA 530", "para. 6-8: design, size and selection of samples" => {

@@ -165,25 +165,25 @@ impl<'a> Race<'a> {
     }
 
     /// How a proposal stands by a comparator: the smaller is the better.
-    fn standing(&self, by: &Comparator, group: &[&Scored<'_>], one: &Entrant<'_>) -> Standing {
+    fn standing(&self, by: &Comparator, group: &[&Scored<'_>], one: &Entrant<'_>) -> Fraction {
         match by {
-            Comparator::Coverage => Standing::number(i128::from(self.new_aspects(one).is_empty())),
+            Comparator::Coverage => Fraction::number(i128::from(self.new_aspects(one).is_empty())),
             Comparator::Criterion { criterion } => {
-                Standing::number(-i128::from(one.score(criterion)))
+                Fraction::number(-i128::from(one.score(criterion)))
             }
             Comparator::GenderBalance => {
-                Standing::of(one.content.women_share, |num, den| ((2 * num - den).abs(), 2 * den))
+                Fraction::of(one.content.women_share, |num, den| ((2 * num - den).abs(), 2 * den))
             }
             Comparator::GeographicalDiversity => {
-                Standing::number(-count(self.new_countries(one).len()))
+                Fraction::number(-count(self.new_countries(one).len()))
             }
-            Comparator::SmeShare => Standing::of(one.content.sme_share, |num, den| (-num, den)),
-            Comparator::SubmittedFirst => Standing::number(one.received_at.as_nanosecond()),
+            Comparator::SmeShare => Fraction::of(one.content.sme_share, |num, den| (-num, den)),
+            Comparator::SubmittedFirst => Fraction::number(one.received_at.as_nanosecond()),
             Comparator::PanelOrder => {
                 let place = self.panel_order(group).and_then(|order| {
                     order.proposals.iter().position(|proposal| *proposal == one.proposal)
                 });
-                Standing(place.map(|place| (count(place), 1)))
+                Fraction(place.map(|place| (count(place), 1)))
             }
         }
     }
@@ -267,9 +267,9 @@ fn ids(group: &[&Scored<'_>]) -> Vec<ProposalId> {
 
 /// An exact fraction to compare by; what is not known comes last.
 #[derive(Clone, Copy, Debug)]
-struct Standing(Option<(i128, i128)>);
+struct Fraction(Option<(i128, i128)>);
 
-impl Standing {
+impl Fraction {
     fn number(number: i128) -> Self {
         Self(Some((number, 1)))
     }
@@ -282,7 +282,7 @@ impl Standing {
     }
 }
 
-impl Ord for Standing {
+impl Ord for Fraction {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self.0, other.0) {
             (Some((a, b)), Some((c, d))) => (a * d).cmp(&(c * b)),
@@ -291,19 +291,19 @@ impl Ord for Standing {
     }
 }
 
-impl PartialOrd for Standing {
+impl PartialOrd for Fraction {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl PartialEq for Standing {
+impl PartialEq for Fraction {
     fn eq(&self, other: &Self) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl Eq for Standing {}
+impl Eq for Fraction {}
 
 #[cfg(test)]
 mod tests {
