@@ -5,7 +5,7 @@ use crate::desk::Desk;
 use crate::life::{self, Dice, Step};
 use domain::catalogue::COMMANDS;
 use domain::decide::command::{Declaration, Meta, Need, Parsed, Turn};
-use domain::kernel::refusal::{Kind, Refusal};
+use domain::kernel::refusal::{Refusal, RefusalKind};
 use domain::{Actor, World};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -58,7 +58,7 @@ impl Moment<'_> {
                 let meta = meta_of(self.step, actor, self.world);
                 let answer = decide(self.world, &self.step.command, &self.payload, &meta);
                 answer.is_err_and(|refusal| {
-                    refusal.kind == Kind::Forbidden && !refusal.code.starts_with("command.")
+                    refusal.kind == RefusalKind::Forbidden && !refusal.code.starts_with("command.")
                 })
             })
         })

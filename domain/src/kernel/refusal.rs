@@ -37,7 +37,7 @@ impl fmt::Display for Rule {
 /// What kind of no it is: decides the HTTP status and the exit code, nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum RefusalKind {
     /// The command cannot be read: 400.
     Malformed,
     /// This role or person may not: 403.
@@ -57,7 +57,7 @@ pub struct Refusal {
     /// Stable code, `category.reason`.
     pub code: Cow<'static, str>,
     /// Which kind of no.
-    pub kind: Kind,
+    pub kind: RefusalKind,
     /// A sentence for a person.
     pub message: String,
     /// The rule.
@@ -90,8 +90,8 @@ where
     fn rule(&self) -> Rule;
 
     /// Which kind of no; a rule unless said otherwise.
-    fn kind(&self) -> Kind {
-        Kind::Rule
+    fn kind(&self) -> RefusalKind {
+        RefusalKind::Rule
     }
 }
 
@@ -99,7 +99,7 @@ where
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct About {
     /// Which kind of no.
-    pub kind: Kind,
+    pub kind: RefusalKind,
     /// The rule that says no.
     pub rule: Rule,
     /// Its sentence, with a place for each figure.
@@ -140,7 +140,7 @@ where
 }
 
 /// Makes the refusals of a category, in the order in which they win: `under document, clause` the reasons
-/// that rest on it, each with its figures and its sentence (`with` what is not a field), and `as Kind`
+/// that rest on it, each with its figures and its sentence (`with` what is not a field), and `as RefusalKind`
 /// where it is not a rule that says no. The code is the category and the name of the variant in snake case.
 macro_rules! refusals {
     (
@@ -174,7 +174,7 @@ macro_rules! refusals {
                 }
             }
 
-            fn kind(&self) -> $crate::kernel::refusal::Kind {
+            fn kind(&self) -> $crate::kernel::refusal::RefusalKind {
                 match self {
                     $($(Self::$variant { .. } => {
                         $crate::kernel::refusal::refusals!(@kind $($kind)?)
@@ -194,8 +194,8 @@ macro_rules! refusals {
             ];
         }
     };
-    (@kind) => { $crate::kernel::refusal::Kind::Rule };
-    (@kind $kind:ident) => { $crate::kernel::refusal::Kind::$kind };
+    (@kind) => { $crate::kernel::refusal::RefusalKind::Rule };
+    (@kind $kind:ident) => { $crate::kernel::refusal::RefusalKind::$kind };
 }
 pub(crate) use refusals;
 

@@ -1,7 +1,7 @@
 //! How a verification ends, when it does not end well, and the exit code that says so.
 
 use crate::Error;
-use domain::kernel::refusal::Kind;
+use domain::kernel::refusal::RefusalKind;
 use std::io;
 use std::path::Path;
 
@@ -52,13 +52,13 @@ impl Exit {
     }
 }
 
-impl From<Kind> for Exit {
+impl From<RefusalKind> for Exit {
     /// Gives the exit code of a refusal of this kind.
-    fn from(kind: Kind) -> Self {
+    fn from(kind: RefusalKind) -> Self {
         match kind {
-            Kind::Rule | Kind::Forbidden => Self::Refused,
-            Kind::Malformed => Self::Usage,
-            Kind::NotFound | Kind::Conflict => Self::Conflict,
+            RefusalKind::Rule | RefusalKind::Forbidden => Self::Refused,
+            RefusalKind::Malformed => Self::Usage,
+            RefusalKind::NotFound | RefusalKind::Conflict => Self::Conflict,
         }
     }
 }

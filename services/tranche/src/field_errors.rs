@@ -3,7 +3,7 @@
 //! not come once for each.
 
 use domain::decide::command::Entry;
-use domain::kernel::refusal::Kind;
+use domain::kernel::refusal::RefusalKind;
 use domain::{Refusal, rulebook};
 use serde::Serialize;
 use serde_json::Value;
@@ -34,7 +34,9 @@ impl FieldError {
 pub fn all(command: &str, payload: &[u8], mut refusal: Refusal) -> (Refusal, Vec<FieldError>) {
     let own = FieldError::of(&refusal);
     let mut errors = match domain::catalogue::entry(command) {
-        Some(entry) if refusal.kind == Kind::Malformed && carries_rules(entry) => in_rules(payload),
+        Some(entry) if refusal.kind == RefusalKind::Malformed && carries_rules(entry) => {
+            in_rules(payload)
+        }
         _ => Vec::new(),
     };
     let count = errors.len();

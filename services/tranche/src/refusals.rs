@@ -5,7 +5,7 @@ mod page;
 
 use crate::http::problem::{self, OWN};
 use domain::catalogue::{self, COMMANDS};
-use domain::kernel::refusal::{About, Kind, Rule};
+use domain::kernel::refusal::{About, RefusalKind, Rule};
 use serde::Serialize;
 use std::borrow::Cow;
 use tranche_proof::Exit;
@@ -168,16 +168,16 @@ fn of_server((code, status, meaning): &(&str, axum::http::StatusCode, &'static s
     }
 }
 
-fn meaning(code: &str, kind: Kind) -> Cow<'static, str> {
+fn meaning(code: &str, kind: RefusalKind) -> Cow<'static, str> {
     let of_kind = match kind {
-        Kind::Malformed => "The command cannot be read as it is. Nothing was recorded.",
-        Kind::Forbidden => "This person, or this role, may not do it. Nothing was recorded.",
-        Kind::NotFound => "There is no such thing. Nothing was recorded.",
-        Kind::Conflict => {
+        RefusalKind::Malformed => "The command cannot be read as it is. Nothing was recorded.",
+        RefusalKind::Forbidden => "This person, or this role, may not do it. Nothing was recorded.",
+        RefusalKind::NotFound => "There is no such thing. Nothing was recorded.",
+        RefusalKind::Conflict => {
             "It does not fit what was recorded before: a state, a version or an id. Nothing was \
              recorded."
         }
-        Kind::Rule => match code.split_once('.') {
+        RefusalKind::Rule => match code.split_once('.') {
             Some((SHARED, _)) | None => {
                 "A refusal that every command shares. Nothing was recorded."
             }

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Response};
 use domain::decide::command::{Declaration, Entry};
 use domain::facts::personal;
 use domain::kernel::ids::{CommandId, StreamId};
-use domain::kernel::refusal::Kind;
+use domain::kernel::refusal::RefusalKind;
 use domain::{Parsed, Refusal};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -108,7 +108,7 @@ pub(super) async fn submit(
             Ok(accepted(&receipt, &target))
         }
         Ok(receipt) => Ok(accepted(&receipt, &target)),
-        Err(SubmitError::Refused(refusal)) if refusal.kind == Kind::Malformed => {
+        Err(SubmitError::Refused(refusal)) if refusal.kind == RefusalKind::Malformed => {
             Err(faulty(&name, &json, refusal))
         }
         Err(error) => Err(refused(error, conditional.is_some())),

@@ -221,8 +221,14 @@ mod tests {
 
     #[test]
     fn statuses_of_the_document_are_those_of_refusals() {
-        use domain::kernel::refusal::Kind;
-        for kind in [Kind::Malformed, Kind::Forbidden, Kind::NotFound, Kind::Conflict, Kind::Rule] {
+        use domain::kernel::refusal::RefusalKind;
+        for kind in [
+            RefusalKind::Malformed,
+            RefusalKind::Forbidden,
+            RefusalKind::NotFound,
+            RefusalKind::Conflict,
+            RefusalKind::Rule,
+        ] {
             let status = problem::status(kind).as_u16().to_string();
             assert!(COMMAND_PROBLEMS.iter().any(|(known, _)| *known == status), "{status}");
         }

@@ -7,7 +7,7 @@ use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::Refusal;
-use domain::kernel::refusal::{Kind, Rule};
+use domain::kernel::refusal::{RefusalKind, Rule};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -118,13 +118,13 @@ pub fn title(code: &str) -> String {
 
 /// The status of a kind of refusal.
 #[must_use]
-pub fn status(kind: Kind) -> StatusCode {
+pub fn status(kind: RefusalKind) -> StatusCode {
     match kind {
-        Kind::Malformed => StatusCode::BAD_REQUEST,
-        Kind::Forbidden => StatusCode::FORBIDDEN,
-        Kind::NotFound => StatusCode::NOT_FOUND,
-        Kind::Conflict => StatusCode::CONFLICT,
-        Kind::Rule => StatusCode::UNPROCESSABLE_ENTITY,
+        RefusalKind::Malformed => StatusCode::BAD_REQUEST,
+        RefusalKind::Forbidden => StatusCode::FORBIDDEN,
+        RefusalKind::NotFound => StatusCode::NOT_FOUND,
+        RefusalKind::Conflict => StatusCode::CONFLICT,
+        RefusalKind::Rule => StatusCode::UNPROCESSABLE_ENTITY,
     }
 }
 
