@@ -5,7 +5,7 @@ use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::tables::commands;
 use crate::decide::texts::check_reason;
 use crate::facts::process::{Event, Phase};
-use crate::facts::timer::{Refused, Wish};
+use crate::facts::timer::{CommandData, Refused};
 use crate::facts::world::World;
 use crate::kernel::ids::{CommandId, ProcessId};
 use crate::kernel::law::OURS;
@@ -46,7 +46,7 @@ pub struct Park {
     /// Id of the command that was refused.
     pub reaction: CommandId,
     /// The command.
-    pub wish: Wish,
+    pub wish: CommandData,
 }
 
 impl Decide for Park {

@@ -4,7 +4,7 @@
 use crate::decide::command::{Command, Decide, Decision, Meta, NewEvent, Parsed};
 use crate::decide::tables::commands;
 use crate::decide::texts::check_reason;
-use crate::facts::timer::{Event, Phase, Refused, Wish};
+use crate::facts::timer::{CommandData, Event, Phase, Refused};
 use crate::facts::world::World;
 use crate::kernel::ids::TimerId;
 use crate::kernel::law::OURS;
@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-impl Wish {
+impl CommandData {
     /// A command of this program as data.
     ///
     /// # Errors
@@ -48,7 +48,7 @@ refusals! {
 /// # Errors
 /// When the command has no JSON form.
 pub fn set<C: Command>(timer: &TimerId, due: Timestamp, command: &C) -> Result<NewEvent, Refusal> {
-    Ok(NewEvent::on(timer, Event::Set { due, wish: Wish::of(command)? }))
+    Ok(NewEvent::on(timer, Event::Set { due, wish: CommandData::of(command)? }))
 }
 
 /// Cancels a timer in the commit of another command.
@@ -81,7 +81,7 @@ pub struct Set {
     /// The timer.
     pub timer: TimerId,
     /// What it will do, in the role `system`.
-    pub wish: Wish,
+    pub wish: CommandData,
 }
 
 impl Decide for Set {

@@ -1,7 +1,7 @@
 //! Holds what is known of a process manager: its events, stored for ever, and what they add up to.
 
 use crate::facts::stream::{At, Decider, phases};
-use crate::facts::timer::{Refused, Wish};
+use crate::facts::timer::{CommandData, Refused};
 use crate::kernel::ids::{CommandId, ProcessId};
 use imbl::OrdMap;
 use schemars::JsonSchema;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 pub enum Event {
     /// A reaction was refused.
     #[serde(rename = "process.Parked")]
-    Parked { reaction: CommandId, refused: Refused, wish: Wish },
+    Parked { reaction: CommandId, refused: Refused, wish: CommandData },
     /// A person dealt with it.
     #[serde(rename = "process.Resolved")]
     Resolved { how: String, reaction: CommandId },
@@ -25,7 +25,7 @@ pub enum Event {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Process {
     /// Reactions that wait for a person.
-    pub parked: OrdMap<CommandId, (Wish, Refused)>,
+    pub parked: OrdMap<CommandId, (CommandData, Refused)>,
 }
 
 phases! {

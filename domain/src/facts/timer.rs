@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub enum Event {
     /// It will give `command` at `due`. Setting it again replaces both.
     #[serde(rename = "timer.Set")]
-    Set { due: Timestamp, wish: Wish },
+    Set { due: Timestamp, wish: CommandData },
     /// It gave its command, which was accepted or refused.
     #[serde(rename = "timer.Fired")]
     Fired {
@@ -33,7 +33,8 @@ pub enum Event {
 /// A command as data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Wish {
+#[schemars(rename = "Wish")]
+pub struct CommandData {
     /// Its name.
     pub command: String,
     /// Its payload.
@@ -53,7 +54,7 @@ pub struct Refused {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timer {
     /// What it will do and when; `None` once it fired or was cancelled.
-    pub pending: Option<(Timestamp, Wish)>,
+    pub pending: Option<(Timestamp, CommandData)>,
     /// Why its command was refused, if it was and nobody has acknowledged it.
     pub refused: Option<Refused>,
 }

@@ -7,7 +7,7 @@ use crate::decide::{grant, process};
 use crate::facts::commit::{Commit, Recorded};
 use crate::facts::event::Event;
 use crate::facts::proposal;
-use crate::facts::timer::Wish;
+use crate::facts::timer::CommandData;
 use crate::facts::world::World;
 use crate::kernel::actor::{Actor, Role};
 use crate::kernel::ids::{CommandId, LogId, ProcessId, ProposalId, StreamKey, TimerId};
@@ -21,7 +21,7 @@ pub struct Reaction {
     /// `process/position/index`.
     pub command_id: CommandId,
     /// The command.
-    pub wish: Wish,
+    pub wish: CommandData,
 }
 
 /// The actor of timers and process managers.
@@ -30,7 +30,7 @@ pub const ENGINE: &str = "tranche";
 /// One process manager: its name and what it answers to an event.
 struct Manager {
     name: &'static str,
-    react: fn(&World, &Recorded) -> Result<Vec<Wish>, Refusal>,
+    react: fn(&World, &Recorded) -> Result<Vec<CommandData>, Refusal>,
 }
 
 /// Every process manager, in the order in which they answer.
@@ -38,7 +38,7 @@ const MANAGERS: &[Manager] =
     &[Manager { name: "award-to-preparation", react: award_to_preparation }];
 
 /// An awarded proposal begins to become a grant.
-fn award_to_preparation(_: &World, recorded: &Recorded) -> Result<Vec<Wish>, Refusal> {
+fn award_to_preparation(_: &World, recorded: &Recorded) -> Result<Vec<CommandData>, Refusal> {
     let Event::Proposal(proposal::Event::Awarded { grant, .. }) = &recorded.event else {
         return Ok(Vec::new());
     };
@@ -103,24 +103,29 @@ impl Manager {
 }
 
 /// The wish to park a failure. There is no command to show yet: the event that led to it stands in.
-fn park(process: ProcessId, reaction: CommandId, event: &Recorded, refusal: Refusal) -> Wish {
+fn park(
+    process: ProcessId,
+    reaction: CommandId,
+    event: &Recorded,
+    refusal: Refusal,
+) -> CommandData {
     let cause = serde_json::json!({ "stream": event.stream, "version": event.version });
     let park = process::Park {
         code: refusal.code.into_owned(),
         message: refusal.message,
         process,
         reaction,
-        wish: Wish { command: event.event.kind().to_owned(), data: cause },
+        wish: CommandData { command: event.event.kind().to_owned(), data: cause },
     };
-    Wish::of(&park).expect("ids and texts have a JSON form")
+    CommandData::of(&park).expect("ids and texts have a JSON form")
 }
 
 /// The wish for a command: shorthand for managers.
 ///
 /// # Errors
 /// When the command has no JSON form.
-pub fn wish(command: &impl Command) -> Result<Vec<Wish>, Refusal> {
-    Ok(vec![Wish::of(command)?])
+pub fn wish(command: &impl Command) -> Result<Vec<CommandData>, Refusal> {
+    Ok(vec![CommandData::of(command)?])
 }
 
 #[cfg(test)]

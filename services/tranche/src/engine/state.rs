@@ -1,7 +1,7 @@
 //! What decisions rest on: the world, the timers that are set, and the reactions that are still due.
 //! All three are folds of the log, and a clone of them costs next to nothing.
 
-use domain::facts::timer::Wish;
+use domain::facts::timer::CommandData;
 use domain::kernel::ids::{CommandId, ProcessId, StreamKey, TimerId};
 use domain::process::react;
 use domain::process::react::react;
@@ -83,7 +83,7 @@ impl State {
 pub(crate) struct Reaction {
     pub process: ProcessId,
     pub command_id: CommandId,
-    pub wish: Wish,
+    pub wish: CommandData,
     /// The command that led to it.
     pub causation_id: CommandId,
     pub correlation_id: CommandId,
@@ -148,7 +148,7 @@ mod tests {
         let reaction = |id: &&str| Reaction {
             process: "p".parse().unwrap(),
             command_id: id.parse().unwrap(),
-            wish: Wish { command: "a.b".to_owned(), data: serde_json::Value::Null },
+            wish: CommandData { command: "a.b".to_owned(), data: serde_json::Value::Null },
             causation_id: "c".parse().unwrap(),
             correlation_id: "c".parse().unwrap(),
         };

@@ -11,7 +11,7 @@ use super::writer::Writer;
 use domain::decide::command::{Meta, Parsed};
 use domain::decide::process::Park;
 use domain::decide::timer::Fire;
-use domain::facts::timer::Wish;
+use domain::facts::timer::CommandData;
 use domain::kernel::ids::{CommandId, IdError, ProcessId, StreamKey, TimerId};
 use domain::kernel::refusal::{Common, Refusal};
 use jiff::Timestamp;
@@ -76,7 +76,7 @@ impl Writer {
             process,
             reaction: id.clone(),
             // What the timer would do may be too large to say again; it stands on the timer's stream.
-            wish: Wish::of(&Fire { timer: timer.clone() })?,
+            wish: CommandData::of(&Fire { timer: timer.clone() })?,
         })?;
         let meta = self.timer_meta(park_id, self.next_instant());
         self.decide_own(&park, &meta).map(|_| ())

@@ -2,7 +2,7 @@
 
 use super::*;
 use domain::World;
-use domain::facts::timer::Wish;
+use domain::facts::timer::CommandData;
 use domain::kernel::ids::TimerId;
 use domain::process::react::Reaction;
 use eventlog::contract::Scratch;
@@ -159,8 +159,8 @@ fn managers(_: &World, commit: &Commit) -> Vec<Reaction> {
     }]
 }
 
-fn wish(command: &str, data: &str) -> Wish {
-    Wish { command: command.to_owned(), data: serde_json::from_str(data).unwrap() }
+fn wish(command: &str, data: &str) -> CommandData {
+    CommandData { command: command.to_owned(), data: serde_json::from_str(data).unwrap() }
 }
 
 fn reacting() -> EngineOptions {
