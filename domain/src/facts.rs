@@ -51,7 +51,7 @@ macro_rules! streams {
             Audit: audit::Audit in audits;
             Checkpoint: checkpoint::Checkpoints in checkpoints;
             Subject: subject::Subject in subjects;
-            System: system::System in systems;
+            System: system::Machine in systems;
             Allocation: allocation::Allocation in allocations;
             Timer: timer::Timer in timers;
             Process: process::Process in processes;

@@ -4,7 +4,7 @@
 use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::tables::commands;
 use crate::decide::texts::{check_reason, check_text};
-use crate::facts::system::{Event, NewPartition, Offer, Partition, Phase, System};
+use crate::facts::system::{Event, Machine, NewPartition, Offer, Partition, Phase};
 use crate::facts::world::World;
 use crate::kernel::compute::{ComputeError, ComputeTime, Conversion, SECONDS_MAX, Unit};
 use crate::kernel::ids::{AllocationId, Country, OfferKey, PartitionKey, SiteKey, SystemId};
@@ -64,7 +64,7 @@ refusals! {
     }
 }
 
-impl System {
+impl Machine {
     /// The offer of a partition to a call.
     ///
     /// # Errors

@@ -87,7 +87,7 @@ pub struct NewPartition {
 
 /// One machine.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct System {
+pub struct Machine {
     /// Where it stands; absent only before it is registered.
     pub country: Option<Country>,
     /// Who runs it.
@@ -137,7 +137,7 @@ phases! {
     }
 }
 
-impl Decider for System {
+impl Decider for Machine {
     type Id = SystemId;
     type Event = Event;
     type Phase = Phase;
@@ -197,7 +197,7 @@ impl From<&NewPartition> for Partition {
     }
 }
 
-impl System {
+impl Machine {
     fn change_offer(
         &mut self,
         offer: &OfferKey,

@@ -20,11 +20,11 @@ use std::sync::Arc;
 pub struct Compute {
     pub(crate) allocations: OrdMap<AllocationId, Arc<Allocation>>,
     pub(crate) prizes: OrdMap<PrizeId, Arc<Prize>>,
-    pub(crate) systems: OrdMap<SystemId, Arc<System>>,
+    pub(crate) systems: OrdMap<SystemId, Arc<Machine>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct System {
+pub(crate) struct Machine {
     pub(crate) country: Option<Country>,
     /// By partition, then offer.
     pub(crate) offers: OrdMap<PartitionKey, OrdMap<OfferKey, Offer>>,
@@ -83,7 +83,7 @@ impl Fold for Compute {
     }
 }
 
-impl System {
+impl Machine {
     fn apply(&mut self, event: &system::Event) {
         use system::Event as E;
         match event {
