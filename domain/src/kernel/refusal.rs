@@ -140,8 +140,9 @@ where
 }
 
 /// Makes the refusals of a category, in the order in which they win: `under document, clause` the reasons
-/// that rest on it, each with its figures and its sentence (`with` what is not a field), and `as RefusalKind`
-/// where it is not a rule that says no. The code is the category and the name of the variant in snake case.
+/// that rest on it, each with its figures and its sentence (`with` what is not a field), and `as` a
+/// kind where it is not a rule that says no. The code is the category and the name of the variant in snake
+/// case.
 macro_rules! refusals {
     (
         $name:ident of $category:literal

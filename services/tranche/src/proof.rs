@@ -109,7 +109,8 @@ impl Prover {
     /// is still what was signed.
     ///
     /// # Errors
-    /// [`ProofError::Shorter`] and [`ProofError::Rewritten`] when it is not; others when something cannot be read.
+    /// [`ProofError::Shorter`] and [`ProofError::Rewritten`] when it is not; others when
+    /// something cannot be read.
     pub async fn open(
         log: Arc<dyn Log>,
         dir: &Path,
@@ -284,7 +285,8 @@ impl Prover {
     /// the disk, or a larger one by another process is, so that nothing is ever signed that contradicts it.
     ///
     /// # Errors
-    /// When it cannot be kept; [`ProofError::Keys`] when it is to be signed and there are only public keys.
+    /// When it cannot be kept; [`ProofError::Keys`] when it is to be signed and there are only
+    /// public keys.
     pub fn checkpoint(&self) -> Result<(Checkpoint, Note), ProofError> {
         self.keep_leaves()?;
         let mut signed = self.signed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -424,7 +426,8 @@ impl Prover {
     /// The bytes of a tile or of a bundle of entries; `None` when the tree does not have it yet.
     ///
     /// # Errors
-    /// When the log or a tile cannot be read; [`ProofError::Rewritten`] when a commit is not what was hashed.
+    /// When the log or a tile cannot be read; [`ProofError::Rewritten`] when a commit is not
+    /// what was hashed.
     pub async fn tile(&self, tile: Tile) -> Result<Option<Bytes>, ProofError> {
         if !tile.is_in(self.size()) {
             return Ok(None);
@@ -454,8 +457,8 @@ impl Prover {
     /// paths.
     ///
     /// # Errors
-    /// When something cannot be read or written; [`ProofError::Published`], and nothing is written, when what is
-    /// published there already is not a beginning of it.
+    /// When something cannot be read or written; [`ProofError::Published`], and nothing is written, when
+    /// what is published there already is not a beginning of it.
     pub async fn publish(
         &self,
         dir: &Path,

@@ -73,8 +73,8 @@ impl Stored {
         Tip { sequence: self.sequence, position: self.last, id: self.id }
     }
 
-    /// Whether it is a mark (see [`Remote::take_over`](super::handle::Remote::take_over)): it holds no entries,
-    /// and begins where the next group does.
+    /// Whether it is a mark (see [`Remote::take_over`](super::handle::Remote::take_over)): it holds no
+    /// entries, and begins where the next group does.
     pub(super) fn is_mark(&self) -> bool {
         self.last < self.first
     }
