@@ -6,6 +6,7 @@
 pub mod command;
 pub mod documents;
 pub mod needs;
+mod prelude;
 pub mod standing;
 pub mod tables;
 pub mod texts;

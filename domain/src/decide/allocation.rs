@@ -11,26 +11,12 @@ use crate::decide::allocation::checks::{
 };
 pub(crate) use crate::decide::allocation::refusals::Rejection;
 use crate::decide::allocation::usage::{CorrectUsage, End, Extend, FinalReport, RecordUsage};
-use crate::decide::command::{Decide, Decision, Meta, NewEvent};
-use crate::decide::needs::{self, Meets};
-use crate::decide::tables::commands;
-use crate::decide::texts::{check_list, check_reason, check_text};
+use crate::decide::prelude::*;
 use crate::facts::allocation::{ComputePlace, Event, Phase};
 use crate::facts::call;
-use crate::facts::world::World;
-use crate::kernel::compute::{ComputeTime, Unit};
-use crate::kernel::ids::{
-    AccessMode, ActorId, AllocationId, CallId, HolderKey, MachineAccount, OfferKey, PartitionKey,
-    SystemId,
-};
-use crate::kernel::law::OURS;
-use crate::kernel::refusal::Refusal;
 use crate::kernel::time;
 use crate::{decide, facts};
 use jiff::ToSpan;
-use jiff::civil::Date;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 /// The most partitions that a pool may span.
 pub const POOL_MAX: usize = 16;

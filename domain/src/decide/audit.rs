@@ -10,27 +10,15 @@ use crate::decide::audit::checks::{
     check_checkpoint, check_independent, first_checkpoint, payment_of,
 };
 pub(crate) use crate::decide::audit::refusals::Rejection;
-use crate::decide::command::{Decide, Decision, Meta, NewEvent};
-use crate::decide::needs::{self, Attached, Meets, Written};
-use crate::decide::tables::commands;
-use crate::decide::texts::check_reason;
+use crate::decide::prelude::*;
 use crate::facts::audit::{
     Audit, Checkpoint, ErrorKind, Event, Finding, FindingStanding, Holds, Outcome, Phase, Plan,
     Sample,
 };
 use crate::facts::payment::Stage;
-use crate::facts::world::World;
-use crate::kernel::actor::Role;
-use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{AuditId, FindingKey, GrantId, PaymentId};
-use crate::kernel::law::{MGA, OURS};
-use crate::kernel::money::Money;
-use crate::kernel::refusal::Refusal;
 use crate::kernel::sampling::{Drawn, Item, SAMPLE_MAX};
-use crate::kernel::{refusal, sampling, time};
+use crate::kernel::{sampling, time};
 use jiff::ToSpan;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
 mod tests;
@@ -270,7 +258,7 @@ impl Decide for Raise {
         }
         if audit.findings.len() >= FINDINGS_MAX {
             let (field, limit) = ("findings", FINDINGS_MAX);
-            return Err(refusal::Common::TooMany { field, limit }.into());
+            return Err(Common::TooMany { field, limit }.into());
         }
         if let Some(item) = item {
             audit.drawn(item).map_err(|refusal| refusal.at("/holds/item"))?;

@@ -8,25 +8,12 @@ pub mod refusals;
 use crate::decide::call::award::{ActivateReserve, AwardRound, Reexamine};
 use crate::decide::call::refusals::CUT_OFFS_MAX;
 pub(crate) use crate::decide::call::refusals::Rejection;
-use crate::decide::command::{Decide, Decision, Meta, NewEvent};
-use crate::decide::needs::{Attached, Written};
-use crate::decide::tables::commands;
-use crate::decide::texts::{check_reason, check_text};
+use crate::decide::prelude::*;
 use crate::decide::timer;
 use crate::facts::call::{Budget, Call, CutOff, CutOffAt, CutOffStatus, Event, Phase};
 use crate::facts::proposal;
-use crate::facts::world::World;
 use crate::kernel::canonical;
-use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{CallId, CutOffKey, ProposalId, TimerId};
-use crate::kernel::law::{FR, OURS, RULES};
-use crate::kernel::money::Money;
-use crate::kernel::refusal::{Common, Refusal};
-use crate::kernel::time::LocalTime;
 use crate::rulebook::Document;
-use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 commands! {
@@ -203,9 +190,7 @@ fn check_instant(
 pub fn timer_of(call: &CallId, cut_off: &CutOffKey) -> Result<TimerId, Refusal> {
     let (call, key) = (call.as_str(), cut_off.as_str());
     let mut name = format!("{call}-{key}");
-    if name.len() > crate::kernel::ids::ID_BYTES_MAX
-        || !key.bytes().all(|b| b.is_ascii_alphanumeric())
-    {
+    if name.len() > ID_BYTES_MAX || !key.bytes().all(|b| b.is_ascii_alphanumeric()) {
         let digest = Sha256Hex::of(format!("{call}\n{key}").as_bytes()).to_string();
         let start: String = call.chars().take(40).collect();
         name = format!("{start}-x{}", &digest[..16]);

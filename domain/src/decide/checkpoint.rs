@@ -6,16 +6,9 @@
 //! Keys are known by the log, too. A new one signs beside a known one first, so that whoever trusts the
 //! old key sees the new one come. A key that was lost is retired by a person.
 
-use crate::decide::command::{Decide, Decision, Meta, NewEvent};
-use crate::decide::tables::commands;
-use crate::decide::texts::check_reason;
+use crate::decide::prelude::*;
 use crate::facts::checkpoint::{Event, Phase, this_log};
-use crate::facts::world::World;
-use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::refusal::{Refusal, refusals};
 use imbl::OrdSet;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 /// The most keys that sign at once.
 pub const KEYS_MAX: usize = 8;

@@ -1,17 +1,8 @@
 //! Keeps what has been published about money, with date and source. Published figures for one thing
 //! disagree over time; none is corrected, each is a claim of its day.
 
-use crate::decide::command::{Decide, Decision, Meta, NewEvent};
-use crate::decide::tables::commands;
-use crate::decide::texts::{check_reason, check_text};
+use crate::decide::prelude::*;
 use crate::facts::claim::{Event, Figures, Phase};
-use crate::facts::world::World;
-use crate::kernel::ids::ClaimId;
-use crate::kernel::law::{FR, OURS};
-use crate::kernel::money::Money;
-use crate::kernel::refusal::{Refusal, refusals};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 refusals! {
     Rejection of "claim"

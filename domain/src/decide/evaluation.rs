@@ -3,28 +3,17 @@
 
 mod ranking;
 
-use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::evaluation::ranking::{Entrant, PanelOrder, rank};
-use crate::decide::needs::{self, Meets};
+use crate::decide::prelude::*;
 use crate::decide::subject::check_not_erased;
-use crate::decide::tables::commands;
-use crate::decide::texts::{check_list, check_round_reason, check_text};
+use crate::decide::texts::check_round_reason;
 use crate::facts::call::Round;
 use crate::facts::evaluation::{ConflictKind, Evaluation, Event, Part, Phase, RankPlace, Score};
-use crate::facts::world::World;
 use crate::facts::{call, proposal};
-use crate::kernel::actor::Role;
-use crate::kernel::ids::{
-    ActorId, CallId, CriterionKey, CutOffKey, EvaluationId, ProposalId, StageKey,
-};
-use crate::kernel::law::{FR, OURS, RULES};
-use crate::kernel::refusal::{Common, Refusal, refusals};
 use crate::kernel::sealed::{Purpose, Sealed};
 use crate::rulebook;
 use crate::rulebook::Stage;
 use imbl::OrdSet;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// The most proposals that one appointment may name.

@@ -1,21 +1,11 @@
 //! Decides what public money is available, and that it is never committed or paid twice:
 //! legal <= individual <= global commitments <= appropriations, per budget line and source.
 
-use crate::decide::command::{Decide, Decision, Meta, NewEvent};
+use crate::decide::prelude::*;
 use crate::decide::standing;
-use crate::decide::tables::commands;
-use crate::decide::texts::check_reason;
 use crate::facts::call::CutOffStatus;
 use crate::facts::fund::{Event, Fund, Global, Individual, Phase};
-use crate::facts::world::World;
-use crate::kernel::ids::{
-    BudgetLine, CallId, CommitmentKey, CutOffKey, FundId, FundSource, GrantId, PaymentId, StreamKey,
-};
-use crate::kernel::law::{FR, OURS};
-use crate::kernel::money::Money;
-use crate::kernel::refusal::{Refusal, refusals};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use crate::facts::grant;
 
 refusals! {
     Rejection of "fund"
@@ -193,10 +183,14 @@ fn check_envelope(world: &World, id: &FundId, call: &CallId, asked: Money) -> Re
     Ok(())
 }
 
+fn is_closed(world: &World, grant: &GrantId) -> bool {
+    world.grants.get(grant).is_some_and(|known| known.phase() == grant::Phase::Closed)
+}
+
 /// The call of a grant: of one that has begun, or of an award that waits for its preparation, since
 /// the commitment precedes the signature and not the award.
 fn call_of<'a>(world: &'a World, grant: &GrantId) -> Result<&'a CallId, Refusal> {
-    if world.phase(&grant.stream()) == "closed" {
+    if is_closed(world, grant) {
         return Err(Rejection::GrantClosed(grant.clone()).into());
     }
     let origin = world.grants.get(grant).and_then(|known| known.origin.as_ref());
@@ -590,7 +584,7 @@ impl DecommitGrant {
     /// What an agreement or a contract holds stays until the grant is closed: it may still fall due.
     /// Closing releases the rest; later only a payment that the bank returned leaves something.
     fn held(&self, world: &World, individual: &Individual) -> Result<Money, Refusal> {
-        if world.phase(&self.grant.stream()) != "closed" {
+        if !is_closed(world, &self.grant) {
             return Ok(individual.legal.max(individual.paid));
         }
         let standing = standing::Standing::of(world, &self.grant);

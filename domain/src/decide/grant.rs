@@ -9,25 +9,16 @@ pub mod hosting;
 pub mod refusals;
 pub mod report;
 
-use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::grant::account::{DecideAccount, NameAccount};
 use crate::decide::grant::agreement::{Accept, DecideAmendment, RequestAmendment, SetBudget, Sign};
 use crate::decide::grant::checks::committed_funds;
 use crate::decide::grant::hosting::{ConcludeHostingAgreement, SignContract, StartProcurement};
 pub(crate) use crate::decide::grant::refusals::Rejection;
 use crate::decide::grant::report::{AssessReport, SubmitReport};
+use crate::decide::prelude::*;
 use crate::decide::standing;
-use crate::decide::tables::commands;
-use crate::decide::texts::check_reason;
-use crate::facts::fund;
 use crate::facts::grant::{Event, Origin, Party, Phase, Terms};
-use crate::facts::world::World;
-use crate::kernel::actor::Role;
-use crate::kernel::ids::{FundId, GrantId, ProposalId, StreamKey};
-use crate::kernel::law::{FR, MGA};
-use crate::kernel::refusal::Refusal;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use crate::facts::{fund, proposal};
 
 commands! {
     |it| it.grant, Phase;
@@ -103,8 +94,9 @@ impl Decide for Prepare {
     fn decide(&self, world: &World, _: &Meta) -> Decision {
         let (id, stream) = (&self.proposal, self.proposal.stream());
         let proposal = world.find(&world.proposals, id)?;
-        let phase = world.phase(&stream);
-        let Some(call) = proposal.call.as_ref().filter(|_| phase == "awarded") else {
+        let awarded = proposal.phase() == proposal::Phase::Awarded;
+        let Some(call) = proposal.call.as_ref().filter(|_| awarded) else {
+            let phase = proposal.phase().into();
             let refusal = Refusal::from(Rejection::NotAwarded { proposal: stream, phase });
             return Err(refusal.at("/proposal"));
         };

@@ -1,26 +1,13 @@
 //! Decides who may move which money to a grant and back, and that four different people do it.
 
-use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::fund;
-use crate::decide::needs::{self, Meets};
+use crate::decide::prelude::*;
 use crate::decide::standing::Standing;
-use crate::decide::tables::commands;
-use crate::decide::texts::{check_reason, check_text};
-use crate::facts::grant::Grant;
 use crate::facts::grant::account::Payee;
 use crate::facts::grant::report::{PeriodReport, ReportKind};
+use crate::facts::grant::{self, Grant};
 use crate::facts::payment::{Event, Order, Payment, PaymentKind, STEPS, Stage};
-use crate::facts::world::World;
-use crate::kernel::ids::{FundId, GrantId, PaymentId, ReportKey, StreamId, StreamKey};
-use crate::kernel::law::{FR, MGA};
-use crate::kernel::money::Money;
-use crate::kernel::refusal;
-use crate::kernel::refusal::{Refusal, refusals};
 use crate::rulebook;
-use jiff::Timestamp;
-use jiff::civil::Date;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 /// The longest end-to-end id, in characters (ISO 20022).
 pub const END_TO_END_ID_MAX: usize = 35;
@@ -106,7 +93,7 @@ impl Payment {
     /// # Errors
     /// Never for a payment that exists: its first event holds the order.
     pub fn order(&self, id: &PaymentId) -> Result<&Order, Refusal> {
-        let missing = || refusal::Common::NotFound(id.stream().to_string()).into();
+        let missing = || Common::NotFound(id.stream().to_string()).into();
         self.order.as_ref().ok_or_else(missing)
     }
 }
@@ -120,19 +107,19 @@ fn other_person(world: &World, meta: &Meta, payment: &PaymentId) -> Result<(), R
 
 /// Whether money may move in this phase of the grant.
 fn check_payable(world: &World, kind: PaymentKind, grant: &GrantId) -> Result<(), Refusal> {
-    let stream = grant.stream();
-    let phase = world.phase(&stream);
-    let phases: &[&str] = match kind {
-        PaymentKind::PreFinancing | PaymentKind::Interim => &["active"],
+    use grant::Phase::{Active, Closed, Suspended, Terminated};
+    let phases: &[grant::Phase] = match kind {
+        PaymentKind::PreFinancing | PaymentKind::Interim => &[Active],
         // A balance that the bank returns after closure is paid again.
-        PaymentKind::Balance => &["active", "terminated", "closed"],
-        PaymentKind::Recovery => &["active", "suspended", "terminated", "closed"],
+        PaymentKind::Balance => &[Active, Terminated, Closed],
+        PaymentKind::Recovery => &[Active, Suspended, Terminated, Closed],
     };
-    if phases.contains(&phase) {
-        Ok(())
-    } else {
-        Err(Rejection::NotPayable { kind, grant: stream, phase }.into())
+    if world.grants.get(grant).is_some_and(|known| phases.contains(&known.phase())) {
+        return Ok(());
     }
+    let grant = grant.stream();
+    let phase = world.phase(&grant);
+    Err(Rejection::NotPayable { kind, grant, phase }.into())
 }
 
 /// Whether the order still goes where the payments of its grant go.

@@ -1,19 +1,8 @@
 //! Decides how far a Member State's contribution has come: pledged >= signed >= reported >=
 //! certified >= counted. Union money in other clothes is recorded, and never counted as a match.
 
-use crate::decide::command::{Decide, Decision, Meta, NewEvent};
-use crate::decide::needs::{self, Meets};
-use crate::decide::tables::commands;
-use crate::decide::texts::check_reason;
+use crate::decide::prelude::*;
 use crate::facts::pledge::{Event, Phase, Pledge, PledgeKind, Promise};
-use crate::facts::world::World;
-use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{CallId, Country, CutOffKey, GrantId, PledgeId};
-use crate::kernel::law::OURS;
-use crate::kernel::money::Money;
-use crate::kernel::refusal::{Refusal, refusals};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 refusals! {
     Rejection of "pledge"

@@ -1,21 +1,9 @@
 //! Decides a contest: the ranking of the contestants, and the split of money and compute time among the
 //! winners, to the cent and to the second.
 
-use crate::decide::command::{Decide, Decision, Meta, NewEvent};
-use crate::decide::needs::{Attached, Written};
-use crate::decide::tables::commands;
-use crate::decide::texts::check_text;
+use crate::decide::prelude::*;
 use crate::facts::prize::{Contestant, Event, Part, Phase, Prize};
-use crate::facts::world::World;
-use crate::kernel::compute::ComputeTime;
-use crate::kernel::ids::{BudgetLine, ContestantKey, FundId, FundSource, PrizeId};
-use crate::kernel::law::{FR, OURS};
-use crate::kernel::money::Money;
-use crate::kernel::refusal::{Refusal, refusals};
 use crate::rulebook::{CallKind, Document};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The most contestants that can be ranked or awarded at once.

@@ -1,17 +1,9 @@
 //! Process managers that got stuck: a reaction that was refused is parked here, in sight, until a
 //! person resolves it. The reactions themselves are in `react.rs`.
 
-use crate::decide::command::{Decide, Decision, Meta, NewEvent};
-use crate::decide::tables::commands;
-use crate::decide::texts::check_reason;
+use crate::decide::prelude::*;
 use crate::facts::process::{Event, Phase};
 use crate::facts::timer::{CommandData, Refused};
-use crate::facts::world::World;
-use crate::kernel::ids::{CommandId, ProcessId};
-use crate::kernel::law::OURS;
-use crate::kernel::refusal::{Refusal, refusals};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 refusals! {
     Rejection of "process"

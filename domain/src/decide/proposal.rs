@@ -1,27 +1,13 @@
 //! Decides what becomes of a proposal: drafted, submitted against a receipt, admitted to the round of
 //! the cut-off by which it was received, checked, and in the end awarded, reserved or rejected.
 
-use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::evaluation;
-use crate::decide::needs::{self, Meets};
-use crate::decide::tables::commands;
-use crate::decide::texts::{check_reason, check_text};
+use crate::decide::prelude::*;
 use crate::facts::call;
 use crate::facts::call::{Call, CutOffStatus};
 use crate::facts::proposal::{Answer, Content, DocumentHash, Event, Phase, Proposal, Submission};
-use crate::facts::world::World;
 use crate::kernel::canonical;
-use crate::kernel::ids::{
-    ActorId, CallId, Country, CutOffKey, DocumentKey, ProposalId, QuestionKey,
-};
-use crate::kernel::law::{OURS, RULES};
-use crate::kernel::money::Money;
-use crate::kernel::refusal::{Common, Refusal, refusals};
 use crate::rulebook::{Document, Question};
-use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 
 /// The most entries in each list of a proposal.
 pub const LIST_MAX: usize = 64;

@@ -1,21 +1,9 @@
 //! Decides whether a bank statement proves its own cash, and which entry is which payment.
 
-use crate::decide::command::{Decide, Decision, Meta, NewEvent};
-use crate::decide::needs::{self, Attached, Meets, Written};
-use crate::decide::tables::commands;
-use crate::decide::texts::{check_list, check_reason};
+use crate::decide::prelude::*;
 use crate::facts::payment::Stage;
 use crate::facts::statement::{Booking, Event, Phase, Sheet, Statement};
-use crate::facts::world::World;
-use crate::kernel::ids::{EntryKey, PaymentId, StatementId};
-use crate::kernel::law::{FR, OURS};
-use crate::kernel::money::Money;
-use crate::kernel::refusal::{Common, Refusal, refusals};
 use crate::{decide, facts};
-use jiff::civil::Date;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 
 /// The most entries of one statement: it must fit into one commit.
 pub const ENTRIES_MAX: usize = 150;

@@ -1,22 +1,11 @@
 //! Decides what is kept about a natural person, and when it goes: sealed contact data, legal holds, erasure
 //! as far as the law lets it, and the opening of sealed data, which takes two people.
 
-use crate::decide::command::{Decide, Decision, Meta, NewEvent};
-use crate::decide::needs::{self, Meets};
-use crate::decide::tables::commands;
-use crate::decide::texts::check_list;
+use crate::decide::prelude::*;
 use crate::facts::personal::{OPAQUE_DIGITS_MIN, Retention, is_opaque, subject};
 use crate::facts::subject::{Basis, Contact, Event, Ground, Opening, Phase, Subject};
-use crate::facts::world::World;
-use crate::kernel::ids::{ActorId, CaseKey, HoldKey, IdError, OpeningKey, StreamId, SubjectId};
-use crate::kernel::law::{EUDPR, OURS};
-use crate::kernel::refusal;
-use crate::kernel::refusal::{Refusal, refusals};
 use crate::kernel::sealed::{Purpose, Sealed};
-
-use jiff::{Timestamp, ToSpan};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use jiff::ToSpan;
 
 impl Sealed {
     /// Is it about this person, and for this purpose?
@@ -161,14 +150,14 @@ impl Subject {
 
 /// The person behind a registration, as actor.
 pub(crate) fn person(id: &SubjectId) -> Result<ActorId, Refusal> {
-    let malformed = |error: IdError| refusal::Common::Malformed(error.to_string()).into();
+    let malformed = |error: IdError| Common::Malformed(error.to_string()).into();
     id.as_str().parse().map_err(malformed)
 }
 
 /// Each once, at least one.
 fn check_purposes(purposes: &[Purpose]) -> Result<(), Refusal> {
     check_list("purposes", purposes, PURPOSES_MAX)?;
-    let once = purposes.iter().collect::<std::collections::BTreeSet<_>>().len() == purposes.len();
+    let once = purposes.iter().collect::<BTreeSet<_>>().len() == purposes.len();
     if purposes.is_empty() || !once {
         return Err(Refusal::from(Rejection::BadList).at("/purposes"));
     }

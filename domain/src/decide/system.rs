@@ -1,18 +1,9 @@
 //! Decides what a machine offers: its partitions, how their units convert, and how much compute time
 //! a call may give away on them; awards never exceed an offer.
 
-use crate::decide::command::{Decide, Decision, Meta, NewEvent};
-use crate::decide::tables::commands;
-use crate::decide::texts::{check_reason, check_text};
+use crate::decide::prelude::*;
 use crate::facts::system::{Event, Machine, NewPartition, Offer, Partition, Phase};
-use crate::facts::world::World;
-use crate::kernel::compute::{ComputeError, ComputeTime, Conversion, SECONDS_MAX, Unit};
-use crate::kernel::ids::{AllocationId, Country, OfferKey, PartitionKey, SiteKey, SystemId};
-use crate::kernel::law::OURS;
-use crate::kernel::money::Rate;
-use crate::kernel::refusal::{Refusal, refusals};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use crate::kernel::compute::{ComputeError, Conversion, SECONDS_MAX};
 
 /// The most partitions that a machine may have.
 pub const PARTITIONS_MAX: usize = 32;

@@ -1,17 +1,9 @@
 //! Durable timers: a command that gives itself at its instant. A timer that fires late acts by its
 //! due time and the log shows both.
 
-use crate::decide::command::{Command, Decide, Decision, Meta, NewEvent, Parsed};
-use crate::decide::tables::commands;
-use crate::decide::texts::check_reason;
+use crate::decide::command::{Command, Parsed};
+use crate::decide::prelude::*;
 use crate::facts::timer::{CommandData, Event, Phase, Refused};
-use crate::facts::world::World;
-use crate::kernel::ids::TimerId;
-use crate::kernel::law::OURS;
-use crate::kernel::refusal::{Refusal, refusals};
-use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 impl CommandData {
     /// A command of this program as data.
@@ -19,8 +11,8 @@ impl CommandData {
     /// # Errors
     /// When its payload has no JSON form.
     pub fn of<C: Command>(command: &C) -> Result<Self, Refusal> {
-        let data = serde_json::to_value(command)
-            .map_err(|error| crate::kernel::refusal::Common::Malformed(error.to_string()))?;
+        let data =
+            serde_json::to_value(command).map_err(|error| Common::Malformed(error.to_string()))?;
         Ok(Self { command: C::DECLARATION.name.to_owned(), data })
     }
 

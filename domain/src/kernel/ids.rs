@@ -170,8 +170,9 @@ macro_rules! labels {
             $type, LABEL, ID_BYTES_MAX, b"-_. +", "letters, digits, '-', '_', '.', '+' and space", "^[A-Za-z0-9_. +-]{1,64}$", $example;
         )*}
 
-        /// Says whether a type is called so that is a label.
-        pub(crate) fn is_label(name: &str) -> bool {
+        /// Says whether the type of a label is called so.
+        #[must_use]
+        pub fn is_label(name: &str) -> bool {
             [$(stringify!($type)),*].contains(&name)
         }
     };

@@ -2,18 +2,12 @@
 
 use crate::decide;
 use crate::decide::allocation::refusals::Rejection;
-use crate::decide::command::{Meta, NewEvent};
+use crate::decide::prelude::*;
 use crate::decide::system::Draw;
 use crate::facts::allocation::{Allocation, Award, Request};
 use crate::facts::system;
-use crate::facts::world::World;
-use crate::kernel::actor::{Actor, Role};
-use crate::kernel::compute::{ComputeTime, Unit};
-use crate::kernel::ids::{ActorId, AllocationId, CallId};
-use crate::kernel::refusal::Refusal;
 use crate::kernel::time;
 use crate::rulebook::{Access, CountedFrom};
-use jiff::Timestamp;
 
 /// The rules of access of a call, and the zone of its dates.
 pub(crate) fn access_rules<'a>(
@@ -110,10 +104,7 @@ pub(crate) fn check_other_person(state: &Allocation, actor: &Actor) -> Result<()
 
 /// What has been granted; every phase that asks for it comes after the award.
 pub(crate) fn granted<'a>(state: &'a Allocation, id: &AllocationId) -> Result<&'a Award, Refusal> {
-    state
-        .award
-        .as_ref()
-        .ok_or_else(|| crate::kernel::refusal::Common::NotFound(format!("award of {id}")).into())
+    state.award.as_ref().ok_or_else(|| Common::NotFound(format!("award of {id}")).into())
 }
 
 /// Takes from the offer of a request, if it has one.

@@ -1,10 +1,6 @@
 //! Why an allocation says no.
 
-use crate::kernel::compute::ComputeTime;
-use crate::kernel::ids::{ActorId, AllocationId, CallId, MachineAccount, PartitionKey, PeriodKey};
-use crate::kernel::law::OURS;
-use crate::kernel::refusal::refusals;
-use jiff::civil::Date;
+use crate::decide::prelude::*;
 
 refusals! {
     Rejection of "allocation"

@@ -4,22 +4,11 @@ use crate::decide::allocation::checks::{
     access_rules, check_applicant, check_other_person, check_time, draw, granted,
 };
 use crate::decide::allocation::refusals::Rejection;
-use crate::decide::command::{Decide, Decision, Meta, NewEvent};
-use crate::decide::needs::{self, Attached, Meets, Written};
+use crate::decide::prelude::*;
 use crate::decide::system;
-use crate::decide::texts::{check_reason, check_text};
 use crate::facts::allocation::{Allocation, Award, Event};
-use crate::facts::world::World;
-use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::compute::ComputeTime;
-use crate::kernel::ids::{AllocationId, PeriodKey};
-use crate::kernel::money::Rate;
-use crate::kernel::refusal::Refusal;
 use crate::kernel::time;
 use jiff::ToSpan;
-use jiff::civil::Date;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 /// The reported time in the unit of the award, by the table that was in force at the award.
 fn in_unit_of(

@@ -1,23 +1,15 @@
 //! Checks that several commands of an audit share.
 
-use crate::decide::audit::refusals::ANSWER_DAYS_MAX;
-use crate::decide::audit::refusals::Rejection;
-use crate::decide::command::Meta;
-use crate::decide::texts::check_reason;
+use crate::decide::audit::refusals::{ANSWER_DAYS_MAX, Rejection};
+use crate::decide::prelude::*;
 use crate::facts::audit::{Audit, Checkpoint, Finding, FindingStanding, Plan};
 use crate::facts::checkpoint;
-use crate::facts::world::World;
-use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{AuditId, FindingKey, GrantId, PaymentId, StreamKey};
-use crate::kernel::money::{Money, Rate};
-use crate::kernel::refusal::Refusal;
 use crate::kernel::sampling::{Drawn, Item, Method, NoSize};
-use crate::kernel::{refusal, sampling, time};
-use jiff::Timestamp;
+use crate::kernel::{sampling, time};
 
 impl Audit {
     pub(crate) fn plan(&self, id: &AuditId) -> Result<&Plan, Refusal> {
-        let missing = || refusal::Common::NotFound(id.stream().to_string()).into();
+        let missing = || Common::NotFound(id.stream().to_string()).into();
         self.plan.as_ref().ok_or_else(missing)
     }
 

@@ -1,14 +1,10 @@
 //! What an audit draws from, and whether it is all there: completeness comes before any sample.
 
 use crate::decide::audit::refusals::Rejection;
+use crate::decide::prelude::*;
 use crate::facts::audit::Population;
 use crate::facts::payment::{PaymentKind, Stage};
-use crate::facts::world::World;
-use crate::kernel::ids::{FundId, GrantId};
-use crate::kernel::money::Money;
-use crate::kernel::refusal::Refusal;
 use crate::kernel::sampling::Item;
-use std::collections::BTreeMap;
 
 impl Population {
     /// All items, when what they add up to is what the funds say.

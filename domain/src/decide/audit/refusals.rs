@@ -1,14 +1,8 @@
 //! Why an audit engagement says no.
 
+use crate::decide::prelude::*;
 use crate::facts::audit::FindingStanding;
-use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{FindingKey, PaymentId};
-use crate::kernel::law::{FR, MGA, OURS};
-use crate::kernel::money::Money;
-use crate::kernel::refusal::refusals;
 use crate::kernel::sampling::{NoSize, SAMPLE_MAX};
-use jiff::Timestamp;
-use jiff::civil::Date;
 
 /// The longest time for an answer, in days.
 pub const ANSWER_DAYS_MAX: u32 = 365;

@@ -2,10 +2,10 @@
 //! These are commands of a call; its events and rejections are in `call.rs`.
 
 use crate::decide::call::refusals::Rejection;
-use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::fund;
 use crate::decide::fund::{CommitGlobally, CommitIndividually};
-use crate::decide::texts::{check_list, check_reason, check_round_reason};
+use crate::decide::prelude::*;
+use crate::decide::texts::check_round_reason;
 use crate::facts::call::{
     Budget, Call, CutOffStatus, Event, Funded, PROPOSALS_PER_ROUND_MAX, Rejected, Round,
     RoundDecision,
@@ -14,13 +14,6 @@ use crate::facts::evaluation::RankPlace;
 use crate::facts::fund::Fund;
 use crate::facts::proposal;
 use crate::facts::proposal::Phase;
-use crate::facts::world::World;
-use crate::kernel::ids::{CallId, CommitmentKey, CutOffKey, GrantId, ProposalId, StreamKey};
-use crate::kernel::money::Money;
-use crate::kernel::refusal::Refusal;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 
 /// Decides a round.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

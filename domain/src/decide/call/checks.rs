@@ -1,12 +1,9 @@
 //! Finds parts of a call, or says which is missing.
 
 use crate::decide::call::refusals::Rejection;
+use crate::decide::prelude::*;
 use crate::facts::call::{Call, CutOff};
-use crate::kernel::ids::CutOffKey;
-use crate::kernel::refusal::{Common, Refusal};
-use crate::kernel::time::LocalTime;
 use crate::rulebook::Document;
-use jiff::Timestamp;
 
 impl Call {
     /// The rules that it opened with.

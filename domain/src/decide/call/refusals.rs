@@ -1,10 +1,6 @@
 //! Why a call says no.
 
-use crate::kernel::ids::{CommitmentKey, CutOffKey, GrantId, ProposalId};
-use crate::kernel::law::{FR, OURS, RULES};
-use crate::kernel::money::Money;
-use crate::kernel::refusal::refusals;
-use jiff::Timestamp;
+use crate::decide::prelude::*;
 
 /// The most cut-offs that a call may have.
 pub const CUT_OFFS_MAX: usize = 200;

@@ -1,5 +1,4 @@
 use super::*;
-use crate::facts::stream::Decider as _;
 use crate::kernel::actor::Role;
 use crate::testing::round::{closed, opened, opening, rules, submitted, voted};
 use crate::testing::{Scenario, given};

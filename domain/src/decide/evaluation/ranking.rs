@@ -2,17 +2,12 @@
 //! scores, order by the weighted total, and ties by the comparators of the rules, one place at a time,
 //! because coverage and diversity depend on what ranks above.
 
+use crate::decide::prelude::*;
 use crate::facts::call::ROUND_REASON_BYTES_MAX;
 use crate::facts::evaluation::{RankPlace, Tie};
 use crate::facts::proposal::Content;
-use crate::kernel::ids::{AspectKey, Country, CriterionKey, ProposalId};
-use crate::kernel::money::Rate;
 use crate::rulebook::{Comparator, Evaluation, Selection, Stage};
-use jiff::Timestamp;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
 
 /// An order that the panel decided.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

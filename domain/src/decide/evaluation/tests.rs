@@ -1,5 +1,4 @@
 use super::*;
-use crate::facts::stream::Decider as _;
 use crate::testing::Scenario;
 use crate::testing::round::{
     ANTENNAS, agreed, closed, eligible, opened, opened_with, opening, ranked, reported, rules,

@@ -1,21 +1,12 @@
 //! Which bank account a grant is paid to: one person names it, another confirms it, and no payment leaves
 //! while one waits. The log holds a key and the digest of the bank's form, not the number.
 
-use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::grant::checks::check_other_person;
 use crate::decide::grant::refusals::Rejection;
-use crate::decide::needs::{self, Attached, Meets, Written};
+use crate::decide::prelude::*;
 use crate::decide::standing::Standing;
-use crate::decide::texts::check_reason;
 use crate::facts::grant::Event;
 use crate::facts::grant::account::{Accounts, Confirmed, Named, Payee};
-use crate::facts::world::World;
-use crate::kernel::actor::Role;
-use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{AccountKey, GrantId};
-use crate::kernel::refusal::Refusal;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 /// How long a number by ISO 13616 is, in letters and digits.
 const IBAN_LENGTH: std::ops::RangeInclusive<usize> = 15..=34;

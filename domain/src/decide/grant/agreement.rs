@@ -1,23 +1,13 @@
 //! The grant agreement: budget, the two signatures, amendments.
 
-use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::grant::checks::{check_award, check_dates, check_other_person};
 use crate::decide::grant::refusals::Rejection;
-use crate::decide::needs::{self, Meets};
-use crate::decide::texts::check_reason;
+use crate::decide::prelude::*;
 use crate::decide::{fund, pledge};
 use crate::facts::grant::agreement::Agreement;
 use crate::facts::grant::budget::{Beneficiary, Budget, Item};
 use crate::facts::grant::change::Change;
 use crate::facts::grant::{Event, Grant};
-use crate::facts::world::World;
-use crate::kernel::actor::Role;
-use crate::kernel::ids::{AmendmentKey, FundId, GrantId};
-use crate::kernel::money::Money;
-use crate::kernel::refusal::Refusal;
-use jiff::civil::Date;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 impl Grant {
     fn check_not_signed(&self) -> Result<(), Refusal> {

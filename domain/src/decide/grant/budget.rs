@@ -1,15 +1,11 @@
 //! Checks budgets and costs: items, beneficiaries, ceilings.
 
 use crate::decide::grant::refusals::Rejection;
-use crate::decide::texts::check_list;
+use crate::decide::prelude::*;
 use crate::facts::grant::Terms;
 use crate::facts::grant::budget::{
     BENEFICIARIES_MAX, Beneficiary, Budget, Cost, ITEMS_MAX, Item, Part,
 };
-use crate::kernel::ids::{BeneficiaryKey, ItemKey};
-use crate::kernel::money::{Money, Rate};
-use crate::kernel::refusal::Refusal;
-use std::collections::BTreeSet;
 use std::fmt::Display;
 
 impl Terms {

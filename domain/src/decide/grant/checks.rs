@@ -1,14 +1,9 @@
 //! Checks that several commands of a grant share.
 
-use crate::decide::command::Meta;
 use crate::decide::grant::refusals::Rejection;
+use crate::decide::prelude::*;
 use crate::facts::fund;
 use crate::facts::grant::Grant;
-use crate::facts::world::World;
-use crate::kernel::actor::Actor;
-use crate::kernel::ids::{FundId, GrantId};
-use crate::kernel::refusal::Refusal;
-use jiff::civil::Date;
 
 impl Grant {
     pub(crate) fn check_applicant(&self, meta: &Meta) -> Result<(), Refusal> {

@@ -1,22 +1,12 @@
 //! Hosting agreement, then procurement, then contract: the machine of a grant.
 
-use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::fund;
 use crate::decide::grant::budget::{check_ceiling, check_not_negative};
 use crate::decide::grant::checks::check_award;
 use crate::decide::grant::refusals::Rejection;
-use crate::decide::needs::{Attached, Written};
-use crate::decide::texts::check_text;
+use crate::decide::prelude::*;
 use crate::facts::grant::Event;
 use crate::facts::grant::hosting::Contract;
-use crate::facts::world::World;
-use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{FundId, GrantId, ProcurementKey, SupplierKey};
-use crate::kernel::money::Money;
-use crate::kernel::refusal::Refusal;
-use jiff::civil::Date;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 /// Records the signed hosting agreement.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

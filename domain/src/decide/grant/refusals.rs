@@ -1,12 +1,7 @@
 //! Why a grant says no.
 
+use crate::decide::prelude::*;
 use crate::facts::grant::Party;
-use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{AccountKey, BeneficiaryKey, GrantId, ItemKey, ReportKey, StreamId};
-use crate::kernel::law::{FR, MGA, OURS};
-use crate::kernel::money::{Money, Rate};
-use crate::kernel::refusal::refusals;
-use jiff::civil::Date;
 
 refusals! {
     Rejection of "grant"
@@ -120,9 +115,9 @@ refusals! {
     }
 
     under MGA, "Art. 22: payments to the coordinator's account" => {
-        PaymentOrdered(crate::kernel::ids::PaymentId)
+        PaymentOrdered(PaymentId)
             = "payment {0} is authorised to the account before: carry it out or reject it first";
-        BeforeNaming(jiff::Timestamp)
+        BeforeNaming(Timestamp)
             = "the account is named since {0}; no decision on it is older";
         AccountConfirmed(AccountKey) = "payments already go to account {0}";
         AccountNotWaiting { account: AccountKey, document: Sha256Hex }
@@ -131,7 +126,7 @@ refusals! {
 
     under MGA, "Art. 22: final payment" => {
         NoFinalReport = "the final report has not been assessed";
-        PaymentOpen(crate::kernel::ids::PaymentId) = "payment {0} is not finished";
+        PaymentOpen(PaymentId) = "payment {0} is not finished";
         NotSettled { paid: Money, due: Money } = "{paid} is paid, {due} is due";
         InsuranceHeld(Money) = "the mutual insurance still withholds {0}";
     }

@@ -1,21 +1,12 @@
 //! Reports: what was spent, and how much of it is accepted.
 
-use crate::decide::command::{Decide, Decision, Meta, NewEvent};
 use crate::decide::grant::budget::check_costs;
 use crate::decide::grant::checks::{check_dates, check_other_person};
 use crate::decide::grant::refusals::Rejection;
-use crate::decide::needs::{self, Attached, Meets, Written};
-use crate::decide::texts::{check_list, check_text};
+use crate::decide::prelude::*;
 use crate::facts::grant::Event;
 use crate::facts::grant::budget::{Cost, ITEMS_MAX};
 use crate::facts::grant::report::ReportKind;
-use crate::facts::world::World;
-use crate::kernel::canonical::Sha256Hex;
-use crate::kernel::ids::{GrantId, ReportKey};
-use crate::kernel::refusal::Refusal;
-use jiff::civil::Date;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 /// Hands in a report with its costs.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
